@@ -1,0 +1,135 @@
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "embedding.cpp"
+#include "hwy/foreach_target.h"  // IWYU pragma: keep
+
+#include <algorithm>
+#include <cstring>
+
+#include "embedding.h"
+#include "vector-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace polydomain::cpu {
+namespace HWY_NAMESPACE {
+
+// out[c] = sum over positions; one pass per group of columns keeps the sums in registers.
+void sumPositions(const UniqueIds::Position* positions, int64_t count,
+                  const RowGradient* gradients, int64_t dim, float* out) {
+  const hn::ScalableTag<float> d;
+  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+  const auto row = [&](int64_t p) HWY_ATTR {
+    const RowGradient& from = gradients[positions[p].list];
+    return from.data + positions[p].row * from.stride;
+  };
+  int64_t c = 0;
+  for (; c + 4 * lanes <= dim; c += 4 * lanes) {
+    const float* first = row(0) + c;
+    auto s0 = hn::LoadU(d, first);
+    auto s1 = hn::LoadU(d, first + lanes);
+    auto s2 = hn::LoadU(d, first + 2 * lanes);
+    auto s3 = hn::LoadU(d, first + 3 * lanes);
+    for (int64_t p = 1; p < count; ++p) {
+      const float* from = row(p) + c;
+      s0 = hn::Add(s0, hn::LoadU(d, from));
+      s1 = hn::Add(s1, hn::LoadU(d, from + lanes));
+      s2 = hn::Add(s2, hn::LoadU(d, from + 2 * lanes));
+      s3 = hn::Add(s3, hn::LoadU(d, from + 3 * lanes));
+    }
+    hn::StoreU(s0, d, out + c);
+    hn::StoreU(s1, d, out + c + lanes);
+    hn::StoreU(s2, d, out + c + 2 * lanes);
+    hn::StoreU(s3, d, out + c + 3 * lanes);
+  }
+  for (; c + lanes <= dim; c += lanes) {
+    auto s = hn::LoadU(d, row(0) + c);
+    for (int64_t p = 1; p < count; ++p) s = hn::Add(s, hn::LoadU(d, row(p) + c));
+    hn::StoreU(s, d, out + c);
+  }
+  if (c < dim) {
+    auto s = loadTail(d, row(0) + c, dim - c);
+    for (int64_t p = 1; p < count; ++p) s = hn::Add(s, loadTail(d, row(p) + c, dim - c));
+    storeTail(d, s, out + c, dim - c);
+  }
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace polydomain::cpu
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace polydomain::cpu {
+
+HWY_EXPORT(sumPositions);
+
+namespace {
+
+// Rows of a large table miss every cache: ask for them this many lookups ahead.
+constexpr size_t kAhead = 8;
+constexpr int64_t kLineElements = 16;
+
+}  // namespace
+
+void gatherRows(const float* table, int64_t dim, std::span<const int32_t> ids, float* out,
+                int64_t outStride) {
+  if (dim == 0) return;
+  const size_t bytes = static_cast<size_t>(dim) * sizeof(float);
+  for (size_t r = 0; r < ids.size(); ++r) {
+    if (r + kAhead < ids.size()) {
+      const float* later = table + ids[r + kAhead] * dim;
+      for (int64_t c = 0; c < dim; c += kLineElements) __builtin_prefetch(later + c);
+    }
+    std::memcpy(out + static_cast<int64_t>(r) * outStride, table + ids[r] * dim, bytes);
+  }
+}
+
+void UniqueIds::build(int64_t tableRows, std::span<const std::span<const int32_t>> lists) {
+  if (stamps_.size() < static_cast<size_t>(tableRows)) {
+    stamps_.resize(static_cast<size_t>(tableRows));
+  }
+  if (++generation_ == 0) {  // wrapped round: old stamps would look new
+    std::fill(stamps_.begin(), stamps_.end(), Stamp{});
+    generation_ = 1;
+  }
+  ids_.clear();
+  uniqueOf_.clear();
+  offsets_.clear();
+  for (const std::span<const int32_t>& list : lists) {
+    for (size_t r = 0; r < list.size(); ++r) {
+      if (r + kAhead < list.size()) __builtin_prefetch(&stamps_[static_cast<size_t>(list[r + kAhead])]);
+      Stamp& stamp = stamps_[static_cast<size_t>(list[r])];
+      if (stamp.generation != generation_) {
+        stamp = {generation_, static_cast<int32_t>(ids_.size())};
+        ids_.push_back(list[r]);
+        offsets_.push_back(0);
+      }
+      ++offsets_[static_cast<size_t>(stamp.unique)];
+      uniqueOf_.push_back(stamp.unique);
+    }
+  }
+  // Counts become the borders' ends; filling from the back moves them to the beginnings.
+  int32_t total = 0;
+  for (int32_t& offset : offsets_) offset = total += offset;
+  offsets_.push_back(total);
+  positions_.resize(static_cast<size_t>(total));
+  size_t occurrence = uniqueOf_.size();
+  for (size_t l = lists.size(); l-- > 0;) {
+    for (size_t r = lists[l].size(); r-- > 0;) {
+      const auto unique = static_cast<size_t>(uniqueOf_[--occurrence]);
+      positions_[static_cast<size_t>(--offsets_[unique])] = {static_cast<int32_t>(l),
+                                                             static_cast<int32_t>(r)};
+    }
+  }
+}
+
+void sumRows(const UniqueIds& unique, std::span<const RowGradient> gradients, int64_t dim,
+             int64_t begin, int64_t end, float* out, int64_t outStride) {
+  for (int64_t u = begin; u < end; ++u) {
+    const std::span<const UniqueIds::Position> positions = unique.positions(u);
+    HWY_DYNAMIC_DISPATCH(sumPositions)
+    (positions.data(), static_cast<int64_t>(positions.size()), gradients.data(), dim,
+     out + (u - begin) * outStride);
+  }
+}
+
+}  // namespace polydomain::cpu
+#endif  // HWY_ONCE

@@ -1,0 +1,62 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "polydomain/thread_pool.h"
+
+namespace polydomain::cpu {
+
+// out[r * outStride ..] = table row ids[r] of `dim` elements. Ids are within the table.
+void gatherRows(const float* table, int64_t dim, std::span<const int32_t> ids, float* out,
+                int64_t outStride);
+
+// The distinct ids in several id lists over one table, each with the places it stands at. A stamp
+// per table row replaces sorting; all memory is kept between calls. Not thread-safe.
+class UniqueIds {
+ public:
+  struct Position {
+    int32_t list;
+    int32_t row;  // index into that list
+    bool operator==(const Position&) const = default;
+  };
+
+  // `tableRows` bounds the ids and may grow between calls. O(ids), whatever the table's size,
+  // except when the table has grown. Ids are within the table, fewer than 2^31 in all.
+  void build(int64_t tableRows, std::span<const std::span<const int32_t>> lists);
+
+  int64_t size() const { return static_cast<int64_t>(ids_.size()); }
+  // In order of first appearance: list by list, row by row.
+  std::span<const int32_t> ids() const { return ids_; }
+  // Where ids()[unique] stands, in ascending order of list, then row.
+  std::span<const Position> positions(int64_t unique) const {
+    const auto u = static_cast<size_t>(unique);
+    return {positions_.data() + offsets_[u], positions_.data() + offsets_[u + 1]};
+  }
+
+ private:
+  struct Stamp {
+    uint32_t generation = 0;  // of the build that set `unique`
+    int32_t unique = 0;
+  };
+  std::vector<Stamp> stamps_;  // by table row
+  uint32_t generation_ = 0;
+  std::vector<int32_t> ids_;
+  std::vector<int32_t> uniqueOf_;  // by occurrence
+  std::vector<int32_t> offsets_;   // size() + 1 borders in positions_
+  std::vector<Position> positions_;
+};
+
+// Row r of list l of a gradient is data + r * stride.
+struct RowGradient {
+  const float* data;
+  int64_t stride;
+};
+
+// For each unique id u in [begin, end): out[(u - begin) * outStride ..] = the sum of its rows of
+// `dim` elements, taken in the order of its positions. gradients[l] belongs to id list l.
+void sumRows(const UniqueIds& unique, std::span<const RowGradient> gradients, int64_t dim,
+             int64_t begin, int64_t end, float* out, int64_t outStride);
+
+}  // namespace polydomain::cpu

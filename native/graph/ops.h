@@ -1,0 +1,19 @@
+#pragma once
+
+#include "polydomain/op.h"
+
+namespace polydomain {
+
+// Each adds the ops of one family; the file of the family says what they compute.
+void registerElementwiseOps(OpRegistry& registry);
+void registerLinearOps(OpRegistry& registry);
+void registerReduceOps(OpRegistry& registry);
+void registerShapeOps(OpRegistry& registry);
+void registerDropoutOps(OpRegistry& registry);
+void registerLossOps(OpRegistry& registry);
+void registerEmbeddingOps(OpRegistry& registry);
+
+// All of the above.
+void registerAllOps(OpRegistry& registry);
+
+}  // namespace polydomain

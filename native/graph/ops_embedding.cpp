@@ -1,0 +1,135 @@
+// Lookups in embedding tables. The gradient of a table is a "row_gradient" node: the rows of the
+// gradient and the ids they belong to, which the program sums and applies row by row.
+
+#include <climits>
+
+#include "cpu/chunks.h"
+#include "cpu/embedding.h"
+#include "op_rules.h"
+#include "ops.h"
+
+namespace polydomain {
+
+namespace {
+
+void requireTable(const char* op, std::span<const TensorType> inputs, size_t table) {
+  const TensorType& type = inputs[table];
+  if (type.type != DType::kFloat32 || type.shape.size() != 2 || type.shape[0] == kRows) {
+    throwShape(op, inputs, "a float32 table [n, dim] as input " + std::to_string(table));
+  }
+}
+
+void requireIds(const char* op, std::span<const TensorType> inputs, size_t ids) {
+  if (inputs[ids].type != DType::kInt32 || inputs[ids].shape.empty()) {
+    throwShape(op, inputs, "int32 ids [rows] as input " + std::to_string(ids));
+  }
+}
+
+std::span<const int32_t> idsIn(const TensorView& view, int64_t begin, int64_t end) {
+  return {view.i32() + begin, view.i32() + end};
+}
+
+// table [n, dim], ids [rows..] -> [rows.., dim].
+TensorType embeddingType(const Attributes&, std::span<const TensorType> inputs) {
+  requireTable("embedding", inputs, 0);
+  requireIds("embedding", inputs, 1);
+  Shape shape = inputs[1].shape;
+  shape.push_back(inputs[0].shape[1]);
+  return {DType::kFloat32, shape};
+}
+
+void embeddingKernel(const RunContext& context, const Attributes&,
+                     std::span<const TensorView> inputs, const TensorView& output) {
+  const int64_t dim = inputs[0].shape[1];
+  const int64_t stride = output.shape.size() == 2 ? output.rowStride : dim;
+  cpu::forChunks(context.pool, inputs[1].size(), cpu::rowsPerChunk(dim),
+                 [&](int64_t begin, int64_t end) {
+                   cpu::gatherRows(inputs[0].f32(), dim, idsIn(inputs[1], begin, end),
+                                   output.f32() + begin * stride, stride);
+                 });
+}
+
+std::vector<ValueId> embeddingBackward(Graph& graph, ValueId node, ValueId gradient,
+                                       std::span<const bool> wanted) {
+  const ValueId ids = graph[node].inputs[1];
+  return {wanted[0] ? graph.add("row_gradient", {gradient, ids}) : kNoValue, kNoValue};
+}
+
+TensorType rowGradientType(const Attributes&, std::span<const TensorType> inputs) {
+  requireFloat32("row_gradient", inputs.first(1));
+  requireIds("row_gradient", inputs, 1);
+  const Shape& gradient = inputs[0].shape;
+  if (gradient.empty() || Shape(gradient.begin(), gradient.end() - 1) != inputs[1].shape) {
+    throwShape("row_gradient", inputs, "a gradient [rows.., dim] and ids [rows..]");
+  }
+  return inputs[0];
+}
+
+int64_t fieldCount(const Attributes& attributes, std::span<const TensorType> inputs) {
+  const auto count = attributes.get<int64_t>("count");
+  if (count < 1 || static_cast<int64_t>(inputs.size()) != 2 * count) {
+    throwShape("gather_concat", inputs,
+               std::to_string(count) + " tables, then as many id columns (attribute count)");
+  }
+  return count;
+}
+
+// `count` tables, then as many ids [rows] -> [rows, sum of dims]: concat of the embeddings.
+TensorType gatherConcatType(const Attributes& attributes, std::span<const TensorType> inputs) {
+  const auto fields = static_cast<size_t>(fieldCount(attributes, inputs));
+  int64_t width = 0;
+  for (size_t i = 0; i < fields; ++i) {
+    requireTable("gather_concat", inputs, i);
+    requireIds("gather_concat", inputs, fields + i);
+    if (inputs[fields + i].shape.size() != 1 || inputs[fields + i] != inputs[fields]) {
+      throwShape("gather_concat", inputs, "id columns [rows] of the same rows");
+    }
+    width += inputs[i].shape[1];
+  }
+  return {DType::kFloat32, {inputs[fields].shape[0], width}};
+}
+
+void gatherConcatKernel(const RunContext& context, const Attributes&,
+                        std::span<const TensorView> inputs, const TensorView& output) {
+  const size_t fields = inputs.size() / 2;
+  const int64_t stride = output.rowStride;
+  cpu::forChunks(context.pool, output.shape[0], cpu::rowsPerChunk(output.shape[1]),
+                 [&](int64_t begin, int64_t end) {
+                   float* to = output.f32() + begin * stride;
+                   for (size_t i = 0; i < fields; ++i) {
+                     const int64_t dim = inputs[i].shape[1];
+                     cpu::gatherRows(inputs[i].f32(), dim, idsIn(inputs[fields + i], begin, end),
+                                     to, stride);
+                     to += dim;
+                   }
+                 });
+}
+
+std::vector<ValueId> gatherConcatBackward(Graph& graph, ValueId node, ValueId gradient,
+                                          std::span<const bool> wanted) {
+  const std::vector<ValueId> in = graph[node].inputs;
+  const size_t fields = in.size() / 2;
+  std::vector<ValueId> gradients(in.size(), kNoValue);
+  int64_t start = 0;
+  for (size_t i = 0; i < fields; ++i) {
+    const int64_t dim = graph[in[i]].type.shape[1];
+    if (wanted[i]) {
+      const ValueId field =
+          graph.add("slice", {gradient}, {{"start", start}, {"length", dim}});
+      gradients[i] = graph.add("row_gradient", {field, in[fields + i]});
+    }
+    start += dim;
+  }
+  return gradients;
+}
+
+}  // namespace
+
+void registerEmbeddingOps(OpRegistry& registry) {
+  registry.add({"embedding", 2, 2, embeddingType, embeddingBackward, embeddingKernel});
+  registry.add({"row_gradient", 2, 2, rowGradientType, nullptr, nullptr});
+  registry.add(
+      {"gather_concat", 2, INT_MAX, gatherConcatType, gatherConcatBackward, gatherConcatKernel});
+}
+
+}  // namespace polydomain

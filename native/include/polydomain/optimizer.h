@@ -1,0 +1,36 @@
+#pragma once
+
+#include <cstdint>
+
+namespace polydomain {
+
+enum class OptimizerKind : uint8_t { kSgd, kAdagrad, kAdam, kAdamW };
+enum class EpsilonForm : uint8_t {
+  kTorch,  // lr * mHat / (sqrt(vHat) + epsilon)
+  kTf1     // lr * sqrt(1 - beta2^t) / (1 - beta1^t) * m / (sqrt(v) + epsilon)
+};
+
+struct OptimizerSpec {
+  OptimizerKind kind = OptimizerKind::kAdam;
+  float learningRate = 1e-3f;
+  float momentum = 0.0f;  // SGD, PyTorch's form: buffer = momentum * buffer + g (no dampening)
+  bool nesterov = false;
+  float beta1 = 0.9f, beta2 = 0.999f;
+  float epsilon = 1e-8f;  // Adagrad: 1e-10 in PyTorch
+  EpsilonForm epsilonForm = EpsilonForm::kTorch;
+  float weightDecay = 0.0f;  // coupled L2 (g += weightDecay * w); AdamW: decoupled
+  float initialAccumulator = 0.0f;  // Adagrad
+  // Number of state values per weight: SGD 0 or 1 (momentum), Adagrad 1, Adam 2.
+  int stateCount() const;
+};
+
+// What one update needs besides the row: derived once per step from the spec and the 1-based step.
+struct UpdateScalars {
+  float learningRate, weightDecay, l2;  // l2: the parameter's own regulariser, g += 2 * l2 * w
+  float momentum;
+  bool nesterov, firstStep;
+  float beta1, beta2, epsilon;
+  float stepSize, biasCorrection2Sqrt;  // Adam: see optimizer.cpp
+};
+
+}  // namespace polydomain

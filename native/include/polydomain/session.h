@@ -1,0 +1,111 @@
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "polydomain/program.h"
+
+namespace polydomain {
+
+// Rows of one split, sorted by domain. The arrays belong to the caller, who keeps them alive.
+struct SplitData {
+  int64_t rows = 0;
+  std::vector<const int32_t*> ids;  // one per categorical feature
+  const float* labels = nullptr;
+  std::vector<int64_t> domainOffsets;  // domains + 1
+};
+
+enum class CommandKind : uint8_t {
+  kMark,
+  kRestore,
+  kLerp,
+  kOuterStep,
+  kRelease,
+  kRun,
+  kEvaluate,
+  kResetOptimizer,
+  kBufferZero,
+  kBufferAdd,
+  kBufferScale,
+  kBufferProject,
+  kBufferApply,
+  kDropOverlay
+};
+
+// One command of a strategy. Marks and gradient buffers go by ids that the strategy's side chooses.
+struct Command {
+  CommandKind kind;
+  int32_t target = -1;     // mark or buffer id
+  int32_t other = -1;      // second buffer
+  int32_t domain = -1;     // run, evaluate, dropOverlay
+  int32_t split = 0;       // index into the session's splits
+  int32_t overlay = -1;    // run, evaluate: domain whose overlay is trained or read; -1 = shared
+  int32_t optimizer = 0;   // index
+  int32_t program = 0;     // index into the session's training programs (frozen groups)
+  int32_t selection = -1;  // index into the session's selections; -1 = everything
+  int32_t order = -1;      // index into the call's explicit row orders; -1 = shuffled by `pass`
+  int64_t pass = 0;        // ordinal that keys the shuffle
+  int64_t maxSteps = 0;    // 0 = the whole pass
+  int64_t firstStep = 0;   // resume inside a pass
+  double rate = 0;         // lerp, scale, add
+};
+
+struct CommandResult {
+  double loss = 0;  // mean over rows (run: of the steps done in this call)
+  double auc = 0;   // evaluate: NaN when the domain has one class only
+  int64_t rows = 0;
+  int64_t steps = 0;
+};
+
+struct RunOutcome {
+  int64_t completed = 0;  // commands done
+  int64_t step = 0;       // steps done inside the next one, when it was cancelled between steps
+  std::vector<CommandResult> results;  // one per completed command
+};
+
+// Executes commands over one space: the native half of every training strategy. While run() is at
+// work the space is leased: whoever else wants to write or read asks leased() first.
+class Session {
+ public:
+  struct Options {
+    int64_t batchSize = 1024;
+    uint64_t seed = 0;
+  };
+  Session(std::shared_ptr<ParameterSpace> space, std::shared_ptr<ThreadPool> pool, Options options);
+  ~Session();
+
+  int addSplit(SplitData split);
+  int addOptimizer(OptimizerSpec spec);
+  int addSelection(Selection selection);
+  // Program inputs are matched by name: "label", "domain" (the row's domain index), "feature:<i>".
+  int addTrainingProgram(const Graph& graph, ProgramOptions options);
+  int addGradientProgram(const Graph& graph, ProgramOptions options);
+  void setEvaluationProgram(const Graph& graph, ProgramOptions options);
+  void setLearningRate(int optimizer, double rate);
+
+  // Runs commands in order until done or cancelled. Cancellation takes effect between commands,
+  // and between steps of a run without overlay. Throws the first error; the message of a
+  // non-finite loss names domain and step.
+  RunOutcome run(const std::vector<Command>& commands,
+                 const std::vector<std::vector<int32_t>>& orders);
+  void cancel();                // from any thread
+  int64_t stepsDone() const;    // from any thread: training steps since construction or load
+  int64_t rowsDone() const;     // from any thread, rows trained in this process
+  bool leased() const;
+  // Scores of one split's rows of one domain (after training), [rows of that domain].
+  std::vector<float> scores(int split, int32_t domain, OverlayId overlay);
+
+  // All state that a resumed run needs (space, optimizers, open marks, buffers, counters).
+  void save(const std::string& path) const;  // to a temporary file, fsync, rename
+  void load(const std::string& path);        // Error(kCheckpoint) when truncated or foreign
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace polydomain

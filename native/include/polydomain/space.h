@@ -1,0 +1,193 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "polydomain/optimizer.h"
+#include "polydomain/random.h"
+#include "polydomain/tensor.h"
+#include "polydomain/thread_pool.h"
+
+namespace polydomain {
+
+enum class ParameterKind : uint8_t {
+  kDense,  // a tensor in the dense slab
+  kTable,  // rows x dim, read by row id; only touched rows are ever updated
+};
+
+enum class InitKind : uint8_t { kZeros, kConstant, kUniform, kNormal };
+// Counter-based: element i of a parameter depends on (seed, stream of its name, i) alone.
+struct Initializer {
+  InitKind kind = InitKind::kZeros;
+  float a = 0.0f;  // constant; uniform: low; normal: mean
+  float b = 0.0f;  // uniform: high; normal: standard deviation
+};
+
+struct ParameterSpec {
+  std::string name;
+  ParameterKind kind = ParameterKind::kDense;
+  Shape shape;
+  Initializer initializer;
+  float l2 = 0.0f;  // lambda of lambda * sum(w^2), applied to what a step touches
+};
+
+// Values are kept, saved and compared by *unit*: a table's row, or a block of kDenseBlock floats of
+// the dense slab. A region is an array of units of one size: region 0 is the dense slab (every
+// parameter in it starts at a block border), each table is a region of its own.
+inline constexpr int64_t kDenseBlock = 128;
+
+// An open-addressing map from unit to index, and the values behind it: the one container of
+// journals, overlays and gradient buffers. Iteration order is insertion order.
+class UnitStore;
+
+using MarkId = int32_t;
+using OverlayId = int32_t;  // a domain's index
+
+enum class Combine : uint8_t {
+  kPlus,    // effective value = shared + specific (MAMDR eq. 4)
+  kTimes,   // shared * specific
+  kReplace  // specific where present: a copy-on-write fork (finetune, Separate)
+};
+enum class SpecificStart : uint8_t { kNeutral /* zeros; ones for times */, kRandom };
+
+// One flag per parameter (index as in ParameterSpace): which parameters an operation acts on.
+using Selection = std::vector<bool>;
+
+// All that training may touch of a model (DESIGN: "The parameter space").
+//
+// Every writer announces the units that it is about to write with touch(); the space then saves
+// their old values for open marks and, while an overlay is open, forms the effective value in
+// place. So marks, overlays, best states and forks cost what was touched, and kernels only ever
+// see plain memory.
+class ParameterSpace {
+ public:
+  ParameterSpace(std::vector<ParameterSpec> parameters, uint64_t seed);
+  ~ParameterSpace();
+  ParameterSpace(const ParameterSpace&) = delete;
+  ParameterSpace& operator=(const ParameterSpace&) = delete;
+
+  // Parameters and memory.
+  int parameterCount() const;
+  const ParameterSpec& parameter(int index) const;
+  int find(const std::string& name) const;  // throws Error(kConfig) naming the nearest known name
+  int regionCount() const;
+  int regionOf(int parameter) const;
+  int64_t firstUnitOf(int parameter) const;  // dense: its first block; table: 0
+  int64_t unitCountOf(int parameter) const;
+  int64_t unitCount(int region) const;
+  int64_t unitSize(int region) const;  // floats
+  float* region(int region);           // 64-byte aligned; stable for the space's life
+  float* data(int parameter);
+  // Glob patterns ("embedding.*", "all") to a selection; throws Error(kConfig) when one matches none.
+  Selection select(const std::vector<std::string>& patterns) const;
+
+  // Announces writes. `units` must be unique within the call. Cheap when nothing is open.
+  void touch(int region, std::span<const uint32_t> units);
+  // Announces a write of the whole of a dense parameter.
+  void touchDense(int parameter);
+
+  // Marks: undo journals over shared values and overlays. They may end in any order.
+  MarkId mark();
+  void restore(MarkId mark, const Selection* only = nullptr);
+  // value = saved + rate * (value - saved) over everything that changed since the mark (eq. 3).
+  void lerp(MarkId mark, float rate, const Selection* only = nullptr);
+  void release(MarkId mark);
+  int openMarks() const;
+  int64_t savedUnits(MarkId mark) const;
+
+  // Overlays: domain-specific values. Created at the first openOverlay().
+  void configureOverlays(Combine combine, SpecificStart start, const Selection& specific);
+  Combine overlayCombine() const;
+  // From now on touch() forms the effective value; units outside `specific` train as shared ones.
+  void openOverlay(OverlayId domain);
+  // Writes the effective values back into the overlay and the shared values into place again.
+  // keep = false drops the changes.
+  void closeOverlay(bool keep = true);
+  bool overlayOpen() const;
+  bool hasOverlay(OverlayId domain) const;
+  void dropOverlay(OverlayId domain);
+  std::vector<OverlayId> overlays() const;
+  int64_t overlayUnits(OverlayId domain) const;
+  int64_t overlayBytes() const;
+  // Reading without changing anything: out = effective values of `domain`. `units` need not be
+  // unique; out row i starts at out + i * stride. Domains without overlay read the shared values.
+  void gather(int region, OverlayId domain, std::span<const int32_t> units, float* out,
+              int64_t stride) const;
+  // Effective dense slab of a domain into `out` (unitCount(0) * kDenseBlock floats).
+  void gatherDense(OverlayId domain, float* out) const;
+  // Visits an overlay's units of a parameter in ascending order: unit (relative to the parameter),
+  // values.
+  void visitOverlay(OverlayId domain, int parameter,
+                    const std::function<void(uint32_t unit, std::span<const float> values)>& visit)
+      const;
+  // Sets one unit of an overlay (loading); creates the overlay.
+  void setOverlayUnit(OverlayId domain, int parameter, uint32_t unit, std::span<const float> values);
+
+  // Everything above (values, open marks, overlays, not optimizer state) to bytes and back.
+  // `write` receives consecutive pieces. Reading throws Error(kCheckpoint) on data that does not fit.
+  using Write = std::function<void(const void* data, size_t bytes)>;
+  using Read = std::function<void(void* data, size_t bytes)>;  // throws when exhausted
+  void save(const Write& write) const;
+  void load(const Read& read);
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+// State of one optimizer over a space: keyed by base unit, never rolled back by marks. Slabs are
+// zero pages until first touched. Steps count per parameter (PyTorch's way).
+class OptimizerState {
+ public:
+  OptimizerState(const ParameterSpace& space, OptimizerSpec spec);
+  ~OptimizerState();
+  OptimizerSpec& spec();  // learning rate may change between steps
+  void reset();           // moments and step counts to the start
+  // Starts a step of `parameter`: increments its count and returns what updates need.
+  UpdateScalars beginStep(int parameter);
+  // Updates n values w with gradient g; state is that of (region, unit), n <= unit size. For dense
+  // parameters consecutive units are contiguous, so n may span them. Thread-safe for disjoint units.
+  void update(const UpdateScalars& scalars, int region, int64_t unit, int64_t n, float* w,
+              const float* g);
+  void save(const ParameterSpace::Write& write) const;
+  void load(const ParameterSpace::Read& read);
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+// A gradient over dense and row parameters together (PCGrad, MAML, MLDG).
+class GradientBuffer {
+ public:
+  explicit GradientBuffer(const ParameterSpace& space);
+  ~GradientBuffer();
+  void zero();
+  // this += scale * gradient of consecutive units of a dense parameter, or of one table row.
+  void addUnits(int region, int64_t firstUnit, int64_t count, const float* gradient, float scale);
+  void add(const GradientBuffer& other, float scale);  // axpy
+  void scale(float factor);
+  double dot(const GradientBuffer& other) const;
+  double norm() const;
+  // this -= (this . other / |other|^2) * other when their dot product is negative (PCGrad, Yu et
+  // al. 2020, algorithm 1). Returns whether it did.
+  bool project(const GradientBuffer& other);
+  // Announces the units to the space and applies one optimizer step.
+  void apply(ParameterSpace& space, OptimizerState& optimizer, ThreadPool& pool) const;
+  int64_t units() const;
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+// Pseudo-gradient step (MAMDR IV-E): restores the marked values, then applies `optimizer` to the
+// gradient (saved - value) of everything that changed since the mark.
+void outerStep(ParameterSpace& space, OptimizerState& optimizer, MarkId mark, ThreadPool& pool);
+
+}  // namespace polydomain

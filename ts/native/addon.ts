@@ -1,0 +1,208 @@
+/** The typed surface of the native addon. Everything here is internal; `ts/index.ts` decides what users see. */
+
+export type TypedArray = Float32Array | Float64Array | Int32Array | Uint8Array;
+export type AttributeValue = boolean | number | string | readonly number[];
+export type Attributes = Readonly<Record<string, AttributeValue>>;
+
+/** A dense value on its way into an op: memory and shape. */
+export interface NativeValue {
+  readonly data: TypedArray;
+  readonly shape: readonly number[];
+}
+
+export interface NativeNode {
+  readonly kind: 'op' | 'input' | 'parameter';
+  readonly op: string;
+  readonly name: string;
+  readonly inputs: readonly number[];
+  readonly attributes: Attributes;
+  /** A leading -1 is the run-time row count. */
+  readonly shape: readonly number[];
+  readonly dtype: 'float32' | 'float64' | 'int32' | 'uint8';
+}
+
+export interface NativeGraph {
+  input(name: string, dtype: NativeNode['dtype'], shape: readonly number[]): number;
+  parameter(name: string, shape: readonly number[]): number;
+  /** Appends an op; its type rule checks the shapes (ShapeError). */
+  add(op: string, inputs: readonly number[], attributes: Attributes, name: string): number;
+  node(value: number): NativeNode;
+  readonly size: number;
+  /** Appends the backward pass; -1 where the loss does not depend on a value. */
+  backward(loss: number, values: readonly number[]): number[];
+}
+
+export interface NativeInitializer {
+  readonly kind: 'zeros' | 'constant' | 'uniform' | 'normal';
+  readonly a: number;
+  readonly b: number;
+}
+
+export interface NativeParameterSpec {
+  readonly name: string;
+  readonly kind: 'dense' | 'table';
+  readonly shape: readonly number[];
+  readonly initializer: NativeInitializer;
+  readonly l2: number;
+}
+
+export interface OverlayEntries {
+  readonly units: Uint32Array;
+  /** units.length x unit size: the row of a table, or a 128-float block of a dense parameter. */
+  readonly values: Float32Array;
+}
+
+export interface NativeSpace {
+  /** A live view of a parameter's memory, never copied. Throws BusyError while leased. */
+  data(parameter: string): Float32Array;
+  configureOverlays(
+    combine: 'plus' | 'times' | 'replace',
+    start: 'neutral' | 'random',
+    specific: readonly string[],
+  ): void;
+  overlays(): number[];
+  overlayBytes(): number;
+  overlay(domain: number, parameter: string): OverlayEntries;
+  setOverlay(domain: number, parameter: string, entries: OverlayEntries): void;
+  dropOverlay(domain: number): void;
+  dispose(): void;
+}
+
+export interface NativeProgram {
+  readonly inputNames: readonly string[];
+  /** Steps after fusion, one per line. */
+  describe(): string;
+  /**
+   * Scores rows on the caller's thread; columns in the order of inputNames.
+   * overlay: the domain whose effective values to read, -1 for the shared ones.
+   */
+  predict(columns: readonly TypedArray[], rows: number, overlay: number): Float32Array;
+  /** The same off the event loop. */
+  predictAsync(columns: readonly TypedArray[], rows: number, overlay: number): Promise<Float32Array>;
+  dispose(): void;
+}
+
+export interface NativeOptimizerSpec {
+  readonly kind: 'sgd' | 'adagrad' | 'adam' | 'adamw';
+  readonly learningRate: number;
+  readonly momentum: number;
+  readonly nesterov: boolean;
+  readonly beta1: number;
+  readonly beta2: number;
+  readonly epsilon: number;
+  readonly epsilonForm: 'torch' | 'tf1';
+  readonly weightDecay: number;
+  readonly initialAccumulator: number;
+}
+
+export interface NativeSplit {
+  readonly rows: number;
+  readonly ids: readonly Int32Array[];
+  readonly labels: Float32Array;
+  readonly domainOffsets: Int32Array;
+}
+
+/** Fields of native/include/polydomain/session.h's Command; anything left out has its default. */
+export interface NativeCommand {
+  readonly kind:
+    | 'mark'
+    | 'restore'
+    | 'lerp'
+    | 'outerStep'
+    | 'release'
+    | 'run'
+    | 'evaluate'
+    | 'resetOptimizer'
+    | 'bufferZero'
+    | 'bufferAdd'
+    | 'bufferScale'
+    | 'bufferProject'
+    | 'bufferApply'
+    | 'dropOverlay';
+  readonly target?: number;
+  readonly other?: number;
+  readonly domain?: number;
+  readonly split?: number;
+  readonly overlay?: number;
+  readonly optimizer?: number;
+  readonly program?: number;
+  readonly selection?: number;
+  readonly order?: Int32Array;
+  readonly pass?: number;
+  readonly maxSteps?: number;
+  readonly firstStep?: number;
+  readonly rate?: number;
+}
+
+export interface NativeRunOutcome {
+  readonly completed: number;
+  readonly step: number;
+  /** One entry per completed command. */
+  readonly loss: Float64Array;
+  readonly auc: Float64Array;
+  readonly rows: Float64Array;
+  readonly steps: Float64Array;
+  /** Seconds of native work. */
+  readonly seconds: number;
+}
+
+export interface NativeSession {
+  addSplit(split: NativeSplit): number;
+  addOptimizer(spec: NativeOptimizerSpec): number;
+  addSelection(patterns: readonly string[]): number;
+  /** trained: glob patterns of the parameters that get gradients. */
+  addTrainingProgram(graph: NativeGraph, output: number, loss: number, trained: readonly string[]): number;
+  addGradientProgram(graph: NativeGraph, output: number, loss: number, trained: readonly string[]): number;
+  setEvaluationProgram(graph: NativeGraph, output: number, loss: number): void;
+  setLearningRate(optimizer: number, rate: number): void;
+  /** Runs on a thread of its own; rejects with typed errors. One call at a time (BusyError). */
+  run(commands: readonly NativeCommand[]): Promise<NativeRunOutcome>;
+  cancel(): void;
+  readonly stepsDone: number;
+  readonly rowsDone: number;
+  /** Sigmoid of the logits for one domain's rows of a split. */
+  scores(split: number, domain: number, overlay: number): Promise<Float32Array>;
+  save(path: string): Promise<void>;
+  load(path: string): Promise<void>;
+  dispose(): void;
+}
+
+export interface Addon {
+  readonly version: string;
+  simdLevel(): string;
+  supportedSimdLevels(): string[];
+  threads(): number;
+  ops(): string[];
+  /** Zeroed, 64-byte aligned native memory; counted by the garbage collector. */
+  allocate(bytes: number): ArrayBuffer;
+  /** Frees what allocate() or call() returned and detaches it: views on it become empty. */
+  release(buffer: ArrayBuffer): void;
+  /** Runs one op now. seed and step key its random numbers. */
+  call(
+    op: string,
+    inputs: readonly NativeValue[],
+    attributes: Attributes,
+    seed: number,
+    step: number,
+  ): { data: TypedArray; shape: number[] };
+  /** Uniform or normal numbers of a named stream, counter-based. */
+  fillRandom(
+    target: Float32Array,
+    initializer: NativeInitializer,
+    seed: number,
+    stream: string,
+  ): void;
+  /** A seeded permutation of 0 .. count - 1. */
+  permutation(count: number, seed: number, stream: string, step: number): Int32Array;
+  /** Exact ROC AUC with ties; NaN when one class only. */
+  auc(scores: Float32Array, labels: Float32Array): number;
+  logLoss(scores: Float32Array, labels: Float32Array): number;
+  Graph: new () => NativeGraph;
+  Space: new (parameters: readonly NativeParameterSpec[], seed: number) => NativeSpace;
+  /** output: the logits; predict() applies no sigmoid unless it is part of the graph. */
+  Program: new (graph: NativeGraph, space: NativeSpace, output: number) => NativeProgram;
+  Session: new (
+    space: NativeSpace,
+    options: { batchSize: number; seed: number; threads?: number },
+  ) => NativeSession;
+}
