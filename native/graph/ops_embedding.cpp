@@ -4,6 +4,7 @@
 #include <climits>
 
 #include "cpu/chunks.h"
+#include "cpu/concat.h"
 #include "cpu/embedding.h"
 #include "op_rules.h"
 #include "ops.h"
@@ -49,12 +50,6 @@ void embeddingKernel(const RunContext& context, const Attributes&,
                  });
 }
 
-std::vector<ValueId> embeddingBackward(Graph& graph, ValueId node, ValueId gradient,
-                                       std::span<const bool> wanted) {
-  const ValueId ids = graph[node].inputs[1];
-  return {wanted[0] ? graph.add("row_gradient", {gradient, ids}) : kNoValue, kNoValue};
-}
-
 TensorType rowGradientType(const Attributes&, std::span<const TensorType> inputs) {
   requireFloat32("row_gradient", inputs.first(1));
   requireIds("row_gradient", inputs, 1);
@@ -62,6 +57,43 @@ TensorType rowGradientType(const Attributes&, std::span<const TensorType> inputs
   if (gradient.empty() || Shape(gradient.begin(), gradient.end() - 1) != inputs[1].shape) {
     throwShape("row_gradient", inputs, "a gradient [rows.., dim] and ids [rows..]");
   }
+  return inputs[0];
+}
+
+std::vector<ValueId> embeddingBackward(Graph& graph, ValueId node, ValueId gradient,
+                                       std::span<const bool> wanted) {
+  const ValueId table = graph[node].inputs[0];
+  const ValueId ids = graph[node].inputs[1];
+  if (!wanted[0]) return {kNoValue, kNoValue};
+  if (graph[table].kind == NodeKind::kParameter) {
+    return {graph.add("row_gradient", {gradient, ids}), kNoValue};
+  }
+  const int64_t rows = graph[table].type.shape[0];
+  return {graph.add("scatter_add_rows", {gradient, ids}, {{"rows", rows}}), kNoValue};
+}
+
+// values [n.., dim], ids [n..] -> [rows, dim]: row r is the sum of the values whose id is r.
+TensorType scatterAddRowsType(const Attributes& attributes, std::span<const TensorType> inputs) {
+  const Shape shape = rowGradientType(attributes, inputs).shape;
+  return {DType::kFloat32, {attributes.get<int64_t>("rows"), shape.back()}};
+}
+
+void scatterAddRowsKernel(const RunContext&, const Attributes&, std::span<const TensorView> inputs,
+                          const TensorView& output) {
+  const int64_t dim = output.shape[1];
+  cpu::clearBlock(output.f32(), dim, output.shape[0], dim);
+  cpu::UniqueIds unique;
+  const std::span<const int32_t> ids = idsIn(inputs[1], 0, inputs[1].size());
+  unique.build(output.shape[0], std::span(&ids, 1));
+  const cpu::RowGradient rows{inputs[0].f32(), dim};
+  for (int64_t u = 0; u < unique.size(); ++u) {
+    cpu::sumRows(unique, std::span(&rows, 1), dim, u, u + 1,
+                 output.f32() + unique.ids()[static_cast<size_t>(u)] * dim, dim);
+  }
+}
+
+// The row gradients of one table from several lookups.
+TensorType rowGradientsType(const Attributes&, std::span<const TensorType> inputs) {
   return inputs[0];
 }
 
@@ -128,6 +160,8 @@ std::vector<ValueId> gatherConcatBackward(Graph& graph, ValueId node, ValueId gr
 void registerEmbeddingOps(OpRegistry& registry) {
   registry.add({"embedding", 2, 2, embeddingType, embeddingBackward, embeddingKernel});
   registry.add({"row_gradient", 2, 2, rowGradientType, nullptr, nullptr});
+  registry.add({"row_gradients", 2, 2, rowGradientsType, nullptr, nullptr});
+  registry.add({"scatter_add_rows", 2, 2, scatterAddRowsType, nullptr, scatterAddRowsKernel});
   registry.add(
       {"gather_concat", 2, INT_MAX, gatherConcatType, gatherConcatBackward, gatherConcatKernel});
 }

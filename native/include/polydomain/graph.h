@@ -39,9 +39,10 @@ class Graph {
 };
 
 // Appends the backward pass of the scalar `loss` and returns d loss / d value for each of `values`
-// (kNoValue where loss does not depend on it). `seed` scales the loss. Gradients that meet are added
-// in ascending order of the consumer, so the result does not depend on anything else.
-// The gradient of a table is a "row_gradient" node chain (see native/graph/autodiff.cpp).
+// (kNoValue where loss does not depend on it). Gradients that meet are added
+// in descending order of the consumer, so the result does not depend on anything else.
+// The gradient of a parameter read by "embedding" is a "row_gradient" node, or "row_gradients" of
+// several: ids and gradient rows that the program sums and applies row by row.
 std::vector<ValueId> appendBackward(Graph& graph, ValueId loss,
                                     const std::vector<ValueId>& values);
 

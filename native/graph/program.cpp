@@ -1,0 +1,522 @@
+#include "polydomain/program.h"
+
+#include <cmath>
+#include <cstring>
+
+#include "cpu/chunks.h"
+#include "cpu/embedding.h"
+#include "memory_plan.h"
+#include "polydomain/error.h"
+#include "rewrite.h"
+
+namespace polydomain {
+
+namespace {
+
+bool isOp(const Graph& graph, ValueId value, const char* name) {
+  return graph[value].op != nullptr && graph[value].op->name == name;
+}
+
+// Rows of gradient that are summed before the optimizer gets them: one first-level cache of them.
+constexpr int64_t kRowBlockFloats = 4096;
+
+}  // namespace
+
+class Program::Impl {
+ public:
+  Impl(const Graph& graph, ParameterSpace& space, ProgramOptions options)
+      : space_(space), options_(std::move(options)) {
+    checkOutput(graph);
+    build(graph);
+    findParameters();
+    placeGradients();
+  }
+
+  void beginPass() {
+    const bool everything = space_.overlayOpen();
+    for (const DenseUse& use : dense_) {
+      const bool trained = options_.mode == Mode::kTrain && use.gradient != kNoValue;
+      if (everything || trained) space_.touchDense(use.parameter);
+    }
+  }
+
+  void run(const Run& run) {
+    if (run.rows == 0) throw Error(ErrorKind::kData, "a program runs one row at least, not 0");
+    bind(run);
+    if (differentiates()) announceRows();
+    const RunContext context{*run.pool, run.seed, run.step};
+    for (const Step& step : steps_) {
+      if (run.overlay >= 0 && step.lookup) {
+        lookupEffective(run, step);
+        continue;
+      }
+      views_.clear();
+      for (const ValueId input : graph_[step.value].inputs) views_.push_back(viewOf(input));
+      step.kernel(context, graph_[step.value].attributes, views_, viewOf(step.value));
+    }
+    if (loss_ != kNoValue) requireFinite(*viewOf(loss_).f32());
+    for (const GradientCopy& copy : copies_) {
+      std::memcpy(gradientSlab() + copy.offset, viewOf(copy.from).f32(),
+                  static_cast<size_t>(viewOf(copy.from).size()) * sizeof(float));
+    }
+    if (options_.mode == Mode::kTrain) applyOptimizer(run);
+    if (options_.mode == Mode::kGradient) collectGradients(run);
+  }
+
+  const std::vector<std::string>& inputNames() const { return inputNames_; }
+  const float* output() const { return viewOf(output_).f32(); }
+  float loss() const { return *viewOf(loss_).f32(); }
+  size_t scratchBytes() const {
+    return (scratch_ ? scratch_->bytes() : 0) + (gradients_ ? gradients_->bytes() : 0);
+  }
+
+  std::string describe() const {
+    std::string text;
+    for (const Step& step : steps_) {
+      const Node& node = graph_[step.value];
+      text += "%" + std::to_string(step.value) + " = " + node.op->name + "(";
+      for (size_t i = 0; i < node.inputs.size(); ++i) {
+        const Node& input = graph_[node.inputs[i]];
+        if (i > 0) text += ", ";
+        text += input.kind == NodeKind::kOp ? "%" + std::to_string(node.inputs[i]) : input.name;
+      }
+      text += ") " + toString(node.type.shape) + "\n";
+    }
+    for (const TableUse& use : tables_) {
+      if (use.gradients.empty()) continue;
+      text += "update rows of " + space_.parameter(use.parameter).name + "\n";
+    }
+    for (const DenseUse& use : dense_) {
+      if (use.gradient == kNoValue) continue;
+      text += "update " + space_.parameter(use.parameter).name + "\n";
+    }
+    return text;
+  }
+
+ private:
+  struct Step {
+    ValueId value;
+    Kernel kernel;
+    bool lookup;  // reads tables only: embedding, gather_concat
+  };
+  struct DenseUse {
+    int parameter;
+    ValueId value;
+    ValueId gradient;  // kNoValue: not trained
+  };
+  // Gradient rows in a value that may be wider: columns from `start` on.
+  struct RowSource {
+    ValueId value;
+    int64_t start;
+  };
+  struct TableUse {
+    int parameter = -1;
+    ValueId value = kNoValue;
+    std::vector<ValueId> ids;          // inputs that the table is read by
+    ValueId gradient = kNoValue;       // row_gradient(s)
+    std::vector<RowSource> gradients;  // empty: not trained; else beside `ids`
+    cpu::UniqueIds unique;
+    std::vector<std::span<const int32_t>> lists;
+    std::vector<cpu::RowGradient> rows;
+  };
+  struct GradientCopy {
+    ValueId from;
+    int64_t offset;
+  };
+  // One piece of the optimizer's work: a range of a dense parameter, or of a table's unique rows.
+  struct Update {
+    UpdateScalars scalars;
+    TableUse* table;  // null: dense
+    int64_t begin, end;
+  };
+
+  bool differentiates() const {
+    return options_.mode == Mode::kTrain || options_.mode == Mode::kGradient;
+  }
+
+  const TensorView& viewOf(ValueId value) const { return values_[static_cast<size_t>(value)]; }
+  TensorView& viewOf(ValueId value) { return values_[static_cast<size_t>(value)]; }
+
+  float* gradientSlab() const { return static_cast<float*>(gradients_->data()); }
+
+  void checkOutput(const Graph& graph) const {
+    const ValueId output = options_.output;
+    if (output < 0 || output >= graph.size()) {
+      throw Error(ErrorKind::kConfig, "program: output is not a value of the graph");
+    }
+    const Shape& shape = graph[output].type.shape;
+    const bool column = shape.size() == 1 || (shape.size() == 2 && shape[1] == 1);
+    if (!column || shape[0] != kRows) {
+      throw Error(ErrorKind::kShape,
+                  "program: output " + toString(shape) + "; expected [rows] or [rows, 1]");
+    }
+    if (options_.mode != Mode::kPredict &&
+        (options_.loss < 0 || options_.loss >= graph.size() ||
+         elementCount(graph[options_.loss].type.shape) != 1)) {
+      throw Error(ErrorKind::kShape, "program: the loss is not a scalar of the graph");
+    }
+  }
+
+  void build(const Graph& graph) {
+    const bool withLoss = options_.mode != Mode::kPredict;
+    std::vector<ValueId> keep{options_.output};
+    if (withLoss) keep.push_back(options_.loss);
+    const bool training = differentiates();
+    Rewritten forward = rewriteForward(graph, keep, training, options_.fuse);
+    if (training) {
+      std::vector<ValueId> trained;
+      for (ValueId v = 0; v < forward.graph.size(); ++v) {
+        const Node& node = forward.graph[v];
+        if (node.kind != NodeKind::kParameter) continue;
+        const auto parameter = static_cast<size_t>(space_.find(node.name));
+        if (options_.trained.empty() || options_.trained[parameter]) trained.push_back(v);
+      }
+      keep = forward.kept;
+      const std::vector<ValueId> gradients = appendBackward(forward.graph, keep[1], trained);
+      keep.insert(keep.end(), trained.begin(), trained.end());
+      keep.insert(keep.end(), gradients.begin(), gradients.end());
+      if (options_.fuse) {
+        forward = rewriteBackward(forward.graph, keep);
+        keep = forward.kept;
+      }
+      const size_t count = trained.size();
+      trained_.assign(keep.begin() + 2, keep.begin() + 2 + static_cast<std::ptrdiff_t>(count));
+      gradientsOf_.assign(keep.begin() + 2 + static_cast<std::ptrdiff_t>(count), keep.end());
+    } else {
+      keep = forward.kept;
+    }
+    graph_ = std::move(forward.graph);
+    output_ = keep[0];
+    if (withLoss) loss_ = keep[1];
+  }
+
+  void findParameters() {
+    values_.resize(static_cast<size_t>(graph_.size()));
+    for (ValueId v = 0; v < graph_.size(); ++v) {
+      const Node& node = graph_[v];
+      TensorView& view = viewOf(v);
+      view.type = node.type.type;
+      view.shape = node.type.shape;
+      view.rowStride = elementsOf(Shape(view.shape.begin() + !view.shape.empty(),
+                                        view.shape.end()), 1);
+      if (!view.shape.empty() && view.shape[0] == kRows) rowValues_.push_back(v);
+      if (node.kind == NodeKind::kInput) {
+        inputs_.push_back(v);
+        inputNames_.push_back(node.name);
+      }
+      if (node.kind != NodeKind::kParameter) continue;
+      const int parameter = space_.find(node.name);
+      const ParameterSpec& spec = space_.parameter(parameter);
+      if (spec.shape != node.type.shape) {
+        throw Error(ErrorKind::kShape, "parameter '" + node.name + "' is " +
+                                           toString(spec.shape) + " in the space and " +
+                                           toString(node.type.shape) + " in the graph");
+      }
+      view.data = space_.data(parameter);
+      if (spec.kind == ParameterKind::kTable) {
+        tables_.emplace_back();
+        tables_.back().parameter = parameter;
+        tables_.back().value = v;
+      } else {
+        dense_.push_back({parameter, v, kNoValue});
+      }
+    }
+    for (ValueId v = 0; v < graph_.size(); ++v) {
+      const Node& node = graph_[v];
+      if (node.kind != NodeKind::kOp) continue;
+      const bool lookup = registerLookups(v);
+      if (node.op->cpu != nullptr && !skipped(v)) steps_.push_back({v, node.op->cpu, lookup});
+    }
+  }
+
+  // Notes which ids read which table; refuses tables in any other place.
+  bool registerLookups(ValueId v) {
+    const Node& node = graph_[v];
+    const bool single = isOp(graph_, v, "embedding");
+    const bool fields = isOp(graph_, v, "gather_concat");
+    const size_t count = single ? 1 : fields ? node.inputs.size() / 2 : 0;
+    size_t known = 0;
+    for (size_t i = 0; i < node.inputs.size(); ++i) {
+      TableUse* use = tableOf(node.inputs[i]);
+      if (use == nullptr) continue;
+      if (i >= count) {
+        throw Error(ErrorKind::kTrace, "table '" + graph_[use->value].name + "' is read by op '" +
+                                           node.op->name +
+                                           "'; expected embedding, or a dense parameter");
+      }
+      use->ids.push_back(idInput(node.inputs[count + i]));
+      ++known;
+    }
+    for (size_t i = 0; i < count; ++i) {
+      const Node& table = graph_[node.inputs[i]];
+      if (table.kind == NodeKind::kParameter && tableOf(node.inputs[i]) == nullptr) {
+        throw Error(ErrorKind::kTrace, "dense parameter '" + table.name +
+                                           "' is read by embedding; expected a table");
+      }
+    }
+    return count > 0 && known == count;
+  }
+
+  TableUse* tableOf(ValueId value) {
+    for (TableUse& use : tables_) {
+      if (use.value == value) return &use;
+    }
+    return nullptr;
+  }
+
+  ValueId idInput(ValueId ids) const {
+    while (isOp(graph_, ids, "reshape")) ids = graph_[ids].inputs[0];
+    if (graph_[ids].kind == NodeKind::kInput) return ids;
+    throw Error(ErrorKind::kTrace, "the ids of an embedding come from op '" +
+                                       graph_[ids].op->name + "'; expected an input of the batch");
+  }
+
+  // A slice whose only purpose is to name the columns of a row gradient is read where it lies.
+  bool skipped(ValueId v) const {
+    if (!isOp(graph_, v, "slice")) return false;
+    bool read = false;
+    for (ValueId reader = v + 1; reader < graph_.size(); ++reader) {
+      for (const ValueId input : graph_[reader].inputs) {
+        if (input != v) continue;
+        if (!isOp(graph_, reader, "row_gradient")) return false;
+        read = true;
+      }
+    }
+    return read;
+  }
+
+  void collectRowSources(TableUse& use, ValueId gradient) {
+    const Node& node = graph_[gradient];
+    if (isOp(graph_, gradient, "row_gradients")) {
+      for (const ValueId part : node.inputs) collectRowSources(use, part);
+      return;
+    }
+    RowSource source{node.inputs[0], 0};
+    if (skipped(source.value)) {
+      source.start = graph_[source.value].attributes.get<int64_t>("start");
+      source.value = graph_[source.value].inputs[0];
+    }
+    use.gradients.push_back(source);
+    gradientIds_.push_back(idInput(node.inputs[1]));
+  }
+
+  void placeGradients() {
+    placed_.assign(static_cast<size_t>(graph_.size()), false);
+    kept_ = {output_};
+    if (loss_ != kNoValue) kept_.push_back(loss_);
+    if (!differentiates()) return;
+    gradients_ =
+        Storage::allocate(static_cast<size_t>(space_.unitCount(0) * kDenseBlock) * sizeof(float));
+    for (size_t i = 0; i < trained_.size(); ++i) {
+      const ValueId gradient = gradientsOf_[i];
+      if (gradient == kNoValue) continue;
+      if (TableUse* use = tableOf(trained_[i])) {
+        gradientIds_.clear();
+        collectRowSources(*use, gradient);
+        for (const RowSource& source : use->gradients) kept_.push_back(source.value);
+        use->ids = gradientIds_;
+        continue;
+      }
+      for (DenseUse& use : dense_) {
+        if (use.value != trained_[i]) continue;
+        use.gradient = gradient;
+        const int64_t offset = space_.firstUnitOf(use.parameter) * kDenseBlock;
+        if (placed_[static_cast<size_t>(gradient)]) {
+          copies_.push_back({gradient, offset});
+        } else {
+          placed_[static_cast<size_t>(gradient)] = true;
+          viewOf(gradient).data = gradientSlab() + offset;
+        }
+      }
+    }
+  }
+
+  void bind(const Run& run) {
+    if (run.rows > capacity_) {
+      const MemoryPlan plan = planMemory(graph_, placed_, kept_, run.rows);
+      scratch_ = Storage::allocate(static_cast<size_t>(plan.floats) * sizeof(float));
+      for (ValueId v = 0; v < graph_.size(); ++v) {
+        const int64_t offset = plan.offsets[static_cast<size_t>(v)];
+        if (offset == MemoryPlan::kElsewhere) continue;
+        viewOf(v).data = static_cast<float*>(scratch_->data()) + offset;
+      }
+      capacity_ = run.rows;
+    }
+    if (run.rows != rows_) {
+      for (const ValueId v : rowValues_) viewOf(v).shape[0] = run.rows;
+      rows_ = run.rows;
+    }
+    for (size_t i = 0; i < inputs_.size(); ++i) {
+      viewOf(inputs_[i]).data = const_cast<void*>(run.inputs[i].data);
+    }
+    const float* slab = run.dense != nullptr ? run.dense : space_.region(0);
+    for (const DenseUse& use : dense_) {
+      viewOf(use.value).data =
+          const_cast<float*>(slab) + space_.firstUnitOf(use.parameter) * kDenseBlock;
+    }
+  }
+
+  // Finds the distinct rows of every table and announces them before anything reads them: an open
+  // overlay forms its effective values then.
+  void announceRows() {
+    const bool overlay = space_.overlayOpen();
+    for (TableUse& use : tables_) {
+      if (use.gradients.empty() && !overlay) continue;
+      use.lists.clear();
+      for (const ValueId ids : use.ids) {
+        const TensorView& view = viewOf(ids);
+        use.lists.emplace_back(view.i32(), static_cast<size_t>(view.size()));
+      }
+      use.unique.build(space_.unitCount(space_.regionOf(use.parameter)), use.lists);
+      if (!overlay && options_.mode != Mode::kTrain) continue;
+      const std::span<const int32_t> ids = use.unique.ids();
+      space_.touch(space_.regionOf(use.parameter),
+                   {reinterpret_cast<const uint32_t*>(ids.data()), ids.size()});
+    }
+  }
+
+  // embedding or gather_concat of a domain's effective rows.
+  void lookupEffective(const Run& run, const Step& step) {
+    const Node& node = graph_[step.value];
+    const TensorView& out = viewOf(step.value);
+    const size_t fields = node.inputs.size() / 2;
+    const int64_t stride = out.shape.back();
+    int64_t column = 0;
+    for (size_t i = 0; i < fields; ++i) {
+      const TableUse& use = *tableOf(node.inputs[i]);
+      const TensorView& ids = viewOf(node.inputs[fields + i]);
+      const int64_t dim = graph_[node.inputs[i]].type.shape[1];
+      const int region = space_.regionOf(use.parameter);
+      cpu::forChunks(*run.pool, ids.size(), cpu::rowsPerChunk(dim),
+                     [&](int64_t begin, int64_t end) {
+                       space_.gather(region, run.overlay, {ids.i32() + begin, ids.i32() + end},
+                                     out.f32() + begin * stride + column, stride);
+                     });
+      column += dim;
+    }
+  }
+
+  void requireFinite(float loss) const {
+    if (std::isfinite(loss)) return;
+    throw Error(ErrorKind::kTraining,
+                "the loss is " + std::to_string(loss) + "; expected a finite number");
+  }
+
+  void bindRowGradients(TableUse& use) {
+    use.rows.clear();
+    for (const RowSource& source : use.gradients) {
+      const TensorView& view = viewOf(source.value);
+      use.rows.push_back({view.f32() + source.start, view.shape.back()});
+    }
+  }
+
+  void applyOptimizer(const Run& run) {
+    OptimizerState& optimizer = *run.optimizer;
+    updates_.clear();
+    for (const DenseUse& use : dense_) {
+      if (use.gradient == kNoValue) continue;
+      const UpdateScalars scalars = optimizer.beginStep(use.parameter);
+      const int64_t first = space_.firstUnitOf(use.parameter) * kDenseBlock;
+      const int64_t last = first + elementCount(space_.parameter(use.parameter).shape);
+      for (int64_t begin = first; begin < last; begin += cpu::kChunkElements) {
+        updates_.push_back({scalars, nullptr, begin, std::min(last, begin + cpu::kChunkElements)});
+      }
+    }
+    for (TableUse& use : tables_) {
+      if (use.gradients.empty()) continue;
+      bindRowGradients(use);
+      const UpdateScalars scalars = optimizer.beginStep(use.parameter);
+      const int64_t perChunk = cpu::rowsPerChunk(space_.parameter(use.parameter).shape[1]);
+      for (int64_t begin = 0; begin < use.unique.size(); begin += perChunk) {
+        updates_.push_back({scalars, &use, begin, std::min(use.unique.size(), begin + perChunk)});
+      }
+    }
+    run.pool->parallelFor(static_cast<int64_t>(updates_.size()), [&](int64_t i, int) {
+      const Update& update = updates_[static_cast<size_t>(i)];
+      if (update.table == nullptr) {
+        optimizer.update(update.scalars, 0, update.begin / kDenseBlock, update.end - update.begin,
+                         space_.region(0) + update.begin, gradientSlab() + update.begin);
+      } else {
+        updateRows(optimizer, update);
+      }
+    });
+  }
+
+  void updateRows(OptimizerState& optimizer, const Update& update) {
+    const TableUse& use = *update.table;
+    const int region = space_.regionOf(use.parameter);
+    const int64_t dim = space_.parameter(use.parameter).shape[1];
+    float* table = space_.region(region);
+    thread_local std::vector<float> sums;
+    const int64_t block = std::max<int64_t>(1, kRowBlockFloats / dim);
+    sums.resize(static_cast<size_t>(block * dim));
+    for (int64_t begin = update.begin; begin < update.end; begin += block) {
+      const int64_t end = std::min(update.end, begin + block);
+      cpu::sumRows(use.unique, use.rows, dim, begin, end, sums.data(), dim);
+      for (int64_t u = begin; u < end; ++u) {
+        const int32_t row = use.unique.ids()[static_cast<size_t>(u)];
+        optimizer.update(update.scalars, region, row, dim, table + row * dim,
+                         sums.data() + (u - begin) * dim);
+      }
+    }
+  }
+
+  void collectGradients(const Run& run) {
+    for (const DenseUse& use : dense_) {
+      if (use.gradient == kNoValue) continue;
+      const int64_t first = space_.firstUnitOf(use.parameter);
+      run.gradients->addUnits(0, first, space_.unitCountOf(use.parameter),
+                              gradientSlab() + first * kDenseBlock, run.gradientScale);
+    }
+    for (TableUse& use : tables_) {
+      if (use.gradients.empty()) continue;
+      bindRowGradients(use);
+      const int64_t dim = space_.parameter(use.parameter).shape[1];
+      std::vector<float> sum(static_cast<size_t>(dim));
+      for (int64_t u = 0; u < use.unique.size(); ++u) {
+        cpu::sumRows(use.unique, use.rows, dim, u, u + 1, sum.data(), dim);
+        run.gradients->addUnits(space_.regionOf(use.parameter),
+                                use.unique.ids()[static_cast<size_t>(u)], 1, sum.data(),
+                                run.gradientScale);
+      }
+    }
+  }
+
+  ParameterSpace& space_;
+  ProgramOptions options_;
+  Graph graph_;
+  ValueId output_ = kNoValue, loss_ = kNoValue;
+  std::vector<ValueId> trained_, gradientsOf_;
+  std::vector<ValueId> gradientIds_;  // of the table at hand, while building
+
+  std::vector<ValueId> inputs_;
+  std::vector<std::string> inputNames_;
+  std::vector<Step> steps_;
+  std::vector<DenseUse> dense_;
+  std::vector<TableUse> tables_;
+  std::vector<GradientCopy> copies_;
+
+  std::vector<bool> placed_;
+  std::vector<ValueId> kept_;
+  std::vector<TensorView> values_;
+  std::vector<ValueId> rowValues_;
+  std::vector<TensorView> views_;  // of one step's inputs
+  std::vector<Update> updates_;
+  std::shared_ptr<Storage> scratch_;
+  std::shared_ptr<Storage> gradients_;  // laid out like the dense slab
+  int64_t capacity_ = 0;
+  int64_t rows_ = 0;
+};
+
+Program::Program(const Graph& graph, ParameterSpace& space, ProgramOptions options)
+    : impl_(std::make_unique<Impl>(graph, space, std::move(options))) {}
+Program::~Program() = default;
+void Program::beginPass() { impl_->beginPass(); }
+void Program::run(const Run& run) { impl_->run(run); }
+const std::vector<std::string>& Program::inputNames() const { return impl_->inputNames(); }
+const float* Program::output() const { return impl_->output(); }
+float Program::loss() const { return impl_->loss(); }
+size_t Program::scratchBytes() const { return impl_->scratchBytes(); }
+std::string Program::describe() const { return impl_->describe(); }
+
+}  // namespace polydomain

@@ -1,0 +1,151 @@
+#include "rewrite.h"
+
+#include <functional>
+
+namespace polydomain {
+
+namespace {
+
+bool isOp(const Graph& graph, ValueId value, const char* name) {
+  return graph[value].op != nullptr && graph[value].op->name == name;
+}
+
+// How often each needed value is read; 0 for values that `keep` does not depend on.
+std::vector<int> countReaders(const Graph& graph, const std::vector<ValueId>& keep) {
+  std::vector<int> readers(static_cast<size_t>(graph.size()), 0);
+  for (const ValueId value : keep) {
+    if (value != kNoValue) ++readers[static_cast<size_t>(value)];
+  }
+  for (ValueId v = graph.size() - 1; v >= 0; --v) {
+    if (readers[static_cast<size_t>(v)] == 0) continue;
+    for (const ValueId input : graph[v].inputs) ++readers[static_cast<size_t>(input)];
+  }
+  return readers;
+}
+
+// Copies a graph node by node; rules may emit something else for a node.
+class Copier {
+ public:
+  Copier(const Graph& from, const std::vector<ValueId>& keep)
+      : from_(from), readers_(countReaders(from, keep)), to_(readers_.size(), kNoValue) {}
+
+  template <typename Rule>
+  Rewritten run(const std::vector<ValueId>& keep, const Rule& rule) {
+    for (ValueId v = 0; v < from_.size(); ++v) {
+      if (readers_[static_cast<size_t>(v)] == 0) continue;
+      const ValueId replaced = rule(v);
+      to_[static_cast<size_t>(v)] = replaced == kNoValue ? copy(v) : replaced;
+    }
+    // Values that a rule has swallowed were copied before it saw their reader.
+    Rewritten result;
+    std::vector<ValueId> kept;
+    for (const ValueId value : keep) kept.push_back(value == kNoValue ? kNoValue : mapped(value));
+    const std::vector<int> readers = countReaders(graph_, kept);
+    std::vector<ValueId> position(readers.size(), kNoValue);
+    for (ValueId v = 0; v < graph_.size(); ++v) {
+      if (readers[static_cast<size_t>(v)] == 0) continue;
+      position[static_cast<size_t>(v)] = append(result.graph, graph_[v], position);
+    }
+    for (const ValueId value : kept) {
+      result.kept.push_back(value == kNoValue ? kNoValue : position[static_cast<size_t>(value)]);
+    }
+    return result;
+  }
+
+  bool readOnce(ValueId value) const { return readers_[static_cast<size_t>(value)] == 1; }
+  ValueId mapped(ValueId value) const { return to_[static_cast<size_t>(value)]; }
+  Graph& graph() { return graph_; }
+
+ private:
+  static ValueId append(Graph& graph, const Node& node, const std::vector<ValueId>& position) {
+    if (node.kind == NodeKind::kInput) return graph.input(node.name, node.type);
+    if (node.kind == NodeKind::kParameter) return graph.parameter(node.name, node.type);
+    std::vector<ValueId> inputs;
+    for (const ValueId input : node.inputs) inputs.push_back(position[static_cast<size_t>(input)]);
+    return graph.add(node.op->name, std::move(inputs), node.attributes, node.name);
+  }
+
+  ValueId copy(ValueId v) { return append(graph_, from_[v], to_); }
+
+  const Graph& from_;
+  Graph graph_;
+  std::vector<int> readers_;
+  std::vector<ValueId> to_;
+};
+
+}  // namespace
+
+Rewritten rewriteForward(const Graph& graph, const std::vector<ValueId>& keep, bool training,
+                         bool fuse) {
+  Copier copier(graph, keep);
+  // Appends to the linear that made value `x`, which nothing else reads.
+  const auto extend = [&](ValueId x, const std::function<bool(Attributes&)>& change) {
+    const ValueId layer = copier.mapped(x);
+    if (!fuse || !copier.readOnce(x) || !isOp(copier.graph(), layer, "linear")) return kNoValue;
+    const Node& node = copier.graph()[layer];
+    Attributes attributes = node.attributes;
+    if (!change(attributes)) return kNoValue;
+    const std::vector<ValueId> inputs = node.inputs;
+    const std::string name = node.name;
+    return copier.graph().add("linear", inputs, std::move(attributes), name);
+  };
+  const auto rule = [&](ValueId v) -> ValueId {
+    const Node& node = graph[v];
+    if (isOp(graph, v, "dropout")) {
+      const ValueId x = node.inputs[0];
+      if (!training || node.attributes.get<double>("keep") >= 1.0) return copier.mapped(x);
+      return extend(x, [&](Attributes& attributes) {
+        // A positive stored output must mean that the gradient passes: relu comes first.
+        if (!attributes.get<bool>("relu", false) || attributes.has("keep")) return false;
+        attributes.set("keep", node.attributes.get<double>("keep"));
+        attributes.set("stream", node.attributes.get<int64_t>("stream"));
+        return true;
+      });
+    }
+    if (isOp(graph, v, "relu")) {
+      return extend(node.inputs[0], [](Attributes& attributes) {
+        if (attributes.get<bool>("relu", false) || attributes.has("keep")) return false;
+        attributes.set("relu", true);
+        return true;
+      });
+    }
+    if (fuse && isOp(graph, v, "concat") && node.inputs.size() > 1) {
+      std::vector<ValueId> tables, ids;
+      for (const ValueId field : node.inputs) {
+        const Node& lookup = graph[field];
+        if (!isOp(graph, field, "embedding") || !copier.readOnce(field) ||
+            graph[lookup.inputs[1]].type.shape.size() != 1) {
+          return kNoValue;
+        }
+        tables.push_back(copier.mapped(lookup.inputs[0]));
+        ids.push_back(copier.mapped(lookup.inputs[1]));
+      }
+      const auto count = static_cast<int64_t>(tables.size());
+      tables.insert(tables.end(), ids.begin(), ids.end());
+      return copier.graph().add("gather_concat", std::move(tables), {{"count", count}});
+    }
+    return kNoValue;
+  };
+  return copier.run(keep, rule);
+}
+
+Rewritten rewriteBackward(const Graph& graph, const std::vector<ValueId>& keep) {
+  Copier copier(graph, keep);
+  const auto rule = [&](ValueId v) -> ValueId {
+    if (!isOp(graph, v, "activation_gradient")) return kNoValue;
+    const Node& node = graph[v];
+    const ValueId product = node.inputs[0];
+    if (!isOp(graph, product, "linear_input_gradient") || !copier.readOnce(product) ||
+        graph[product].inputs.size() != 2) {
+      return kNoValue;
+    }
+    const std::vector<ValueId>& factors = graph[product].inputs;
+    return copier.graph().add("linear_input_gradient",
+                              {copier.mapped(factors[0]), copier.mapped(factors[1]),
+                               copier.mapped(node.inputs[1])},
+                              node.attributes);
+  };
+  return copier.run(keep, rule);
+}
+
+}  // namespace polydomain

@@ -1,0 +1,25 @@
+#pragma once
+
+#include <vector>
+
+#include "polydomain/graph.h"
+
+namespace polydomain {
+
+// A graph rewritten into another one, and where the values of interest went.
+struct Rewritten {
+  Graph graph;
+  std::vector<ValueId> kept;  // like the `keep` of the call, as values of `graph`
+};
+
+// Copies what `keep` needs; without `training`, dropout is the identity.
+// `fuse` makes layers out of chains that have no other reader: linear, relu and dropout become one
+// linear; a concat of embeddings becomes gather_concat.
+Rewritten rewriteForward(const Graph& graph, const std::vector<ValueId>& keep, bool training,
+                         bool fuse);
+
+// Drops what `keep` does not need and lets linear_input_gradient apply the activation_gradient
+// that follows it.
+Rewritten rewriteBackward(const Graph& graph, const std::vector<ValueId>& keep);
+
+}  // namespace polydomain

@@ -1,0 +1,514 @@
+#include "polydomain/session.h"
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <mutex>
+#include <numeric>
+#include <set>
+
+#include "cpu/auc.h"
+#include "cpu/elementwise.h"
+#include "polydomain/error.h"
+#include "state_file.h"
+
+namespace polydomain {
+
+namespace {
+
+constexpr uint64_t kRowStream = streamOf("rows");
+constexpr int64_t kEvaluationRows = 4096;
+
+template <typename Items>
+auto& at(Items& items, int64_t index, const char* what) {
+  if (index < 0 || index >= static_cast<int64_t>(items.size())) {
+    throw Error(ErrorKind::kConfig, std::string(what) + " " + std::to_string(index) +
+                                        " is unknown; there are " +
+                                        std::to_string(items.size()));
+  }
+  return items[static_cast<size_t>(index)];
+}
+
+// A training, gradient or evaluation program and where its inputs come from.
+struct BoundProgram {
+  static constexpr int kDomain = -1;
+  static constexpr int kLabel = -2;
+  std::unique_ptr<Program> program;
+  std::vector<int> sources;  // by input: a feature's index, kDomain or kLabel
+};
+
+}  // namespace
+
+class Session::Impl {
+ public:
+  Impl(std::shared_ptr<ParameterSpace> space, std::shared_ptr<ThreadPool> pool, Options options)
+      : space_(std::move(space)), pool_(std::move(pool)), options_(options) {
+    if (options_.batchSize < 1) {
+      throw Error(ErrorKind::kConfig, "batchSize: " + std::to_string(options_.batchSize) +
+                                          "; expected an integer of 1 at least");
+    }
+  }
+
+  int addSplit(SplitData split) {
+    splits_.push_back(std::move(split));
+    return static_cast<int>(splits_.size()) - 1;
+  }
+
+  int addOptimizer(OptimizerSpec spec) {
+    optimizers_.push_back(std::make_unique<OptimizerState>(*space_, spec));
+    return static_cast<int>(optimizers_.size()) - 1;
+  }
+
+  int addSelection(Selection selection) {
+    selections_.push_back(std::move(selection));
+    return static_cast<int>(selections_.size()) - 1;
+  }
+
+  int addProgram(const Graph& graph, ProgramOptions options, Mode mode) {
+    options.mode = mode;
+    programs_.push_back(bindProgram(graph, std::move(options)));
+    modes_.push_back(mode);
+    return static_cast<int>(programs_.size()) - 1;
+  }
+
+  void setEvaluationProgram(const Graph& graph, ProgramOptions options) {
+    options.mode = Mode::kEvaluate;
+    evaluation_ = bindProgram(graph, std::move(options));
+  }
+
+  void setLearningRate(int optimizer, double rate) {
+    at(optimizers_, optimizer, "optimizer")->spec().learningRate = static_cast<float>(rate);
+  }
+
+  RunOutcome run(const std::vector<Command>& commands,
+                 const std::vector<std::vector<int32_t>>& orders) {
+    const Lease lease(*this);
+    const ScopedFlushDenormals flush;
+    cancelled_ = false;
+    RunOutcome outcome;
+    for (const Command& command : commands) {
+      if (cancelled_) break;
+      const CommandResult result = execute(command, orders, outcome.step);
+      if (outcome.step > 0) break;
+      outcome.results.push_back(result);
+      ++outcome.completed;
+    }
+    return outcome;
+  }
+
+  void cancel() { cancelled_ = true; }
+  int64_t stepsDone() const { return steps_; }
+  int64_t rowsDone() const { return rows_; }
+  bool leased() const { return leased_; }
+
+  std::vector<float> scores(int split, int32_t domain, OverlayId overlay) {
+    const Lease lease(*this);
+    const ScopedFlushDenormals flush;
+    std::vector<float> logits;
+    evaluate(split, domain, overlay, &logits);
+    cpu::unary(*pool_, cpu::Unary::kSigmoid, {}, logits.data(), logits.data(),
+               static_cast<int64_t>(logits.size()));
+    return logits;
+  }
+
+  void save(const std::string& path) {
+    const Lease lease(*this);
+    if (!buffers_.empty()) {
+      throw Error(ErrorKind::kCheckpoint,
+                  "a checkpoint cannot be taken while gradient buffers hold values; expected it "
+                  "between two epochs of this strategy");
+    }
+    StateFileWriter file(path);
+    const ParameterSpace::Write write = [&](const void* data, size_t bytes) {
+      file.write(data, bytes);
+    };
+    const int64_t steps = steps_;
+    write(&steps, sizeof(steps));
+    space_->save(write);
+    const auto count = static_cast<int64_t>(optimizers_.size());
+    write(&count, sizeof(count));
+    for (const auto& optimizer : optimizers_) optimizer->save(write);
+    const auto marks = static_cast<int64_t>(marks_.size());
+    write(&marks, sizeof(marks));
+    for (const auto& [id, mark] : marks_) {
+      write(&id, sizeof(id));
+      write(&mark, sizeof(mark));
+    }
+    file.commit();
+  }
+
+  void load(const std::string& path) {
+    const Lease lease(*this);
+    StateFileReader file(path);
+    const ParameterSpace::Read read = [&](void* data, size_t bytes) { file.read(data, bytes); };
+    int64_t steps = 0, count = 0, marks = 0;
+    read(&steps, sizeof(steps));
+    space_->load(read);
+    read(&count, sizeof(count));
+    if (count != static_cast<int64_t>(optimizers_.size())) {
+      throw Error(ErrorKind::kCheckpoint, "checkpoint '" + path + "' holds " +
+                                              std::to_string(count) + " optimizers; expected " +
+                                              std::to_string(optimizers_.size()));
+    }
+    for (const auto& optimizer : optimizers_) optimizer->load(read);
+    read(&marks, sizeof(marks));
+    marks_.clear();
+    for (int64_t i = 0; i < marks; ++i) {
+      int32_t id = 0;
+      MarkId mark = 0;
+      read(&id, sizeof(id));
+      read(&mark, sizeof(mark));
+      marks_[id] = mark;
+    }
+    file.finish();
+    steps_ = steps;
+  }
+
+ private:
+  // One caller at a time; the space is not to be touched by others meanwhile.
+  class Lease {
+   public:
+    explicit Lease(Impl& impl) : impl_(impl) {
+      if (impl_.leased_.exchange(true)) {
+        throw Error(ErrorKind::kBusy, "a training session runs; expected to wait for it");
+      }
+    }
+    ~Lease() { impl_.leased_ = false; }
+    Lease(const Lease&) = delete;
+    Lease& operator=(const Lease&) = delete;
+
+   private:
+    Impl& impl_;
+  };
+
+  BoundProgram bindProgram(const Graph& graph, ProgramOptions options) const {
+    BoundProgram bound;
+    bound.program = std::make_unique<Program>(graph, *space_, std::move(options));
+    for (const std::string& name : bound.program->inputNames()) {
+      if (name == "domain") {
+        bound.sources.push_back(BoundProgram::kDomain);
+      } else if (name == "label") {
+        bound.sources.push_back(BoundProgram::kLabel);
+      } else if (name.starts_with("feature:")) {
+        bound.sources.push_back(std::stoi(name.substr(8)));
+      } else {
+        throw Error(ErrorKind::kConfig, "program input '" + name +
+                                            "'; expected domain, label or feature:<index>");
+      }
+    }
+    return bound;
+  }
+
+  MarkId markOf(int32_t id) const {
+    const auto found = marks_.find(id);
+    if (found != marks_.end()) return found->second;
+    throw Error(ErrorKind::kConfig, "mark " + std::to_string(id) + " is not open");
+  }
+
+  GradientBuffer& bufferOf(int32_t id) {
+    const auto found = buffers_.find(id);
+    if (found != buffers_.end()) return *found->second;
+    throw Error(ErrorKind::kConfig, "gradient buffer " + std::to_string(id) +
+                                        " does not exist; expected a bufferZero before");
+  }
+
+  const Selection* selectionOf(int32_t index) {
+    return index < 0 ? nullptr : &at(selections_, index, "selection");
+  }
+
+  CommandResult execute(const Command& command, const std::vector<std::vector<int32_t>>& orders,
+                        int64_t& interruptedAt) {
+    switch (command.kind) {
+      case CommandKind::kMark:
+        if (marks_.contains(command.target)) {
+          throw Error(ErrorKind::kConfig,
+                      "mark " + std::to_string(command.target) + " is open already");
+        }
+        marks_[command.target] = space_->mark();
+        return {};
+      case CommandKind::kRestore:
+        space_->restore(markOf(command.target), selectionOf(command.selection));
+        return {};
+      case CommandKind::kLerp:
+        space_->lerp(markOf(command.target), static_cast<float>(command.rate),
+                     selectionOf(command.selection));
+        return {};
+      case CommandKind::kOuterStep:
+        outerStep(*space_, *at(optimizers_, command.optimizer, "optimizer"),
+                  markOf(command.target), *pool_);
+        return {};
+      case CommandKind::kRelease:
+        space_->release(markOf(command.target));
+        marks_.erase(command.target);
+        return {};
+      case CommandKind::kRun:
+        return train(command, orders, interruptedAt);
+      case CommandKind::kEvaluate:
+        return evaluate(command.split, command.domain, command.overlay, nullptr);
+      case CommandKind::kResetOptimizer:
+        at(optimizers_, command.optimizer, "optimizer")->reset();
+        return {};
+      case CommandKind::kBufferZero: {
+        auto& buffer = buffers_[command.target];
+        if (!buffer) buffer = std::make_unique<GradientBuffer>(*space_);
+        buffer->zero();
+        return {};
+      }
+      case CommandKind::kBufferAdd:
+        bufferOf(command.target).add(bufferOf(command.other), static_cast<float>(command.rate));
+        return {};
+      case CommandKind::kBufferScale:
+        bufferOf(command.target).scale(static_cast<float>(command.rate));
+        return {};
+      case CommandKind::kBufferProject:
+        bufferOf(command.target).project(bufferOf(command.other));
+        return {};
+      case CommandKind::kBufferApply:
+        bufferOf(command.target)
+            .apply(*space_, *at(optimizers_, command.optimizer, "optimizer"), *pool_);
+        buffers_.erase(command.target);
+        return {};
+      case CommandKind::kDropOverlay:
+        space_->dropOverlay(command.domain);
+        return {};
+    }
+    throw Error(ErrorKind::kConfig, "unknown command");
+  }
+
+  struct Range {
+    int64_t begin, count;
+  };
+  Range rowsOf(const SplitData& split, int32_t domain) const {
+    const auto domains = static_cast<int64_t>(split.domainOffsets.size()) - 1;
+    if (domain < 0 || domain >= domains) {
+      throw Error(ErrorKind::kConfig, "domain " + std::to_string(domain) + "; expected 0 to " +
+                                          std::to_string(domains - 1));
+    }
+    const int64_t begin = split.domainOffsets[static_cast<size_t>(domain)];
+    return {begin, split.domainOffsets[static_cast<size_t>(domain) + 1] - begin};
+  }
+
+  // Closes the overlay of a run; an error drops what the run did to it.
+  class OpenOverlay {
+   public:
+    OpenOverlay(ParameterSpace& space, OverlayId domain) : space_(space), open_(domain >= 0) {
+      if (open_) space_.openOverlay(domain);
+    }
+    ~OpenOverlay() {
+      if (open_) space_.closeOverlay(false);
+    }
+    OpenOverlay(const OpenOverlay&) = delete;
+    OpenOverlay& operator=(const OpenOverlay&) = delete;
+    void keep() {
+      if (open_) space_.closeOverlay(true);
+      open_ = false;
+    }
+
+   private:
+    ParameterSpace& space_;
+    bool open_;
+  };
+
+  void orderRows(const Command& command, int64_t count,
+                 const std::vector<std::vector<int32_t>>& orders) {
+    if (command.order < 0) {
+      order_.resize(static_cast<size_t>(count));
+      fillPermutation({options_.seed, kRowStream, static_cast<uint64_t>(command.pass)}, count,
+                      order_.data());
+      return;
+    }
+    order_ = at(orders, command.order, "row order");
+    for (const int32_t row : order_) {
+      if (row >= 0 && row < count) continue;
+      throw Error(ErrorKind::kData, "row order: row " + std::to_string(row) +
+                                        "; the domain has " + std::to_string(count) + " rows");
+    }
+  }
+
+  CommandResult train(const Command& command, const std::vector<std::vector<int32_t>>& orders,
+                      int64_t& interruptedAt) {
+    const SplitData& split = at(splits_, command.split, "split");
+    BoundProgram& bound = at(programs_, command.program, "program");
+    const Mode mode = modes_[static_cast<size_t>(command.program)];
+    const Range range = rowsOf(split, command.domain);
+    orderRows(command, range.count, orders);
+    Program::Run run = startRun();
+    if (mode == Mode::kTrain) {
+      run.optimizer = at(optimizers_, command.optimizer, "optimizer").get();
+    } else {
+      run.gradients = &bufferOf(command.target);
+      run.gradientScale = static_cast<float>(command.rate);
+    }
+
+    OpenOverlay overlay(*space_, command.overlay);
+    bound.program->beginPass();
+    CommandResult result;
+    double lossSum = 0.0;
+    const auto total = static_cast<int64_t>(order_.size());
+    for (int64_t step = 0; step * options_.batchSize < total; ++step) {
+      if (command.maxSteps > 0 && step >= command.maxSteps) break;
+      if (step < command.firstStep) continue;
+      if (cancelled_ && command.overlay < 0 && step > command.firstStep) {
+        interruptedAt = step;
+        break;
+      }
+      const int64_t begin = step * options_.batchSize;
+      run.rows = std::min(options_.batchSize, total - begin);
+      gatherBatch(bound, split, command.domain, order_.data() + begin, run);
+      run.step = static_cast<uint64_t>(steps_.load());
+      try {
+        bound.program->run(run);
+      } catch (const Error& error) {
+        if (error.kind() != ErrorKind::kTraining) throw;
+        throw Error(ErrorKind::kTraining, "domain " + std::to_string(command.domain) + ", step " +
+                                              std::to_string(step) + " of its pass: " +
+                                              error.what());
+      }
+      lossSum += static_cast<double>(bound.program->loss()) * static_cast<double>(run.rows);
+      result.rows += run.rows;
+      ++result.steps;
+      ++steps_;
+      rows_ += run.rows;
+    }
+    overlay.keep();
+    if (result.rows > 0) result.loss = lossSum / static_cast<double>(result.rows);
+    return result;
+  }
+
+  Program::Run startRun() {
+    Program::Run run;
+    run.pool = pool_.get();
+    run.seed = options_.seed;
+    return run;
+  }
+
+  // Copies the rows `order` of a domain into columns of their own.
+  void gatherBatch(const BoundProgram& bound, const SplitData& split, int32_t domain,
+                   const int32_t* order, Program::Run& run) {
+    const int64_t base = split.domainOffsets[static_cast<size_t>(domain)];
+    const auto rows = static_cast<size_t>(run.rows);
+    idColumns_.resize(split.ids.size());
+    run.inputs.clear();
+    for (const int source : bound.sources) {
+      if (source == BoundProgram::kLabel) {
+        labels_.resize(rows);
+        for (size_t r = 0; r < rows; ++r) labels_[r] = split.labels[base + order[r]];
+        run.inputs.push_back({labels_.data()});
+      } else if (source == BoundProgram::kDomain) {
+        run.inputs.push_back({domainColumn(domain, run.rows)});
+      } else {
+        const int32_t* ids = at(split.ids, source, "feature");
+        std::vector<int32_t>& column = idColumns_[static_cast<size_t>(source)];
+        column.resize(rows);
+        for (size_t r = 0; r < rows; ++r) column[r] = ids[base + order[r]];
+        run.inputs.push_back({column.data()});
+      }
+    }
+  }
+
+  // A column that names the domain in every row.
+  const int32_t* domainColumn(int32_t domain, int64_t rows) {
+    if (domains_.size() < static_cast<size_t>(rows) || domains_[0] != domain) {
+      domains_.assign(static_cast<size_t>(rows), domain);
+    }
+    return domains_.data();
+  }
+
+  CommandResult evaluate(int splitIndex, int32_t domain, OverlayId overlay,
+                         std::vector<float>* logitsOut) {
+    if (!evaluation_.program) {
+      throw Error(ErrorKind::kConfig, "the session has no evaluation program");
+    }
+    const SplitData& split = at(splits_, splitIndex, "split");
+    const Range range = rowsOf(split, domain);
+    Program::Run run = startRun();
+    if (overlay >= 0 && space_->hasOverlay(overlay)) {
+      run.overlay = overlay;
+      effectiveDense_.resize(static_cast<size_t>(space_->unitCount(0) * kDenseBlock));
+      space_->gatherDense(overlay, effectiveDense_.data());
+      run.dense = effectiveDense_.data();
+    }
+    logits_.resize(static_cast<size_t>(range.count));
+    double lossSum = 0.0;
+    for (int64_t begin = 0; begin < range.count; begin += kEvaluationRows) {
+      run.rows = std::min(kEvaluationRows, range.count - begin);
+      run.inputs.clear();
+      for (const int source : evaluation_.sources) {
+        const int64_t first = range.begin + begin;
+        if (source == BoundProgram::kLabel) {
+          run.inputs.push_back({split.labels + first});
+        } else if (source == BoundProgram::kDomain) {
+          run.inputs.push_back({domainColumn(domain, run.rows)});
+        } else {
+          run.inputs.push_back({at(split.ids, source, "feature") + first});
+        }
+      }
+      evaluation_.program->run(run);
+      lossSum += static_cast<double>(evaluation_.program->loss()) * static_cast<double>(run.rows);
+      std::copy_n(evaluation_.program->output(), run.rows, logits_.data() + begin);
+    }
+    CommandResult result;
+    result.rows = range.count;
+    result.loss = range.count > 0 ? lossSum / static_cast<double>(range.count) : 0.0;
+    result.auc = cpu::auc(*pool_, logits_.data(), split.labels + range.begin, range.count);
+    if (logitsOut != nullptr) *logitsOut = logits_;
+    return result;
+  }
+
+  std::shared_ptr<ParameterSpace> space_;
+  std::shared_ptr<ThreadPool> pool_;
+  Options options_;
+  std::vector<SplitData> splits_;
+  std::vector<std::unique_ptr<OptimizerState>> optimizers_;
+  std::vector<Selection> selections_;
+  std::vector<BoundProgram> programs_;
+  std::vector<Mode> modes_;
+  BoundProgram evaluation_;
+  std::map<int32_t, MarkId> marks_;  // by the strategy's ids
+  std::map<int32_t, std::unique_ptr<GradientBuffer>> buffers_;
+  std::atomic<bool> leased_ = false, cancelled_ = false;
+  std::atomic<int64_t> steps_ = 0, rows_ = 0;
+
+  // Kept between steps, so that they allocate nothing.
+  std::vector<int32_t> order_;
+  std::vector<std::vector<int32_t>> idColumns_;
+  std::vector<int32_t> domains_;
+  std::vector<float> labels_, logits_, effectiveDense_;
+};
+
+Session::Session(std::shared_ptr<ParameterSpace> space, std::shared_ptr<ThreadPool> pool,
+                 Options options)
+    : impl_(std::make_unique<Impl>(std::move(space), std::move(pool), options)) {}
+Session::~Session() = default;
+int Session::addSplit(SplitData split) { return impl_->addSplit(std::move(split)); }
+int Session::addOptimizer(OptimizerSpec spec) { return impl_->addOptimizer(spec); }
+int Session::addSelection(Selection selection) {
+  return impl_->addSelection(std::move(selection));
+}
+int Session::addTrainingProgram(const Graph& graph, ProgramOptions options) {
+  return impl_->addProgram(graph, std::move(options), Mode::kTrain);
+}
+int Session::addGradientProgram(const Graph& graph, ProgramOptions options) {
+  return impl_->addProgram(graph, std::move(options), Mode::kGradient);
+}
+void Session::setEvaluationProgram(const Graph& graph, ProgramOptions options) {
+  impl_->setEvaluationProgram(graph, std::move(options));
+}
+void Session::setLearningRate(int optimizer, double rate) {
+  impl_->setLearningRate(optimizer, rate);
+}
+RunOutcome Session::run(const std::vector<Command>& commands,
+                        const std::vector<std::vector<int32_t>>& orders) {
+  return impl_->run(commands, orders);
+}
+void Session::cancel() { impl_->cancel(); }
+int64_t Session::stepsDone() const { return impl_->stepsDone(); }
+int64_t Session::rowsDone() const { return impl_->rowsDone(); }
+bool Session::leased() const { return impl_->leased(); }
+std::vector<float> Session::scores(int split, int32_t domain, OverlayId overlay) {
+  return impl_->scores(split, domain, overlay);
+}
+void Session::save(const std::string& path) const { impl_->save(path); }
+void Session::load(const std::string& path) { impl_->load(path); }
+
+}  // namespace polydomain
