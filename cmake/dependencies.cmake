@@ -3,7 +3,7 @@
 include(FetchContent)
 
 # Highway is used as headers alone. Debian ships no static library of it, and the addon may need no
-# shared one; native/cpu/highway_targets.cpp has the few functions that the headers leave open.
+# shared one; native/cpu/simd.cpp has the few functions that the headers leave open.
 find_path(HIGHWAY_INCLUDE hwy/foreach_target.h)
 if(NOT HIGHWAY_INCLUDE)
   message(STATUS "Highway's headers are not installed (Debian: libhwy-dev): fetching them")
@@ -16,6 +16,9 @@ if(NOT HIGHWAY_INCLUDE)
 endif()
 add_library(polydomain_highway INTERFACE)
 target_include_directories(polydomain_highway SYSTEM INTERFACE "${HIGHWAY_INCLUDE}")
+# The levels of native/cpu/simd.cpp: fewer copies of every kernel.
+target_compile_definitions(polydomain_highway
+  INTERFACE "HWY_DISABLED_TARGETS=(HWY_SSSE3|HWY_AVX3_DL)")
 
 macro(polydomain_require_gtest)
   find_package(GTest QUIET)

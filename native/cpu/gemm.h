@@ -22,8 +22,6 @@ struct GemmEpilogue {
   const float* gate = nullptr;
   int64_t gateStride = 0;
   float gateScale = 1.0f;
-  // c += value instead of c = value (before bias; no relu, dropout or gate together with it).
-  bool accumulate = false;
 };
 
 // C[m, n] = op(A) op(B), row-major float32 with row strides lda, ldb, ldc (elements).

@@ -5,8 +5,8 @@
 
 namespace polydomain::cpu {
 
-// SIMD levels this binary holds and this CPU supports, best first ("avx512", "avx2", "neon",
-// "scalar").
+// SIMD levels this binary holds and this CPU supports, best first ("avx512", "avx2", "sse4",
+// "neon", "scalar").
 std::vector<std::string> supportedSimdLevels();
 
 // The level in use: the best one, or the one that POLYDOMAIN_SIMD names. Fixed at first use.

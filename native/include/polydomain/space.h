@@ -41,10 +41,6 @@ struct ParameterSpec {
 // parameter in it starts at a block border), each table is a region of its own.
 inline constexpr int64_t kDenseBlock = 128;
 
-// An open-addressing map from unit to index, and the values behind it: the one container of
-// journals, overlays and gradient buffers. Iteration order is insertion order.
-class UnitStore;
-
 using MarkId = int32_t;
 using OverlayId = int32_t;  // a domain's index
 
@@ -57,6 +53,17 @@ enum class SpecificStart : uint8_t { kNeutral /* zeros; ones for times */, kRand
 
 // One flag per parameter (index as in ParameterSpace): which parameters an operation acts on.
 using Selection = std::vector<bool>;
+
+// A unit that changed since a mark.
+struct Change {
+  int parameter;
+  int region;
+  uint32_t unit;
+  bool wasAbsent;      // an overlay's unit that did not exist: `saved` is what it would start from
+  const float* saved;  // its values when the mark was opened
+  float* value;        // its values now
+  int64_t size;
+};
 
 // All that training may touch of a model (DESIGN: "The parameter space").
 //
@@ -79,6 +86,7 @@ class ParameterSpace {
   int regionOf(int parameter) const;
   int64_t firstUnitOf(int parameter) const;  // dense: its first block; table: 0
   int64_t unitCountOf(int parameter) const;
+  int parameterOfUnit(int region, uint32_t unit) const;
   int64_t unitCount(int region) const;
   int64_t unitSize(int region) const;  // floats
   float* region(int region);           // 64-byte aligned; stable for the space's life
@@ -96,7 +104,10 @@ class ParameterSpace {
   void restore(MarkId mark, const Selection* only = nullptr);
   // value = saved + rate * (value - saved) over everything that changed since the mark (eq. 3).
   void lerp(MarkId mark, float rate, const Selection* only = nullptr);
+  // Ends a mark; an older one takes over what it saved.
   void release(MarkId mark);
+  // The shared units that changed since the mark, to be written by `visit`.
+  void visitSharedChanges(MarkId mark, const std::function<void(const Change&)>& visit);
   int openMarks() const;
   int64_t savedUnits(MarkId mark) const;
 

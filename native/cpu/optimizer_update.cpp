@@ -1,0 +1,124 @@
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "optimizer_update.cpp"
+#include "hwy/foreach_target.h"  // IWYU pragma: keep
+
+#include "optimizer_update.h"
+#include "vector-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace polydomain::cpu {
+namespace HWY_NAMESPACE {
+
+using FloatTag = hn::ScalableTag<float>;
+using FloatVector = hn::Vec<FloatTag>;
+
+// Weights, gradient and state of some lanes; a rule changes w, s0 and s1.
+struct Lanes {
+  FloatVector w, g, s0, s1;
+};
+
+HWY_INLINE FloatVector set(float value) { return hn::Set(FloatTag(), value); }
+
+// PyTorch's SGD: buffer = momentum buffer + g, and g + momentum buffer for Nesterov's form.
+struct SgdRule {
+  const UpdateScalars& s;
+  bool momentum;
+  HWY_INLINE void operator()(Lanes& x) const {
+    FloatVector step = x.g;
+    if (momentum) {
+      x.s0 = hn::MulAdd(set(s.momentum), x.s0, x.g);
+      step = s.nesterov ? hn::MulAdd(set(s.momentum), x.s0, x.g) : x.s0;
+    }
+    x.w = hn::NegMulAdd(set(s.learningRate), step, x.w);
+  }
+};
+
+// Duchi et al. 2011. The slab holds the sum without its start, so that it begins as zero pages.
+struct AdagradRule {
+  const UpdateScalars& s;
+  float start;
+  HWY_INLINE void operator()(Lanes& x) const {
+    x.s0 = hn::MulAdd(x.g, x.g, x.s0);
+    const FloatVector root = hn::Sqrt(hn::Add(x.s0, set(start)));
+    const FloatVector step = hn::Div(hn::Mul(set(s.learningRate), x.g),
+                                     hn::Add(root, set(s.epsilon)));
+    x.w = hn::Sub(x.w, step);
+  }
+};
+
+// Kingma and Ba 2015; AdamW: Loshchilov and Hutter 2019.
+struct AdamRule {
+  const UpdateScalars& s;
+  bool decoupled;
+  HWY_INLINE void operator()(Lanes& x) const {
+    if (decoupled) x.w = hn::Mul(x.w, set(1.0f - s.learningRate * s.weightDecay));
+    x.s0 = hn::MulAdd(set(1.0f - s.beta1), hn::Sub(x.g, x.s0), x.s0);
+    x.s1 = hn::MulAdd(set(1.0f - s.beta2), hn::Mul(x.g, x.g), hn::Mul(set(s.beta2), x.s1));
+    const FloatVector root = hn::Div(hn::Sqrt(x.s1), set(s.biasCorrection2Sqrt));
+    const FloatVector step =
+        hn::Div(hn::Mul(set(s.stepSize), x.s0), hn::Add(root, set(s.epsilon)));
+    x.w = hn::Sub(x.w, step);
+  }
+};
+
+template <class Rule>
+HWY_INLINE void sweep(const Rule& rule, float decay, int64_t n, float* w, const float* g,
+                      float* state0, float* state1) {
+  const FloatTag d;
+  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+  const auto zero = hn::Zero(d);
+  int64_t i = 0;
+  for (; i + lanes <= n; i += lanes) {
+    Lanes x{hn::LoadU(d, w + i), hn::LoadU(d, g + i),
+            state0 == nullptr ? zero : hn::LoadU(d, state0 + i),
+            state1 == nullptr ? zero : hn::LoadU(d, state1 + i)};
+    if (decay != 0.0f) x.g = hn::MulAdd(set(decay), x.w, x.g);
+    rule(x);
+    hn::StoreU(x.w, d, w + i);
+    if (state0 != nullptr) hn::StoreU(x.s0, d, state0 + i);
+    if (state1 != nullptr) hn::StoreU(x.s1, d, state1 + i);
+  }
+  if (i == n) return;
+  const int64_t left = n - i;
+  Lanes x{loadTail(d, w + i, left), loadTail(d, g + i, left),
+          state0 == nullptr ? zero : loadTail(d, state0 + i, left),
+          state1 == nullptr ? zero : loadTail(d, state1 + i, left)};
+  if (decay != 0.0f) x.g = hn::MulAdd(set(decay), x.w, x.g);
+  rule(x);
+  storeTail(d, x.w, w + i, left);
+  if (state0 != nullptr) storeTail(d, x.s0, state0 + i, left);
+  if (state1 != nullptr) storeTail(d, x.s1, state1 + i, left);
+}
+
+void update(const OptimizerSpec& spec, const UpdateScalars& scalars, int64_t n, float* w,
+            const float* g, float* state0, float* state1) {
+  const bool decoupled = spec.kind == OptimizerKind::kAdamW;
+  // Gradient of l2 |w|^2, and of weightDecay / 2 |w|^2.
+  const float decay = 2.0f * scalars.l2 + (decoupled ? 0.0f : scalars.weightDecay);
+  switch (spec.kind) {
+    case OptimizerKind::kSgd:
+      return sweep(SgdRule{scalars, state0 != nullptr}, decay, n, w, g, state0, state1);
+    case OptimizerKind::kAdagrad:
+      return sweep(AdagradRule{scalars, spec.initialAccumulator}, decay, n, w, g, state0, state1);
+    case OptimizerKind::kAdam:
+    case OptimizerKind::kAdamW:
+      return sweep(AdamRule{scalars, decoupled}, decay, n, w, g, state0, state1);
+  }
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace polydomain::cpu
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace polydomain::cpu {
+
+HWY_EXPORT(update);
+
+void updateWeights(const OptimizerSpec& spec, const UpdateScalars& scalars, int64_t n, float* w,
+                   const float* g, float* state0, float* state1) {
+  HWY_DYNAMIC_DISPATCH(update)(spec, scalars, n, w, g, state0, state1);
+}
+
+}  // namespace polydomain::cpu
+#endif  // HWY_ONCE

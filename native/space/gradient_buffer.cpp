@@ -1,0 +1,121 @@
+#include <cmath>
+#include <map>
+
+#include "polydomain/space.h"
+#include "unit_store.h"
+
+namespace polydomain {
+
+class GradientBuffer::Impl {
+ public:
+  explicit Impl(const ParameterSpace& space) {
+    for (int region = 0; region < space.regionCount(); ++region) {
+      stores_.emplace_back(space.unitSize(region));
+    }
+  }
+
+  void zero() {
+    for (UnitStore& store : stores_) store.clear();
+  }
+
+  void addUnits(int region, int64_t firstUnit, int64_t count, const float* gradient, float scale) {
+    UnitStore& store = stores_[static_cast<size_t>(region)];
+    const int64_t size = store.unitSize();
+    for (int64_t u = 0; u < count; ++u) {
+      const auto entry = store.insert(static_cast<uint32_t>(firstUnit + u)).first;
+      float* to = store.values(entry);
+      for (int64_t i = 0; i < size; ++i) to[i] += scale * gradient[u * size + i];
+    }
+  }
+
+  void add(const Impl& other, float scale) {
+    for (size_t r = 0; r < stores_.size(); ++r) {
+      const UnitStore& from = other.stores_[r];
+      for (int64_t entry = 0; entry < from.size(); ++entry) {
+        addUnits(static_cast<int>(r), from.unit(entry), 1, from.values(entry), scale);
+      }
+    }
+  }
+
+  void scale(float factor) {
+    for (UnitStore& store : stores_) {
+      float* values = store.values(0);
+      for (int64_t i = 0; i < store.size() * store.unitSize(); ++i) values[i] *= factor;
+    }
+  }
+
+  double dot(const Impl& other) const {
+    double sum = 0.0;
+    for (size_t r = 0; r < stores_.size(); ++r) {
+      const UnitStore& mine = stores_[r];
+      const UnitStore& theirs = other.stores_[r];
+      for (int64_t entry = 0; entry < mine.size(); ++entry) {
+        const int64_t match = theirs.find(mine.unit(entry));
+        if (match == UnitStore::kNone) continue;
+        for (int64_t i = 0; i < mine.unitSize(); ++i) {
+          sum += static_cast<double>(mine.values(entry)[i]) *
+                 static_cast<double>(theirs.values(match)[i]);
+        }
+      }
+    }
+    return sum;
+  }
+
+  bool project(const Impl& other) {
+    const double product = dot(other);
+    const double square = other.dot(other);
+    if (product >= 0.0 || square == 0.0) return false;
+    add(other, static_cast<float>(-product / square));
+    return true;
+  }
+
+  void apply(ParameterSpace& space, OptimizerState& optimizer) const {
+    std::map<int, UpdateScalars> begun;
+    for (size_t r = 0; r < stores_.size(); ++r) {
+      const auto region = static_cast<int>(r);
+      const UnitStore& store = stores_[r];
+      for (int64_t entry = 0; entry < store.size(); ++entry) {
+        const uint32_t unit = store.unit(entry);
+        space.touch(region, std::span(&unit, 1));
+        const int parameter = space.parameterOfUnit(region, unit);
+        auto place = begun.find(parameter);
+        if (place == begun.end()) {
+          place = begun.emplace(parameter, optimizer.beginStep(parameter)).first;
+        }
+        optimizer.update(place->second, region, unit, store.unitSize(),
+                         space.region(region) + unit * store.unitSize(), store.values(entry));
+      }
+    }
+  }
+
+  int64_t units() const {
+    int64_t count = 0;
+    for (const UnitStore& store : stores_) count += store.size();
+    return count;
+  }
+
+ private:
+  std::vector<UnitStore> stores_;  // by region
+};
+
+GradientBuffer::GradientBuffer(const ParameterSpace& space)
+    : impl_(std::make_unique<Impl>(space)) {}
+GradientBuffer::~GradientBuffer() = default;
+void GradientBuffer::zero() { impl_->zero(); }
+void GradientBuffer::addUnits(int region, int64_t firstUnit, int64_t count, const float* gradient,
+                              float scale) {
+  impl_->addUnits(region, firstUnit, count, gradient, scale);
+}
+void GradientBuffer::add(const GradientBuffer& other, float scale) {
+  impl_->add(*other.impl_, scale);
+}
+void GradientBuffer::scale(float factor) { impl_->scale(factor); }
+double GradientBuffer::dot(const GradientBuffer& other) const { return impl_->dot(*other.impl_); }
+double GradientBuffer::norm() const { return std::sqrt(impl_->dot(*impl_)); }
+bool GradientBuffer::project(const GradientBuffer& other) { return impl_->project(*other.impl_); }
+void GradientBuffer::apply(ParameterSpace& space, OptimizerState& optimizer, ThreadPool&) const {
+  impl_->apply(space, optimizer);
+}
+int64_t GradientBuffer::units() const { return impl_->units(); }
+
+}  // namespace polydomain

@@ -1,0 +1,162 @@
+#include "polydomain/optimizer.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "cpu/optimizer_update.h"
+#include "polydomain/space.h"
+#include "serialize.h"
+
+namespace polydomain {
+
+int OptimizerSpec::stateCount() const {
+  switch (kind) {
+    case OptimizerKind::kSgd:
+      return momentum != 0.0f ? 1 : 0;
+    case OptimizerKind::kAdagrad:
+      return 1;
+    case OptimizerKind::kAdam:
+    case OptimizerKind::kAdamW:
+      break;
+  }
+  return 2;
+}
+
+class OptimizerState::Impl {
+ public:
+  Impl(const ParameterSpace& space, OptimizerSpec spec) : space_(space), spec_(spec) { reset(); }
+
+  OptimizerSpec& spec() { return spec_; }
+
+  void reset() {
+    steps_.assign(static_cast<size_t>(space_.parameterCount()), 0);
+    slabs_.clear();
+    for (int region = 0; region < space_.regionCount(); ++region) {
+      for (int state = 0; state < spec_.stateCount(); ++state) {
+        slabs_.push_back(Storage::allocate(
+            static_cast<size_t>(space_.unitCount(region) * space_.unitSize(region)) *
+            sizeof(float)));
+      }
+    }
+  }
+
+  UpdateScalars beginStep(int parameter) {
+    const int64_t t = ++steps_[static_cast<size_t>(parameter)];
+    UpdateScalars scalars{};
+    scalars.learningRate = spec_.learningRate;
+    scalars.weightDecay = spec_.weightDecay;
+    scalars.l2 = space_.parameter(parameter).l2;
+    scalars.momentum = spec_.momentum;
+    scalars.nesterov = spec_.nesterov;
+    scalars.beta1 = spec_.beta1;
+    scalars.beta2 = spec_.beta2;
+    scalars.epsilon = spec_.epsilon;
+    const double correction1 = 1.0 - std::pow(static_cast<double>(spec_.beta1), t);
+    const double correction2 = std::sqrt(1.0 - std::pow(static_cast<double>(spec_.beta2), t));
+    const double rate = static_cast<double>(spec_.learningRate) / correction1;
+    const bool tf1 = spec_.epsilonForm == EpsilonForm::kTf1;
+    scalars.stepSize = static_cast<float>(tf1 ? rate * correction2 : rate);
+    scalars.biasCorrection2Sqrt = tf1 ? 1.0f : static_cast<float>(correction2);
+    return scalars;
+  }
+
+  void update(const UpdateScalars& scalars, int region, int64_t unit, int64_t n, float* w,
+              const float* g) {
+    const int64_t offset = unit * space_.unitSize(region);
+    const int count = spec_.stateCount();
+    const auto slab = [&](int state) {
+      if (state >= count) return static_cast<float*>(nullptr);
+      return static_cast<float*>(slabs_[static_cast<size_t>(region * count + state)]->data()) +
+             offset;
+    };
+    cpu::updateWeights(spec_, scalars, n, w, g, slab(0), slab(1));
+  }
+
+  // Sparse: units whose state is all zeros are left out.
+  void save(const ParameterSpace::Write& write) const {
+    writeValue(write, spec_.kind);
+    writeValue(write, static_cast<int64_t>(spec_.stateCount()));
+    writeValue(write, spec_.learningRate);
+    for (const int64_t steps : steps_) writeValue(write, steps);
+    for (size_t s = 0; s < slabs_.size(); ++s) {
+      const int region = static_cast<int>(s) / spec_.stateCount();
+      const int64_t size = space_.unitSize(region);
+      const auto* values = static_cast<const float*>(slabs_[s]->data());
+      std::vector<uint32_t> units;
+      for (int64_t unit = 0; unit < space_.unitCount(region); ++unit) {
+        const float* from = values + unit * size;
+        if (std::any_of(from, from + size, [](float value) { return value != 0.0f; })) {
+          units.push_back(static_cast<uint32_t>(unit));
+        }
+      }
+      writeValue(write, static_cast<int64_t>(units.size()));
+      for (const uint32_t unit : units) {
+        writeValue(write, unit);
+        write(values + unit * size, static_cast<size_t>(size) * sizeof(float));
+      }
+    }
+  }
+
+  void load(const ParameterSpace::Read& read) {
+    requireEqual(static_cast<int64_t>(readValue<OptimizerKind>(read)),
+                 static_cast<int64_t>(spec_.kind), "as its optimizer's kind");
+    requireEqual(readValue<int64_t>(read), spec_.stateCount(), "state values per weight");
+    reset();
+    spec_.learningRate = readValue<float>(read);
+    for (int64_t& steps : steps_) steps = readValue<int64_t>(read);
+    for (size_t s = 0; s < slabs_.size(); ++s) {
+      const int region = static_cast<int>(s) / spec_.stateCount();
+      const int64_t size = space_.unitSize(region);
+      auto* values = static_cast<float*>(slabs_[s]->data());
+      for (auto left = readValue<int64_t>(read); left > 0; --left) {
+        const auto unit = readValue<uint32_t>(read);
+        if (unit >= space_.unitCount(region)) {
+          throw Error(ErrorKind::kCheckpoint, "the checkpoint's optimizer names unit " +
+                                                  std::to_string(unit) + " beyond the " +
+                                                  std::to_string(space_.unitCount(region)) +
+                                                  " there are");
+        }
+        read(values + unit * size, static_cast<size_t>(size) * sizeof(float));
+      }
+    }
+  }
+
+ private:
+  const ParameterSpace& space_;
+  OptimizerSpec spec_;
+  std::vector<int64_t> steps_;                   // by parameter
+  std::vector<std::shared_ptr<Storage>> slabs_;  // region by region, state by state
+};
+
+OptimizerState::OptimizerState(const ParameterSpace& space, OptimizerSpec spec)
+    : impl_(std::make_unique<Impl>(space, spec)) {}
+OptimizerState::~OptimizerState() = default;
+OptimizerSpec& OptimizerState::spec() { return impl_->spec(); }
+void OptimizerState::reset() { impl_->reset(); }
+UpdateScalars OptimizerState::beginStep(int parameter) { return impl_->beginStep(parameter); }
+void OptimizerState::update(const UpdateScalars& scalars, int region, int64_t unit, int64_t n,
+                            float* w, const float* g) {
+  impl_->update(scalars, region, unit, n, w, g);
+}
+void OptimizerState::save(const ParameterSpace::Write& write) const { impl_->save(write); }
+void OptimizerState::load(const ParameterSpace::Read& read) { impl_->load(read); }
+
+void outerStep(ParameterSpace& space, OptimizerState& optimizer, MarkId mark, ThreadPool&) {
+  std::map<int, UpdateScalars> begun;
+  std::vector<float> gradient;
+  space.visitSharedChanges(mark, [&](const Change& change) {
+    auto place = begun.find(change.parameter);
+    if (place == begun.end()) {
+      place = begun.emplace(change.parameter, optimizer.beginStep(change.parameter)).first;
+    }
+    gradient.resize(static_cast<size_t>(change.size));
+    for (int64_t i = 0; i < change.size; ++i) {
+      gradient[static_cast<size_t>(i)] = change.saved[i] - change.value[i];
+      change.value[i] = change.saved[i];
+    }
+    optimizer.update(place->second, change.region, change.unit, change.size, change.value,
+                     gradient.data());
+  });
+}
+
+}  // namespace polydomain

@@ -1,0 +1,809 @@
+#include "polydomain/space.h"
+
+#include <algorithm>
+#include <cstring>
+#include <numeric>
+
+#include "polydomain/error.h"
+#include "serialize.h"
+#include "unit_store.h"
+
+namespace polydomain {
+
+namespace {
+
+constexpr float kRandomStartDeviation = 0.01f;
+
+struct Region {
+  int64_t units = 0;
+  int64_t unitSize = 0;
+  int table = -1;  // its parameter; -1: the dense slab
+  std::shared_ptr<Storage> memory;
+  float* data() const { return static_cast<float*>(memory->data()); }
+  float* unit(uint32_t index) const { return data() + index * unitSize; }
+};
+
+// What one overlay's units were when a mark was opened; an absent one has no values.
+struct OverlayJournal {
+  explicit OverlayJournal(const std::vector<Region>& regions) : absent(regions.size()) {
+    for (const Region& region : regions) stores.emplace_back(region.unitSize);
+  }
+  std::vector<UnitStore> stores;             // by region
+  std::vector<std::vector<uint8_t>> absent;  // by region and entry
+};
+
+struct Mark {
+  Mark(MarkId markId, const std::vector<Region>& regions) : id(markId) {
+    for (const Region& region : regions) shared.emplace_back(region.unitSize);
+  }
+  MarkId id;
+  std::vector<UnitStore> shared;  // by region: values when the mark was opened
+  std::map<OverlayId, OverlayJournal> overlays;
+};
+
+bool globMatches(const char* pattern, const char* text) {
+  if (*pattern == '\0') return *text == '\0';
+  if (*pattern == '*') {
+    return globMatches(pattern + 1, text) || (*text != '\0' && globMatches(pattern, text + 1));
+  }
+  return *text == *pattern && globMatches(pattern + 1, text + 1);
+}
+
+size_t commonPrefix(const std::string& a, const std::string& b) {
+  size_t i = 0;
+  while (i < a.size() && i < b.size() && a[i] == b[i]) ++i;
+  return i;
+}
+
+}  // namespace
+
+class ParameterSpace::Impl {
+ public:
+  Impl(std::vector<ParameterSpec> parameters, uint64_t seed)
+      : parameters_(std::move(parameters)), seed_(seed) {
+    layOut();
+    initialize();
+    specific_.assign(parameters_.size(), true);
+  }
+
+  // --- Parameters and memory -----------------------------------------------------------------
+
+  const std::vector<ParameterSpec>& parameters() const { return parameters_; }
+  const std::vector<Region>& regions() const { return regions_; }
+  int regionOf(int parameter) const { return regionOf_[static_cast<size_t>(parameter)]; }
+  int64_t firstUnit(int parameter) const { return firstUnit_[static_cast<size_t>(parameter)]; }
+  int64_t unitCount(int parameter) const { return unitCount_[static_cast<size_t>(parameter)]; }
+
+  int find(const std::string& name) const {
+    size_t nearest = 0;
+    for (size_t i = 0; i < parameters_.size(); ++i) {
+      if (parameters_[i].name == name) return static_cast<int>(i);
+      if (commonPrefix(parameters_[i].name, name) > commonPrefix(parameters_[nearest].name, name)) {
+        nearest = i;
+      }
+    }
+    throw Error(ErrorKind::kConfig,
+                "unknown parameter '" + name + "'" +
+                    (parameters_.empty() ? std::string()
+                                         : "; the nearest is '" + parameters_[nearest].name + "'"));
+  }
+
+  Selection select(const std::vector<std::string>& patterns) const {
+    Selection selection(parameters_.size(), false);
+    for (const std::string& pattern : patterns) {
+      bool any = false;
+      for (size_t i = 0; i < parameters_.size(); ++i) {
+        if (pattern != "all" && !globMatches(pattern.c_str(), parameters_[i].name.c_str())) continue;
+        selection[i] = any = true;
+      }
+      if (any) continue;
+      std::string known;
+      for (const ParameterSpec& spec : parameters_) known += " '" + spec.name + "'";
+      throw Error(ErrorKind::kConfig,
+                  "pattern '" + pattern + "' matches no parameter; there are" + known);
+    }
+    return selection;
+  }
+
+  int parameterOfUnit(int region, uint32_t unit) const {
+    return region == 0 ? blockParameter_[unit] : regions_[static_cast<size_t>(region)].table;
+  }
+
+  // --- Writing ----------------------------------------------------------------------------------
+
+  void touch(int regionIndex, std::span<const uint32_t> units) {
+    if (marks_.empty() && active_ < 0) return;
+    for (const uint32_t unit : units) touchUnit(regionIndex, unit);
+  }
+
+  void touchDense(int parameter) {
+    if (marks_.empty() && active_ < 0) return;
+    const int64_t first = firstUnit(parameter);
+    for (int64_t block = 0; block < unitCount(parameter); ++block) {
+      touchUnit(0, static_cast<uint32_t>(first + block));
+    }
+  }
+
+  // --- Marks ------------------------------------------------------------------------------------
+
+  MarkId mark() {
+    requireClosed("mark");
+    marks_.emplace_back(nextMark_++, regions_);
+    return marks_.back().id;
+  }
+
+  void restore(MarkId id, const Selection* only) {
+    forEachChange("restore", id, only, [](const Change& change) {
+      if (change.wasAbsent) return false;
+      std::memcpy(change.value, change.saved, static_cast<size_t>(change.size) * sizeof(float));
+      return true;
+    });
+    if (marks_.back().id == id && only == nullptr) marks_.back() = Mark(id, regions_);
+  }
+
+  void lerp(MarkId id, float rate, const Selection* only) {
+    forEachChange("lerp", id, only, [&](const Change& change) {
+      for (int64_t i = 0; i < change.size; ++i) {
+        change.value[i] = change.saved[i] + rate * (change.value[i] - change.saved[i]);
+      }
+      return true;
+    });
+  }
+
+  void release(MarkId id) {
+    const size_t index = indexOf("release", id);
+    if (index > 0) mergeInto(marks_[index - 1], marks_[index]);
+    marks_.erase(marks_.begin() + static_cast<std::ptrdiff_t>(index));
+  }
+
+  int openMarks() const { return static_cast<int>(marks_.size()); }
+
+  int64_t savedUnits(MarkId id) const {
+    int64_t count = 0;
+    for (const Mark& mark : marks_) {
+      if (mark.id != id) continue;
+      for (const UnitStore& store : mark.shared) count += store.size();
+      for (const auto& [domain, journal] : mark.overlays) {
+        for (const UnitStore& store : journal.stores) count += store.size();
+      }
+    }
+    return count;
+  }
+
+  // The shared units that changed since a mark, with what they were. visit returns nothing.
+  void visitSharedChanges(MarkId id, const std::function<void(const Change&)>& visit) {
+    requireClosed("outerStep");
+    visitShared(indexOf("outerStep", id), nullptr, [&](const Change& change) {
+      visit(change);
+      return true;
+    });
+  }
+
+  // --- Overlays ---------------------------------------------------------------------------------
+
+  void configure(Combine combine, SpecificStart start, const Selection& specific) {
+    requireClosed("configureOverlays");
+    if (!overlays_.empty() && (combine != combine_ || specific != specific_)) {
+      throw Error(ErrorKind::kConfig,
+                  "overlays exist already with other settings; expected to drop them before");
+    }
+    combine_ = combine;
+    start_ = start;
+    specific_ = specific;
+  }
+
+  Combine combine() const { return combine_; }
+  bool overlayOpen() const { return active_ >= 0; }
+  bool hasOverlay(OverlayId domain) const { return overlays_.contains(domain); }
+
+  void open(OverlayId domain) {
+    requireClosed("openOverlay");
+    if (domain < 0) {
+      throw Error(ErrorKind::kConfig, "overlay " + std::to_string(domain) + "; expected 0 or more");
+    }
+    active_ = domain;
+    overlayOf(domain);
+    if (base_.empty()) {
+      for (const Region& region : regions_) base_.emplace_back(region.unitSize);
+    }
+  }
+
+  void close(bool keep) {
+    if (active_ < 0) throw Error(ErrorKind::kConfig, "closeOverlay: no overlay is open");
+    for (size_t r = 0; r < regions_.size(); ++r) {
+      UnitStore& base = base_[r];
+      for (int64_t entry = 0; entry < base.size(); ++entry) {
+        float* value = regions_[r].unit(base.unit(entry));
+        if (keep) keepSpecific(static_cast<int>(r), base.unit(entry), base.values(entry), value);
+        std::memcpy(value, base.values(entry),
+                    static_cast<size_t>(base.unitSize()) * sizeof(float));
+      }
+      base.clear();
+    }
+    active_ = -1;
+  }
+
+  void drop(OverlayId domain) {
+    requireClosed("dropOverlay");
+    const auto found = overlays_.find(domain);
+    if (found == overlays_.end()) return;
+    for (size_t r = 0; r < regions_.size() && !marks_.empty(); ++r) {
+      const UnitStore& store = found->second[r];
+      for (int64_t entry = 0; entry < store.size(); ++entry) {
+        journalOverlay(marks_.back(), domain, static_cast<int>(r), store.unit(entry));
+      }
+    }
+    overlays_.erase(found);
+  }
+
+  std::vector<OverlayId> overlays() const {
+    std::vector<OverlayId> ids;
+    for (const auto& [id, overlay] : overlays_) ids.push_back(id);
+    return ids;
+  }
+
+  int64_t overlayUnits(OverlayId domain) const {
+    const auto found = overlays_.find(domain);
+    if (found == overlays_.end()) return 0;
+    return std::accumulate(found->second.begin(), found->second.end(), int64_t{0},
+                           [](int64_t sum, const UnitStore& store) { return sum + store.size(); });
+  }
+
+  int64_t overlayBytes() const {
+    int64_t bytes = 0;
+    for (const auto& [id, overlay] : overlays_) {
+      for (const UnitStore& store : overlay) bytes += store.bytes();
+    }
+    return bytes;
+  }
+
+  void gather(int region, OverlayId domain, std::span<const int32_t> units, float* out,
+              int64_t stride) const {
+    const Region& from = regions_[static_cast<size_t>(region)];
+    const auto found = overlays_.find(domain);
+    const bool own = found != overlays_.end() &&
+                     specific_[static_cast<size_t>(parameterOfUnit(region, 0))];
+    const UnitStore* store = own ? &found->second[static_cast<size_t>(region)] : nullptr;
+    for (size_t i = 0; i < units.size(); ++i) {
+      float* to = out + static_cast<int64_t>(i) * stride;
+      const auto unit = static_cast<uint32_t>(units[i]);
+      std::memcpy(to, from.unit(unit), static_cast<size_t>(from.unitSize) * sizeof(float));
+      if (store != nullptr) combineUnit(domain, region, unit, store, to);
+    }
+  }
+
+  void gatherDense(OverlayId domain, float* out) const {
+    const Region& slab = regions_[0];
+    std::memcpy(out, slab.data(), static_cast<size_t>(slab.units * kDenseBlock) * sizeof(float));
+    const auto found = overlays_.find(domain);
+    if (found == overlays_.end()) return;
+    for (int64_t block = 0; block < slab.units; ++block) {
+      const auto unit = static_cast<uint32_t>(block);
+      if (!specific_[static_cast<size_t>(blockParameter_[unit])]) continue;
+      combineUnit(domain, 0, unit, &found->second[0], out + block * kDenseBlock);
+    }
+  }
+
+  void visitOverlay(OverlayId domain, int parameter,
+                    const std::function<void(uint32_t, std::span<const float>)>& visit) const {
+    const auto found = overlays_.find(domain);
+    if (found == overlays_.end()) return;
+    const int region = regionOf(parameter);
+    const UnitStore& store = found->second[static_cast<size_t>(region)];
+    std::vector<int64_t> entries;
+    for (int64_t entry = 0; entry < store.size(); ++entry) {
+      if (parameterOfUnit(region, store.unit(entry)) == parameter) entries.push_back(entry);
+    }
+    std::sort(entries.begin(), entries.end(),
+              [&](int64_t a, int64_t b) { return store.unit(a) < store.unit(b); });
+    for (const int64_t entry : entries) {
+      visit(static_cast<uint32_t>(store.unit(entry) - firstUnit(parameter)),
+            {store.values(entry), static_cast<size_t>(store.unitSize())});
+    }
+  }
+
+  void setOverlayUnit(OverlayId domain, int parameter, uint32_t unit,
+                      std::span<const float> values) {
+    requireClosed("setOverlayUnit");
+    const int region = regionOf(parameter);
+    const int64_t size = regions_[static_cast<size_t>(region)].unitSize;
+    if (unit >= unitCount(parameter) || static_cast<int64_t>(values.size()) != size) {
+      throw Error(ErrorKind::kCheckpoint,
+                  "overlay of '" + parameters_[static_cast<size_t>(parameter)].name + "': unit " +
+                      std::to_string(unit) + " with " + std::to_string(values.size()) +
+                      " values; expected a unit below " + std::to_string(unitCount(parameter)) +
+                      " with " + std::to_string(size));
+    }
+    const auto at = static_cast<uint32_t>(firstUnit(parameter) + unit);
+    if (!marks_.empty()) journalOverlay(marks_.back(), domain, region, at);
+    UnitStore& store = overlayOf(domain)[static_cast<size_t>(region)];
+    std::copy(values.begin(), values.end(), store.values(store.insert(at).first));
+  }
+
+  // --- Bytes --------------------------------------------------------------------------------------
+
+  void save(const Write& write) const {
+    requireClosed("save");
+    writeValue(write, static_cast<int64_t>(regions_.size()));
+    for (const Region& region : regions_) {
+      writeValue(write, region.units);
+      writeValue(write, region.unitSize);
+      write(region.data(), static_cast<size_t>(region.units * region.unitSize) * sizeof(float));
+    }
+    writeValue(write, combine_);
+    writeValue(write, start_);
+    for (const bool flag : specific_) writeValue(write, static_cast<uint8_t>(flag));
+    writeValue(write, static_cast<int64_t>(overlays_.size()));
+    for (const auto& [id, overlay] : overlays_) {
+      writeValue(write, id);
+      for (const UnitStore& store : overlay) writeStore(write, store);
+    }
+    writeValue(write, nextMark_);
+    writeValue(write, static_cast<int64_t>(marks_.size()));
+    for (const Mark& mark : marks_) {
+      writeValue(write, mark.id);
+      for (const UnitStore& store : mark.shared) writeStore(write, store);
+      writeValue(write, static_cast<int64_t>(mark.overlays.size()));
+      for (const auto& [id, journal] : mark.overlays) {
+        writeValue(write, id);
+        for (size_t r = 0; r < regions_.size(); ++r) {
+          writeStore(write, journal.stores[r]);
+          write(journal.absent[r].data(), journal.absent[r].size());
+        }
+      }
+    }
+  }
+
+  void load(const Read& read) {
+    requireClosed("load");
+    requireEqual(readValue<int64_t>(read), static_cast<int64_t>(regions_.size()), "regions");
+    for (const Region& region : regions_) {
+      requireEqual(readValue<int64_t>(read), region.units, "units of a region");
+      requireEqual(readValue<int64_t>(read), region.unitSize, "values of a unit");
+      read(region.data(), static_cast<size_t>(region.units * region.unitSize) * sizeof(float));
+    }
+    combine_ = readValue<Combine>(read);
+    start_ = readValue<SpecificStart>(read);
+    for (size_t i = 0; i < specific_.size(); ++i) specific_[i] = readValue<uint8_t>(read) != 0;
+    overlays_.clear();
+    for (auto left = readValue<int64_t>(read); left > 0; --left) {
+      std::vector<UnitStore>& overlay = overlayOf(readValue<OverlayId>(read));
+      for (size_t r = 0; r < regions_.size(); ++r) readStore(read, regions_[r].units, overlay[r]);
+    }
+    nextMark_ = readValue<MarkId>(read);
+    marks_.clear();
+    for (auto left = readValue<int64_t>(read); left > 0; --left) {
+      Mark& mark = marks_.emplace_back(readValue<MarkId>(read), regions_);
+      for (size_t r = 0; r < regions_.size(); ++r) {
+        readStore(read, regions_[r].units, mark.shared[r]);
+      }
+      for (auto journals = readValue<int64_t>(read); journals > 0; --journals) {
+        const auto id = readValue<OverlayId>(read);
+        OverlayJournal& journal = mark.overlays.try_emplace(id, regions_).first->second;
+        for (size_t r = 0; r < regions_.size(); ++r) {
+          readStore(read, regions_[r].units, journal.stores[r]);
+          journal.absent[r].resize(static_cast<size_t>(journal.stores[r].size()));
+          read(journal.absent[r].data(), journal.absent[r].size());
+        }
+      }
+    }
+  }
+
+ private:
+  void layOut() {
+    int64_t blocks = 0;
+    regions_.emplace_back();
+    for (size_t p = 0; p < parameters_.size(); ++p) {
+      const ParameterSpec& spec = parameters_[p];
+      for (size_t q = 0; q < p; ++q) {
+        if (parameters_[q].name == spec.name) {
+          throw Error(ErrorKind::kConfig, "two parameters are named '" + spec.name + "'");
+        }
+      }
+      const int64_t count = elementCount(spec.shape);
+      if (count <= 0 || (spec.kind == ParameterKind::kTable && spec.shape.size() != 2)) {
+        throw Error(ErrorKind::kShape, "parameter '" + spec.name + "' " + toString(spec.shape) +
+                                           "; expected sizes above 0, and [rows, dim] of a table");
+      }
+      if (spec.kind == ParameterKind::kTable) {
+        regionOf_.push_back(static_cast<int>(regions_.size()));
+        firstUnit_.push_back(0);
+        unitCount_.push_back(spec.shape[0]);
+        regions_.push_back({spec.shape[0], spec.shape[1], static_cast<int>(p), nullptr});
+      } else {
+        const int64_t own = (count + kDenseBlock - 1) / kDenseBlock;
+        regionOf_.push_back(0);
+        firstUnit_.push_back(blocks);
+        unitCount_.push_back(own);
+        blockParameter_.insert(blockParameter_.end(), static_cast<size_t>(own),
+                               static_cast<int>(p));
+        blocks += own;
+      }
+    }
+    regions_[0].units = blocks;
+    regions_[0].unitSize = kDenseBlock;
+    for (Region& region : regions_) {
+      region.memory =
+          Storage::allocate(static_cast<size_t>(region.units * region.unitSize) * sizeof(float));
+    }
+  }
+
+  void initialize() {
+    for (size_t p = 0; p < parameters_.size(); ++p) {
+      const ParameterSpec& spec = parameters_[p];
+      const RandomKey key{seed_, streamOf(spec.name), 0};
+      const int64_t count = elementCount(spec.shape);
+      const auto index = static_cast<int>(p);
+      const Region& region = regions_[static_cast<size_t>(regionOf(index))];
+      float* to = region.data() + firstUnit(index) * region.unitSize;
+      const Initializer& init = spec.initializer;
+      switch (init.kind) {
+        case InitKind::kZeros:
+          break;  // as allocated
+        case InitKind::kConstant:
+          std::fill_n(to, count, init.a);
+          break;
+        case InitKind::kUniform:
+          fillUniform(key, 0, count, init.a, init.b, to);
+          break;
+        case InitKind::kNormal:
+          fillNormal(key, 0, count, init.a, init.b, to);
+          break;
+      }
+    }
+  }
+
+  void requireClosed(const char* operation) const {
+    if (active_ < 0) return;
+    throw Error(ErrorKind::kConfig, std::string(operation) + ": the overlay of domain " +
+                                        std::to_string(active_) +
+                                        " is open; expected it to be closed before");
+  }
+
+  size_t indexOf(const char* operation, MarkId id) const {
+    for (size_t i = 0; i < marks_.size(); ++i) {
+      if (marks_[i].id == id) return i;
+    }
+    throw Error(ErrorKind::kConfig,
+                std::string(operation) + ": mark " + std::to_string(id) + " is not open");
+  }
+
+  std::vector<UnitStore>& overlayOf(OverlayId domain) {
+    std::vector<UnitStore>& overlay = overlays_[domain];
+    if (overlay.empty()) {
+      for (const Region& region : regions_) overlay.emplace_back(region.unitSize);
+    }
+    return overlay;
+  }
+
+  void touchUnit(int regionIndex, uint32_t unit) {
+    const auto r = static_cast<size_t>(regionIndex);
+    float* value = regions_[r].unit(unit);
+    const auto bytes = static_cast<size_t>(regions_[r].unitSize) * sizeof(float);
+    if (active_ >= 0 && specific_[static_cast<size_t>(parameterOfUnit(regionIndex, unit))]) {
+      const auto [entry, isNew] = base_[r].insert(unit);
+      if (!isNew) return;
+      std::memcpy(base_[r].values(entry), value, bytes);
+      combineUnit(active_, regionIndex, unit, &overlays_.find(active_)->second[r], value);
+      return;
+    }
+    if (marks_.empty()) return;
+    UnitStore& journal = marks_.back().shared[r];
+    const auto [entry, isNew] = journal.insert(unit);
+    if (isNew) std::memcpy(journal.values(entry), value, bytes);
+  }
+
+  // The specific values of a unit that an overlay does not hold.
+  void startValues(OverlayId domain, int region, uint32_t unit, const float* base,
+                   float* out) const {
+    const int64_t size = regions_[static_cast<size_t>(region)].unitSize;
+    if (combine_ == Combine::kReplace) {
+      std::copy_n(base, size, out);
+      return;
+    }
+    std::fill_n(out, size, combine_ == Combine::kTimes ? 1.0f : 0.0f);
+    if (start_ == SpecificStart::kNeutral) return;
+    const int parameter = parameterOfUnit(region, unit);
+    const RandomKey key{seed_, streamOf(parameters_[static_cast<size_t>(parameter)].name),
+                        static_cast<uint64_t>(domain) + 1};
+    const auto first = static_cast<uint64_t>((unit - firstUnit(parameter)) * size);
+    fillNormal(key, first, size, combine_ == Combine::kTimes ? 1.0f : 0.0f, kRandomStartDeviation,
+               out);
+  }
+
+  // value: in, the shared values; out, the effective ones.
+  void combineUnit(OverlayId domain, int region, uint32_t unit, const UnitStore* store,
+                   float* value) const {
+    const int64_t entry = store->find(unit);
+    if (entry == UnitStore::kNone && start_ == SpecificStart::kNeutral) return;
+    const int64_t size = regions_[static_cast<size_t>(region)].unitSize;
+    std::vector<float> start;
+    const float* specific = nullptr;
+    if (entry == UnitStore::kNone) {
+      start.resize(static_cast<size_t>(size));
+      startValues(domain, region, unit, value, start.data());
+      specific = start.data();
+    } else {
+      specific = store->values(entry);
+    }
+    switch (combine_) {
+      case Combine::kPlus:
+        for (int64_t i = 0; i < size; ++i) value[i] += specific[i];
+        break;
+      case Combine::kTimes:
+        for (int64_t i = 0; i < size; ++i) value[i] *= specific[i];
+        break;
+      case Combine::kReplace:
+        std::copy_n(specific, size, value);
+        break;
+    }
+  }
+
+  // Turns an effective value back into the overlay's; what training left as it was stays out.
+  void keepSpecific(int region, uint32_t unit, const float* base, const float* effective) {
+    const int64_t size = regions_[static_cast<size_t>(region)].unitSize;
+    const auto bytes = static_cast<size_t>(size) * sizeof(float);
+    UnitStore& store = overlays_.find(active_)->second[static_cast<size_t>(region)];
+    scratch_.assign(base, base + size);
+    combineUnit(active_, region, unit, &store, scratch_.data());
+    if (std::memcmp(scratch_.data(), effective, bytes) == 0) return;
+    if (!marks_.empty()) journalOverlay(marks_.back(), active_, region, unit);
+    const auto [entry, isNew] = store.insert(unit);
+    float* specific = store.values(entry);
+    if (isNew) startValues(active_, region, unit, base, specific);
+    for (int64_t i = 0; i < size; ++i) {
+      switch (combine_) {
+        case Combine::kPlus:
+          specific[i] = effective[i] - base[i];
+          break;
+        case Combine::kTimes:
+          // A shared zero hides its factor: it stays as it was.
+          if (base[i] != 0.0f) specific[i] = effective[i] / base[i];
+          break;
+        case Combine::kReplace:
+          specific[i] = effective[i];
+          break;
+      }
+    }
+  }
+
+  void journalOverlay(Mark& mark, OverlayId domain, int region, uint32_t unit) {
+    const auto r = static_cast<size_t>(region);
+    OverlayJournal& journal = mark.overlays.try_emplace(domain, regions_).first->second;
+    const auto [entry, isNew] = journal.stores[r].insert(unit);
+    if (!isNew) return;
+    const auto found = overlays_.find(domain);
+    const int64_t held =
+        found == overlays_.end() ? UnitStore::kNone : found->second[r].find(unit);
+    journal.absent[r].push_back(held == UnitStore::kNone);
+    if (held == UnitStore::kNone) return;
+    std::memcpy(journal.stores[r].values(entry), found->second[r].values(held),
+                static_cast<size_t>(regions_[r].unitSize) * sizeof(float));
+  }
+
+  static void mergeInto(Mark& older, Mark& mark) {
+    for (size_t r = 0; r < mark.shared.size(); ++r) {
+      if (older.shared[r].empty()) {
+        std::swap(older.shared[r], mark.shared[r]);
+        continue;
+      }
+      const UnitStore& from = mark.shared[r];
+      for (int64_t i = 0; i < from.size(); ++i) {
+        const auto [entry, isNew] = older.shared[r].insert(from.unit(i));
+        if (isNew) std::copy_n(from.values(i), from.unitSize(), older.shared[r].values(entry));
+      }
+    }
+    for (auto& [domain, journal] : mark.overlays) {
+      const auto [place, isNewJournal] = older.overlays.try_emplace(domain, std::move(journal));
+      if (isNewJournal) continue;
+      OverlayJournal& into = place->second;
+      for (size_t r = 0; r < into.stores.size(); ++r) {
+        const UnitStore& from = journal.stores[r];
+        for (int64_t i = 0; i < from.size(); ++i) {
+          const auto [entry, isNew] = into.stores[r].insert(from.unit(i));
+          if (!isNew) continue;
+          into.absent[r].push_back(journal.absent[r][static_cast<size_t>(i)]);
+          std::copy_n(from.values(i), from.unitSize(), into.stores[r].values(entry));
+        }
+      }
+    }
+  }
+
+  bool selected(const Selection* only, int region, uint32_t unit) const {
+    return only == nullptr || (*only)[static_cast<size_t>(parameterOfUnit(region, unit))];
+  }
+
+  // Calls visit(change) for every unit, shared or of an overlay, that changed since the mark, with
+  // its oldest value since then. The change is itself journalled. An overlay unit whose visit
+  // returns false is removed.
+  template <typename Visit>
+  void forEachChange(const char* operation, MarkId id, const Selection* only, const Visit& visit) {
+    requireClosed(operation);
+    const size_t index = indexOf(operation, id);
+    // Overlays first: an absent unit of a fork starts from the shared value as it is now.
+    visitOverlays(index, only, visit);
+    visitShared(index, only, visit);
+  }
+
+  template <typename Visit>
+  void visitShared(size_t index, const Selection* only, const Visit& visit) {
+    Mark& newest = marks_.back();
+    for (size_t r = 0; r < regions_.size(); ++r) {
+      const auto region = static_cast<int>(r);
+      // From the mark to the newest: the first journal that holds a unit has its oldest value.
+      for (size_t m = index; m < marks_.size(); ++m) {
+        const bool isNewest = m + 1 == marks_.size();
+        const int64_t count = marks_[m].shared[r].size();
+        for (int64_t entry = 0; entry < count; ++entry) {
+          const uint32_t unit = marks_[m].shared[r].unit(entry);
+          if (!selected(only, region, unit) || heldBetween(index, m, r, unit)) continue;
+          float* value = regions_[r].unit(unit);
+          if (!isNewest) {
+            const auto [copy, isNew] = newest.shared[r].insert(unit);
+            if (isNew) std::copy_n(value, regions_[r].unitSize, newest.shared[r].values(copy));
+          }
+          visit(Change{parameterOfUnit(region, unit), region, unit, false,
+                       marks_[m].shared[r].values(entry), value, regions_[r].unitSize});
+        }
+      }
+    }
+  }
+
+  bool heldBetween(size_t begin, size_t end, size_t region, uint32_t unit) const {
+    for (size_t m = begin; m < end; ++m) {
+      if (marks_[m].shared[region].find(unit) != UnitStore::kNone) return true;
+    }
+    return false;
+  }
+
+  bool overlayHeldBetween(size_t begin, size_t end, OverlayId domain, size_t region,
+                          uint32_t unit) const {
+    for (size_t m = begin; m < end; ++m) {
+      const auto found = marks_[m].overlays.find(domain);
+      if (found != marks_[m].overlays.end() &&
+          found->second.stores[region].find(unit) != UnitStore::kNone) {
+        return true;
+      }
+    }
+    return false;
+  }
+
+  template <typename Visit>
+  void visitOverlays(size_t index, const Selection* only, const Visit& visit) {
+    std::vector<float> saved;
+    for (size_t m = index; m < marks_.size(); ++m) {
+      const bool isNewest = m + 1 == marks_.size();
+      for (auto& [domain, journal] : marks_[m].overlays) {
+        for (size_t r = 0; r < regions_.size(); ++r) {
+          const auto region = static_cast<int>(r);
+          for (int64_t entry = 0; entry < journal.stores[r].size(); ++entry) {
+            const uint32_t unit = journal.stores[r].unit(entry);
+            if (!selected(only, region, unit) || overlayHeldBetween(index, m, domain, r, unit)) {
+              continue;
+            }
+            if (!isNewest) journalOverlay(marks_.back(), domain, region, unit);
+            const bool absent = journal.absent[r][static_cast<size_t>(entry)] != 0;
+            const int64_t size = regions_[r].unitSize;
+            saved.assign(journal.stores[r].values(entry), journal.stores[r].values(entry) + size);
+            const float* base = regions_[r].unit(unit);
+            if (absent) startValues(domain, region, unit, base, saved.data());
+            UnitStore& store = overlayOf(domain)[r];
+            const auto [held, isNew] = store.insert(unit);
+            if (isNew) startValues(domain, region, unit, base, store.values(held));
+            if (!visit(Change{parameterOfUnit(region, unit), region, unit, absent, saved.data(),
+                              store.values(held), size})) {
+              store.erase(unit);
+            }
+          }
+        }
+        const auto found = overlays_.find(domain);
+        const bool empty = found != overlays_.end() &&
+                           std::all_of(found->second.begin(), found->second.end(),
+                                       [](const UnitStore& store) { return store.empty(); });
+        if (empty) overlays_.erase(found);
+      }
+    }
+  }
+
+  std::vector<ParameterSpec> parameters_;
+  uint64_t seed_;
+  std::vector<Region> regions_;
+  std::vector<int> regionOf_, blockParameter_;
+  std::vector<int64_t> firstUnit_, unitCount_;
+
+  std::vector<Mark> marks_;  // oldest first
+  MarkId nextMark_ = 1;
+
+  Combine combine_ = Combine::kPlus;
+  SpecificStart start_ = SpecificStart::kNeutral;
+  Selection specific_;
+  std::map<OverlayId, std::vector<UnitStore>> overlays_;
+  OverlayId active_ = -1;
+  std::vector<UnitStore> base_;  // while an overlay is open: shared values of what was touched
+  std::vector<float> scratch_;
+};
+
+ParameterSpace::ParameterSpace(std::vector<ParameterSpec> parameters, uint64_t seed)
+    : impl_(std::make_unique<Impl>(std::move(parameters), seed)) {}
+ParameterSpace::~ParameterSpace() = default;
+int ParameterSpace::parameterCount() const {
+  return static_cast<int>(impl_->parameters().size());
+}
+const ParameterSpec& ParameterSpace::parameter(int index) const {
+  return impl_->parameters()[static_cast<size_t>(index)];
+}
+int ParameterSpace::find(const std::string& name) const { return impl_->find(name); }
+int ParameterSpace::regionCount() const { return static_cast<int>(impl_->regions().size()); }
+int ParameterSpace::regionOf(int parameter) const { return impl_->regionOf(parameter); }
+int64_t ParameterSpace::firstUnitOf(int parameter) const { return impl_->firstUnit(parameter); }
+int64_t ParameterSpace::unitCountOf(int parameter) const { return impl_->unitCount(parameter); }
+int64_t ParameterSpace::unitCount(int region) const {
+  return impl_->regions()[static_cast<size_t>(region)].units;
+}
+int64_t ParameterSpace::unitSize(int region) const {
+  return impl_->regions()[static_cast<size_t>(region)].unitSize;
+}
+float* ParameterSpace::region(int region) {
+  return impl_->regions()[static_cast<size_t>(region)].data();
+}
+float* ParameterSpace::data(int parameter) {
+  const int index = regionOf(parameter);
+  return region(index) + firstUnitOf(parameter) * unitSize(index);
+}
+int ParameterSpace::parameterOfUnit(int region, uint32_t unit) const {
+  return impl_->parameterOfUnit(region, unit);
+}
+Selection ParameterSpace::select(const std::vector<std::string>& patterns) const {
+  return impl_->select(patterns);
+}
+void ParameterSpace::touch(int region, std::span<const uint32_t> units) {
+  impl_->touch(region, units);
+}
+void ParameterSpace::touchDense(int parameter) { impl_->touchDense(parameter); }
+MarkId ParameterSpace::mark() { return impl_->mark(); }
+void ParameterSpace::restore(MarkId mark, const Selection* only) { impl_->restore(mark, only); }
+void ParameterSpace::lerp(MarkId mark, float rate, const Selection* only) {
+  impl_->lerp(mark, rate, only);
+}
+void ParameterSpace::release(MarkId mark) { impl_->release(mark); }
+void ParameterSpace::visitSharedChanges(MarkId mark,
+                                        const std::function<void(const Change&)>& visit) {
+  impl_->visitSharedChanges(mark, visit);
+}
+int ParameterSpace::openMarks() const { return impl_->openMarks(); }
+int64_t ParameterSpace::savedUnits(MarkId mark) const { return impl_->savedUnits(mark); }
+void ParameterSpace::configureOverlays(Combine combine, SpecificStart start,
+                                       const Selection& specific) {
+  impl_->configure(combine, start, specific);
+}
+Combine ParameterSpace::overlayCombine() const { return impl_->combine(); }
+void ParameterSpace::openOverlay(OverlayId domain) { impl_->open(domain); }
+void ParameterSpace::closeOverlay(bool keep) { impl_->close(keep); }
+bool ParameterSpace::overlayOpen() const { return impl_->overlayOpen(); }
+bool ParameterSpace::hasOverlay(OverlayId domain) const { return impl_->hasOverlay(domain); }
+void ParameterSpace::dropOverlay(OverlayId domain) { impl_->drop(domain); }
+std::vector<OverlayId> ParameterSpace::overlays() const { return impl_->overlays(); }
+int64_t ParameterSpace::overlayUnits(OverlayId domain) const {
+  return impl_->overlayUnits(domain);
+}
+int64_t ParameterSpace::overlayBytes() const { return impl_->overlayBytes(); }
+void ParameterSpace::gather(int region, OverlayId domain, std::span<const int32_t> units,
+                            float* out, int64_t stride) const {
+  impl_->gather(region, domain, units, out, stride);
+}
+void ParameterSpace::gatherDense(OverlayId domain, float* out) const {
+  impl_->gatherDense(domain, out);
+}
+void ParameterSpace::visitOverlay(
+    OverlayId domain, int parameter,
+    const std::function<void(uint32_t, std::span<const float>)>& visit) const {
+  impl_->visitOverlay(domain, parameter, visit);
+}
+void ParameterSpace::setOverlayUnit(OverlayId domain, int parameter, uint32_t unit,
+                                    std::span<const float> values) {
+  impl_->setOverlayUnit(domain, parameter, unit, values);
+}
+void ParameterSpace::save(const Write& write) const { impl_->save(write); }
+void ParameterSpace::load(const Read& read) { impl_->load(read); }
+
+}  // namespace polydomain

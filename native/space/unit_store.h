@@ -1,0 +1,107 @@
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+#include <utility>
+#include <vector>
+
+namespace polydomain {
+
+// A map from unit (a table's row, a block of the dense slab) to its values: open addressing over
+// entries that lie in the order of their insertion. The container of journals, overlays and
+// gradient buffers. Pointers to values hold until the next insertion.
+class UnitStore {
+ public:
+  static constexpr int64_t kNone = -1;
+
+  explicit UnitStore(int64_t unitSize) : unitSize_(unitSize) {}
+
+  int64_t size() const { return static_cast<int64_t>(units_.size()); }
+  bool empty() const { return units_.empty(); }
+  uint32_t unit(int64_t entry) const { return units_[static_cast<size_t>(entry)]; }
+  float* values(int64_t entry) { return values_.data() + entry * unitSize_; }
+  const float* values(int64_t entry) const { return values_.data() + entry * unitSize_; }
+  int64_t unitSize() const { return unitSize_; }
+  int64_t bytes() const {
+    return static_cast<int64_t>(values_.capacity() * sizeof(float) +
+                                (units_.capacity() + slots_.capacity()) * sizeof(uint32_t));
+  }
+
+  int64_t find(uint32_t unit) const {
+    if (slots_.empty()) return kNone;
+    const uint32_t entry = slots_[slotOf(unit)];
+    return entry == 0 ? kNone : static_cast<int64_t>(entry) - 1;
+  }
+
+  // The unit's entry, and whether it is new; values of a new one are zeros.
+  std::pair<int64_t, bool> insert(uint32_t unit) {
+    if ((units_.size() + 1) * 2 > slots_.size()) grow();
+    uint32_t& slot = slots_[slotOf(unit)];
+    if (slot != 0) return {static_cast<int64_t>(slot) - 1, false};
+    units_.push_back(unit);
+    values_.resize(values_.size() + static_cast<size_t>(unitSize_));
+    slot = static_cast<uint32_t>(units_.size());
+    return {size() - 1, true};
+  }
+
+  // Removes a unit; the last entry takes its place.
+  void erase(uint32_t unit) {
+    const int64_t entry = find(unit);
+    if (entry == kNone) return;
+    const size_t slot = slotOf(unit);
+    const int64_t last = size() - 1;
+    if (entry != last) {
+      slots_[slotOf(units_.back())] = static_cast<uint32_t>(entry + 1);
+      units_[static_cast<size_t>(entry)] = units_.back();
+      std::memcpy(values(entry), values(last), static_cast<size_t>(unitSize_) * sizeof(float));
+    }
+    freeSlot(slot);
+    units_.pop_back();
+    values_.resize(values_.size() - static_cast<size_t>(unitSize_));
+  }
+
+  void clear() {
+    units_.clear();
+    values_.clear();
+    slots_.clear();
+  }
+
+ private:
+  size_t homeOf(uint32_t unit) const { return (unit * 0x9E3779B1u) & (slots_.size() - 1); }
+
+  // The slot that holds the unit, or the free one where it belongs.
+  size_t slotOf(uint32_t unit) const {
+    const size_t mask = slots_.size() - 1;
+    size_t slot = homeOf(unit);
+    while (slots_[slot] != 0 && units_[slots_[slot] - 1] != unit) slot = (slot + 1) & mask;
+    return slot;
+  }
+
+  // Moves what follows back to where probing from its home still finds it (Knuth 6.4, algorithm R).
+  void freeSlot(size_t hole) {
+    const size_t mask = slots_.size() - 1;
+    for (size_t slot = (hole + 1) & mask; slots_[slot] != 0; slot = (slot + 1) & mask) {
+      const size_t home = homeOf(units_[slots_[slot] - 1]);
+      if (((slot - home) & mask) < ((slot - hole) & mask)) continue;
+      slots_[hole] = slots_[slot];
+      hole = slot;
+    }
+    slots_[hole] = 0;
+  }
+
+  void grow() { rebuild(slots_.empty() ? 8 : 2 * slots_.size()); }
+
+  void rebuild(size_t slots) {
+    slots_.assign(slots, 0);
+    for (size_t entry = 0; entry < units_.size(); ++entry) {
+      slots_[slotOf(units_[entry])] = static_cast<uint32_t>(entry + 1);
+    }
+  }
+
+  int64_t unitSize_;
+  std::vector<uint32_t> slots_;  // entry + 1; 0: free. A power of two of them
+  std::vector<uint32_t> units_;
+  std::vector<float> values_;
+};
+
+}  // namespace polydomain
