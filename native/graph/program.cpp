@@ -1,5 +1,6 @@
 #include "polydomain/program.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 
@@ -64,6 +65,23 @@ class Program::Impl {
   }
 
   const std::vector<std::string>& inputNames() const { return inputNames_; }
+  DType inputType(size_t input) const { return viewOf(inputs_[input]).type; }
+
+  void checkIds(size_t input, const void* column, int64_t rows) const {
+    const auto* ids = static_cast<const int32_t*>(column);
+    for (const TableUse& use : tables_) {
+      if (std::find(use.ids.begin(), use.ids.end(), inputs_[input]) == use.ids.end()) continue;
+      const ParameterSpec& spec = space_.parameter(use.parameter);
+      for (int64_t row = 0; row < rows; ++row) {
+        if (ids[row] >= 0 && ids[row] < spec.shape[0]) continue;
+        throw Error(ErrorKind::kData, "input '" + inputNames_[input] + "', row " +
+                                          std::to_string(row) + ": id " +
+                                          std::to_string(ids[row]) + "; '" + spec.name +
+                                          "' has ids 0 to " + std::to_string(spec.shape[0] - 1));
+      }
+    }
+  }
+
   const float* output() const { return viewOf(output_).f32(); }
   float loss() const { return *viewOf(loss_).f32(); }
   size_t scratchBytes() const {
@@ -514,6 +532,10 @@ Program::~Program() = default;
 void Program::beginPass() { impl_->beginPass(); }
 void Program::run(const Run& run) { impl_->run(run); }
 const std::vector<std::string>& Program::inputNames() const { return impl_->inputNames(); }
+DType Program::inputType(size_t input) const { return impl_->inputType(input); }
+void Program::checkIds(size_t input, const void* column, int64_t rows) const {
+  impl_->checkIds(input, column, rows);
+}
 const float* Program::output() const { return impl_->output(); }
 float Program::loss() const { return impl_->loss(); }
 size_t Program::scratchBytes() const { return impl_->scratchBytes(); }

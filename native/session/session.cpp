@@ -84,6 +84,7 @@ class Session::Impl {
                  const std::vector<std::vector<int32_t>>& orders) {
     const Lease lease(*this);
     const ScopedFlushDenormals flush;
+    checkSplits();
     cancelled_ = false;
     RunOutcome outcome;
     for (const Command& command : commands) {
@@ -197,6 +198,26 @@ class Session::Impl {
       }
     }
     return bound;
+  }
+
+  // Kernels trust ids: every split is checked once against every program.
+  void checkSplits() {
+    if (checkedSplits_ == splits_.size() && checkedPrograms_ == programs_.size()) return;
+    for (const SplitData& split : splits_) {
+      for (const BoundProgram& bound : programs_) {
+        for (size_t input = 0; input < bound.sources.size(); ++input) {
+          const int source = bound.sources[input];
+          if (source >= 0) {
+            bound.program->checkIds(input, at(split.ids, source, "feature"), split.rows);
+          } else if (source == BoundProgram::kDomain) {
+            const auto last = static_cast<int32_t>(split.domainOffsets.size()) - 2;
+            bound.program->checkIds(input, &last, 1);
+          }
+        }
+      }
+    }
+    checkedSplits_ = splits_.size();
+    checkedPrograms_ = programs_.size();
   }
 
   MarkId markOf(int32_t id) const {
@@ -464,6 +485,7 @@ class Session::Impl {
   std::vector<BoundProgram> programs_;
   std::vector<Mode> modes_;
   BoundProgram evaluation_;
+  size_t checkedSplits_ = 0, checkedPrograms_ = 0;
   std::map<int32_t, MarkId> marks_;  // by the strategy's ids
   std::map<int32_t, std::unique_ptr<GradientBuffer>> buffers_;
   std::atomic<bool> leased_ = false, cancelled_ = false;

@@ -60,6 +60,9 @@ class Program {
   void run(const Run& run);
 
   const std::vector<std::string>& inputNames() const;
+  DType inputType(size_t input) const;
+  // Throws Error(kData) naming the input and the row when an id is outside the tables it reads.
+  void checkIds(size_t input, const void* column, int64_t rows) const;
   const float* output() const;  // [rows]
   float loss() const;
   size_t scratchBytes() const;

@@ -1,0 +1,196 @@
+#include <napi.h>
+
+#include "convert.h"
+#include "cpu/auc.h"
+#include "cpu/simd.h"
+#include "objects.h"
+
+namespace polydomain {
+
+namespace {
+
+Napi::Value allocate(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    const auto bytes = static_cast<size_t>(info[0].As<Napi::Number>().Int64Value());
+    return toArrayBuffer(info.Env(), Storage::allocate(bytes));
+  });
+}
+
+Napi::Value release(const Napi::CallbackInfo& info) {
+  auto buffer = info[0].As<Napi::ArrayBuffer>();
+  if (!buffer.IsDetached()) buffer.Detach();
+  return info.Env().Undefined();
+}
+
+void requireIdsInTable(const std::string& op, std::span<const TensorView> inputs) {
+  if (op != "embedding") return;
+  const TensorView& ids = inputs[1];
+  const int64_t rows = inputs[0].shape[0];
+  for (int64_t i = 0; i < ids.size(); ++i) {
+    if (ids.i32()[i] >= 0 && ids.i32()[i] < rows) continue;
+    throw Error(ErrorKind::kData, "embedding: id " + std::to_string(ids.i32()[i]) +
+                                      " at position " + std::to_string(i) +
+                                      "; expected 0 to " + std::to_string(rows - 1));
+  }
+}
+
+Napi::Value call(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    const Napi::Env env = info.Env();
+    const std::string name = info[0].As<Napi::String>();
+    const OpDefinition& op = OpRegistry::instance().find(name);
+    const auto list = info[1].As<Napi::Array>();
+    const Attributes attributes = toAttributes(info[2].As<Napi::Object>());
+    const auto count = static_cast<int>(list.Length());
+    if (op.cpu == nullptr || count < op.minInputs || count > op.maxInputs) {
+      throw Error(ErrorKind::kTrace, "op '" + name + "' cannot be called with " +
+                                         std::to_string(count) + " tensors");
+    }
+    std::vector<TensorType> types;
+    std::vector<TensorView> inputs;
+    for (uint32_t i = 0; i < list.Length(); ++i) {
+      const auto value = list.Get(i).As<Napi::Object>();
+      const auto array = value.Get("data").As<Napi::TypedArray>();
+      TensorView view{const_cast<void*>(dataOf(array)), dtypeOf(array),
+                      toShape(value.Get("shape")), 0};
+      view.rowStride = view.rowSize();
+      if (view.size() != static_cast<int64_t>(array.ElementLength())) {
+        throw Error(ErrorKind::kShape, name + ": " + std::to_string(array.ElementLength()) +
+                                           " values of shape " + toString(view.shape));
+      }
+      types.push_back({view.type, view.shape});
+      inputs.push_back(std::move(view));
+    }
+    const TensorType type = op.type(attributes, types);
+    requireIdsInTable(name, inputs);
+    const auto elements = static_cast<size_t>(elementCount(type.shape));
+    const auto storage = Storage::allocate(elements * sizeOf(type.type));
+    TensorView output{storage->data(), type.type, type.shape, 0};
+    output.rowStride = output.rowSize();
+    const RunContext context{*env.GetInstanceData<AddonData>()->pool,
+                             static_cast<uint64_t>(info[3].As<Napi::Number>().Int64Value()),
+                             static_cast<uint64_t>(info[4].As<Napi::Number>().Int64Value())};
+    op.cpu(context, attributes, inputs, output);
+    Napi::Object result = Napi::Object::New(env);
+    result.Set("data", toTypedArray(env, type.type, toArrayBuffer(env, storage), elements));
+    result.Set("shape", fromShape(env, type.shape));
+    return result;
+  });
+}
+
+RandomKey keyOf(const Napi::Value& seed, const Napi::Value& stream, uint64_t step) {
+  return {static_cast<uint64_t>(seed.As<Napi::Number>().Int64Value()),
+          streamOf(std::string(stream.As<Napi::String>())), step};
+}
+
+Napi::Value fillRandom(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    auto target = info[0].As<Napi::Float32Array>();
+    const Initializer init = toInitializer(info[1].As<Napi::Object>());
+    const RandomKey key = keyOf(info[2], info[3], 0);
+    const auto count = static_cast<int64_t>(target.ElementLength());
+    if (init.kind == InitKind::kUniform) {
+      fillUniform(key, 0, count, init.a, init.b, target.Data());
+    } else if (init.kind == InitKind::kNormal) {
+      fillNormal(key, 0, count, init.a, init.b, target.Data());
+    } else {
+      std::fill_n(target.Data(), count, init.kind == InitKind::kConstant ? init.a : 0.0f);
+    }
+    return info.Env().Undefined();
+  });
+}
+
+Napi::Value permutation(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    const auto count = info[0].As<Napi::Number>().Int64Value();
+    Napi::Int32Array out = Napi::Int32Array::New(info.Env(), static_cast<size_t>(count));
+    const auto step = static_cast<uint64_t>(info[3].As<Napi::Number>().Int64Value());
+    fillPermutation(keyOf(info[1], info[2], step), count, out.Data());
+    return out;
+  });
+}
+
+// Scores and labels of one length.
+struct Scored {
+  explicit Scored(const Napi::CallbackInfo& info)
+      : scores(info[0].As<Napi::Float32Array>()), labels(info[1].As<Napi::Float32Array>()) {
+    if (scores.ElementLength() == labels.ElementLength()) return;
+    throw Error(ErrorKind::kShape, std::to_string(scores.ElementLength()) + " scores and " +
+                                       std::to_string(labels.ElementLength()) +
+                                       " labels; expected as many");
+  }
+  int64_t count() const { return static_cast<int64_t>(scores.ElementLength()); }
+  Napi::Float32Array scores, labels;
+};
+
+Napi::Value rocAuc(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    Scored rows(info);
+    ThreadPool& pool = *info.Env().GetInstanceData<AddonData>()->pool;
+    return Napi::Number::New(info.Env(), cpu::auc(pool, rows.scores.Data(), rows.labels.Data(),
+                                                  rows.count()));
+  });
+}
+
+Napi::Value meanLogLoss(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    Scored rows(info);
+    return Napi::Number::New(
+        info.Env(), cpu::logLoss(rows.scores.Data(), rows.labels.Data(), rows.count()));
+  });
+}
+
+Napi::Array fromStrings(Napi::Env env, const std::vector<std::string>& strings) {
+  Napi::Array array = Napi::Array::New(env, strings.size());
+  for (size_t i = 0; i < strings.size(); ++i) array.Set(static_cast<uint32_t>(i), strings[i]);
+  return array;
+}
+
+Napi::Object initialize(Napi::Env env, Napi::Object exports) {
+  auto data = std::make_unique<AddonData>();
+  data->errors = Napi::Persistent(Napi::Object::New(env));
+  AddonData* addon = data.get();
+  env.SetInstanceData(data.release());  // Node deletes it with the environment
+  guarded(env, [&] {
+    cpu::simdLevel();
+    addon->pool = std::make_shared<ThreadPool>(ThreadPool::defaultThreads());
+  });
+  exports.Set("version", POLYDOMAIN_VERSION);
+  const auto method = [&](const char* name, Napi::Value (*function)(const Napi::CallbackInfo&)) {
+    exports.Set(name, Napi::Function::New(env, function, name));
+  };
+  method("setErrorClasses", [](const Napi::CallbackInfo& info) -> Napi::Value {
+    info.Env().GetInstanceData<AddonData>()->errors = Napi::Persistent(info[0].As<Napi::Object>());
+    return info.Env().Undefined();
+  });
+  method("simdLevel", [](const Napi::CallbackInfo& info) -> Napi::Value {
+    return Napi::String::New(info.Env(), cpu::simdLevel());
+  });
+  method("supportedSimdLevels", [](const Napi::CallbackInfo& info) -> Napi::Value {
+    return fromStrings(info.Env(), cpu::supportedSimdLevels());
+  });
+  method("threads", [](const Napi::CallbackInfo& info) -> Napi::Value {
+    return Napi::Number::New(info.Env(), info.Env().GetInstanceData<AddonData>()->pool->size());
+  });
+  method("ops", [](const Napi::CallbackInfo& info) -> Napi::Value {
+    return fromStrings(info.Env(), OpRegistry::instance().names());
+  });
+  method("allocate", allocate);
+  method("release", release);
+  method("call", call);
+  method("fillRandom", fillRandom);
+  method("permutation", permutation);
+  method("auc", rocAuc);
+  method("logLoss", meanLogLoss);
+  exports.Set("Graph", GraphObject::define(env));
+  exports.Set("Space", SpaceObject::define(env));
+  exports.Set("Program", ProgramObject::define(env));
+  exports.Set("Session", SessionObject::define(env));
+  return exports;
+}
+
+}  // namespace
+
+NODE_API_MODULE(polydomain, initialize)  // NOLINT
+
+}  // namespace polydomain

@@ -1,0 +1,141 @@
+#include "objects.h"
+#include "task.h"
+
+namespace polydomain {
+
+struct ProgramObject::State {
+  State(std::shared_ptr<SharedSpace> sharedSpace, std::shared_ptr<ThreadPool> threads,
+        const Graph& graph, ProgramOptions options)
+      : shared(std::move(sharedSpace)),
+        pool(std::move(threads)),
+        program(graph, shared->space, std::move(options)) {}
+
+  // The caller holds a reading of the space.
+  std::vector<float> run(Program::Run request) {
+    const std::lock_guard lock(mutex);
+    const ScopedFlushDenormals flush;
+    request.pool = pool.get();
+    if (request.overlay >= 0 && shared->space.hasOverlay(request.overlay)) {
+      dense.resize(static_cast<size_t>(shared->space.unitCount(0) * kDenseBlock));
+      shared->space.gatherDense(request.overlay, dense.data());
+      request.dense = dense.data();
+    } else {
+      request.overlay = -1;
+    }
+    program.run(request);
+    return {program.output(), program.output() + request.rows};
+  }
+
+  std::shared_ptr<SharedSpace> shared;
+  std::shared_ptr<ThreadPool> pool;
+  std::mutex mutex;
+  Program program;
+  std::vector<float> dense;
+};
+
+Napi::Function ProgramObject::define(Napi::Env env) {
+  return DefineClass(env, "Program",
+                     {InstanceAccessor("inputNames", &ProgramObject::inputNames, nullptr),
+                      InstanceMethod("describe", &ProgramObject::describe),
+                      InstanceMethod("predict", &ProgramObject::predict),
+                      InstanceMethod("predictAsync", &ProgramObject::predictAsync),
+                      InstanceMethod("dispose", &ProgramObject::dispose)});
+}
+
+ProgramObject::ProgramObject(const Napi::CallbackInfo& info)
+    : Napi::ObjectWrap<ProgramObject>(info) {
+  guarded(info.Env(), [&] {
+    const Graph& graph = GraphObject::Unwrap(info[0].As<Napi::Object>())->graph();
+    ProgramOptions options;
+    options.mode = Mode::kPredict;
+    options.output = info[2].As<Napi::Number>();
+    state_ = std::make_shared<State>(SpaceObject::Unwrap(info[1].As<Napi::Object>())->shared(),
+                                     info.Env().GetInstanceData<AddonData>()->pool, graph,
+                                     std::move(options));
+  });
+}
+
+std::shared_ptr<ProgramObject::State> ProgramObject::state() const {
+  if (!state_) throw Error(ErrorKind::kBusy, "the program is disposed");
+  return state_;
+}
+
+Napi::Value ProgramObject::inputNames(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    const std::vector<std::string>& names = state()->program.inputNames();
+    Napi::Array array = Napi::Array::New(info.Env(), names.size());
+    for (size_t i = 0; i < names.size(); ++i) array.Set(static_cast<uint32_t>(i), names[i]);
+    return array;
+  });
+}
+
+Napi::Value ProgramObject::describe(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    return Napi::String::New(info.Env(), state()->program.describe());
+  });
+}
+
+// Reads and checks the columns, rows and overlay of a prediction.
+Program::Run ProgramObject::request(const Napi::CallbackInfo& info) const {
+  const Program& program = state()->program;
+  Program::Run run;
+  const auto columns = info[0].As<Napi::Array>();
+  run.rows = info[1].As<Napi::Number>().Int64Value();
+  run.overlay = info[2].As<Napi::Number>().Int32Value();
+  const std::vector<std::string>& names = program.inputNames();
+  if (columns.Length() != names.size()) {
+    throw Error(ErrorKind::kShape, std::to_string(columns.Length()) + " columns; expected " +
+                                       std::to_string(names.size()));
+  }
+  for (uint32_t i = 0; i < columns.Length(); ++i) {
+    const auto column = columns.Get(i).As<Napi::TypedArray>();
+    if (static_cast<int64_t>(column.ElementLength()) < run.rows ||
+        dtypeOf(column) != program.inputType(i)) {
+      throw Error(ErrorKind::kShape,
+                  "column '" + names[i] + "': " + std::to_string(column.ElementLength()) +
+                      " values of " + nameOf(dtypeOf(column)) + "; expected " +
+                      std::to_string(run.rows) + " of " + nameOf(program.inputType(i)));
+    }
+    program.checkIds(i, dataOf(column), run.rows);
+    run.inputs.push_back({dataOf(column)});
+  }
+  return run;
+}
+
+Napi::Value ProgramObject::predict(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    const std::shared_ptr<State> state = this->state();
+    const Program::Run run = request(info);
+    state->shared->beginReading();
+    std::vector<float> scores;
+    try {
+      scores = state->run(run);
+    } catch (...) {
+      state->shared->endReading();
+      throw;
+    }
+    state->shared->endReading();
+    return toFloat32Array(info.Env(), scores.data(), scores.size());
+  });
+}
+
+Napi::Value ProgramObject::predictAsync(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    const std::shared_ptr<State> state = this->state();
+    const Program::Run run = request(info);
+    state->shared->beginReading();
+    return Task<std::vector<float>>::start(
+        info.Env(), info[0].As<Napi::Object>(), [state, run] { return state->run(run); },
+        [](Napi::Env env, std::vector<float>& scores) -> Napi::Value {
+          return toFloat32Array(env, scores.data(), scores.size());
+        },
+        [state] { state->shared->endReading(); });
+  });
+}
+
+Napi::Value ProgramObject::dispose(const Napi::CallbackInfo& info) {
+  state_.reset();
+  return info.Env().Undefined();
+}
+
+}  // namespace polydomain

@@ -1,0 +1,323 @@
+#include "polydomain/session.h"
+
+#include <chrono>
+#include <map>
+
+#include "objects.h"
+#include "task.h"
+
+namespace polydomain {
+
+namespace {
+
+const std::map<std::string, CommandKind>& commandKinds() {
+  static const std::map<std::string, CommandKind> kinds = {
+      {"mark", CommandKind::kMark},
+      {"restore", CommandKind::kRestore},
+      {"lerp", CommandKind::kLerp},
+      {"outerStep", CommandKind::kOuterStep},
+      {"release", CommandKind::kRelease},
+      {"run", CommandKind::kRun},
+      {"evaluate", CommandKind::kEvaluate},
+      {"resetOptimizer", CommandKind::kResetOptimizer},
+      {"bufferZero", CommandKind::kBufferZero},
+      {"bufferAdd", CommandKind::kBufferAdd},
+      {"bufferScale", CommandKind::kBufferScale},
+      {"bufferProject", CommandKind::kBufferProject},
+      {"bufferApply", CommandKind::kBufferApply},
+      {"dropOverlay", CommandKind::kDropOverlay}};
+  return kinds;
+}
+
+Command toCommand(const Napi::Object& object, std::vector<std::vector<int32_t>>& orders) {
+  const std::string name = object.Get("kind").As<Napi::String>();
+  const auto kind = commandKinds().find(name);
+  if (kind == commandKinds().end()) {
+    throw Error(ErrorKind::kConfig, "unknown command '" + name + "'");
+  }
+  Command command{};
+  command.kind = kind->second;
+  const auto integer = [&](const char* key, int64_t fallback) {
+    return static_cast<int64_t>(numberAt(object, key, static_cast<double>(fallback)));
+  };
+  command.target = static_cast<int32_t>(integer("target", -1));
+  command.other = static_cast<int32_t>(integer("other", -1));
+  command.domain = static_cast<int32_t>(integer("domain", -1));
+  command.split = static_cast<int32_t>(integer("split", 0));
+  command.overlay = static_cast<int32_t>(integer("overlay", -1));
+  command.optimizer = static_cast<int32_t>(integer("optimizer", 0));
+  command.program = static_cast<int32_t>(integer("program", 0));
+  command.selection = static_cast<int32_t>(integer("selection", -1));
+  command.order = -1;
+  command.pass = integer("pass", 0);
+  command.maxSteps = integer("maxSteps", 0);
+  command.firstStep = integer("firstStep", 0);
+  command.rate = numberAt(object, "rate", 0.0);
+  const Napi::Value order = object.Get("order");
+  if (order.IsTypedArray()) {
+    const auto rows = order.As<Napi::Int32Array>();
+    command.order = static_cast<int32_t>(orders.size());
+    orders.emplace_back(rows.Data(), rows.Data() + rows.ElementLength());
+  }
+  return command;
+}
+
+struct TimedOutcome {
+  RunOutcome outcome;
+  double seconds = 0;
+};
+
+Napi::Value fromOutcome(Napi::Env env, TimedOutcome& timed) {
+  const RunOutcome& outcome = timed.outcome;
+  const size_t count = outcome.results.size();
+  Napi::Float64Array loss = Napi::Float64Array::New(env, count);
+  Napi::Float64Array auc = Napi::Float64Array::New(env, count);
+  Napi::Float64Array rows = Napi::Float64Array::New(env, count);
+  Napi::Float64Array steps = Napi::Float64Array::New(env, count);
+  for (size_t i = 0; i < count; ++i) {
+    loss[i] = outcome.results[i].loss;
+    auc[i] = outcome.results[i].auc;
+    rows[i] = static_cast<double>(outcome.results[i].rows);
+    steps[i] = static_cast<double>(outcome.results[i].steps);
+  }
+  Napi::Object object = Napi::Object::New(env);
+  object.Set("completed", static_cast<double>(outcome.completed));
+  object.Set("step", static_cast<double>(outcome.step));
+  object.Set("loss", loss);
+  object.Set("auc", auc);
+  object.Set("rows", rows);
+  object.Set("steps", steps);
+  object.Set("seconds", timed.seconds);
+  return object;
+}
+
+}  // namespace
+
+Napi::Function SessionObject::define(Napi::Env env) {
+  return DefineClass(env, "Session",
+                     {InstanceMethod("addSplit", &SessionObject::addSplit),
+                      InstanceMethod("addOptimizer", &SessionObject::addOptimizer),
+                      InstanceMethod("addSelection", &SessionObject::addSelection),
+                      InstanceMethod("addTrainingProgram", &SessionObject::addTrainingProgram),
+                      InstanceMethod("addGradientProgram", &SessionObject::addGradientProgram),
+                      InstanceMethod("setEvaluationProgram", &SessionObject::setEvaluationProgram),
+                      InstanceMethod("setLearningRate", &SessionObject::setLearningRate),
+                      InstanceMethod("run", &SessionObject::run),
+                      InstanceMethod("cancel", &SessionObject::cancel),
+                      InstanceAccessor("stepsDone", &SessionObject::stepsDone, nullptr),
+                      InstanceAccessor("rowsDone", &SessionObject::rowsDone, nullptr),
+                      InstanceMethod("scores", &SessionObject::scores),
+                      InstanceMethod("save", &SessionObject::save),
+                      InstanceMethod("load", &SessionObject::load),
+                      InstanceMethod("dispose", &SessionObject::dispose)});
+}
+
+SessionObject::SessionObject(const Napi::CallbackInfo& info)
+    : Napi::ObjectWrap<SessionObject>(info) {
+  guarded(info.Env(), [&] {
+    space_ = SpaceObject::Unwrap(info[0].As<Napi::Object>())->shared();
+    const auto options = info[1].As<Napi::Object>();
+    std::shared_ptr<ThreadPool> pool = info.Env().GetInstanceData<AddonData>()->pool;
+    const auto threads = static_cast<int>(numberAt(options, "threads", 0));
+    if (threads > 0) pool = std::make_shared<ThreadPool>(threads);
+    Session::Options own;
+    own.batchSize = static_cast<int64_t>(numberAt(options, "batchSize", 1024));
+    own.seed = static_cast<uint64_t>(numberAt(options, "seed", 0));
+    // The session keeps the whole shared space alive.
+    session_ = std::make_shared<Session>(
+        std::shared_ptr<ParameterSpace>(space_, &space_->space), std::move(pool), own);
+  });
+}
+
+std::shared_ptr<Session> SessionObject::session() const {
+  if (!session_) throw Error(ErrorKind::kBusy, "the session is disposed");
+  if (session_->leased()) throw Error(ErrorKind::kBusy, "the session is at work");
+  return session_;
+}
+
+Napi::Value SessionObject::addSplit(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    const auto object = info[0].As<Napi::Object>();
+    SplitData split;
+    split.rows = static_cast<int64_t>(numberAt(object, "rows", 0));
+    const auto keep = [&](const Napi::Value& value, int64_t length, DType type, const char* what) {
+      const auto array = value.As<Napi::TypedArray>();
+      if (dtypeOf(array) != type || static_cast<int64_t>(array.ElementLength()) < length) {
+        throw Error(ErrorKind::kData, std::string("split: ") + what + " has " +
+                                          std::to_string(array.ElementLength()) +
+                                          " values; expected " + std::to_string(length) + " of " +
+                                          nameOf(type));
+      }
+      arrays_.push_back(Napi::Persistent(value.As<Napi::Object>()));
+      return dataOf(array);
+    };
+    const auto ids = object.Get("ids").As<Napi::Array>();
+    for (uint32_t i = 0; i < ids.Length(); ++i) {
+      split.ids.push_back(static_cast<const int32_t*>(
+          keep(ids.Get(i), split.rows, DType::kInt32, "an id column")));
+    }
+    split.labels = static_cast<const float*>(
+        keep(object.Get("labels"), split.rows, DType::kFloat32, "labels"));
+    const auto offsets = object.Get("domainOffsets").As<Napi::Int32Array>();
+    split.domainOffsets.assign(offsets.Data(), offsets.Data() + offsets.ElementLength());
+    return Napi::Number::New(info.Env(), session()->addSplit(std::move(split)));
+  });
+}
+
+Napi::Value SessionObject::addOptimizer(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    return Napi::Number::New(
+        info.Env(), session()->addOptimizer(toOptimizerSpec(info[0].As<Napi::Object>())));
+  });
+}
+
+Napi::Value SessionObject::addSelection(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    return Napi::Number::New(info.Env(),
+                             session()->addSelection(space_->space.select(toStrings(info[0]))));
+  });
+}
+
+namespace {
+
+ProgramOptions toOptions(const Napi::CallbackInfo& info, const ParameterSpace& space) {
+  ProgramOptions options;
+  options.output = info[1].As<Napi::Number>();
+  options.loss = info[2].As<Napi::Number>();
+  if (info[3].IsArray()) options.trained = space.select(toStrings(info[3]));
+  return options;
+}
+
+const Graph& graphOf(const Napi::CallbackInfo& info) {
+  return GraphObject::Unwrap(info[0].As<Napi::Object>())->graph();
+}
+
+}  // namespace
+
+Napi::Value SessionObject::addTrainingProgram(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    return Napi::Number::New(
+        info.Env(), session()->addTrainingProgram(graphOf(info), toOptions(info, space_->space)));
+  });
+}
+
+Napi::Value SessionObject::addGradientProgram(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    return Napi::Number::New(
+        info.Env(), session()->addGradientProgram(graphOf(info), toOptions(info, space_->space)));
+  });
+}
+
+Napi::Value SessionObject::setEvaluationProgram(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    session()->setEvaluationProgram(graphOf(info), toOptions(info, space_->space));
+    return info.Env().Undefined();
+  });
+}
+
+Napi::Value SessionObject::setLearningRate(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    session()->setLearningRate(info[0].As<Napi::Number>(), info[1].As<Napi::Number>());
+    return info.Env().Undefined();
+  });
+}
+
+Napi::Value SessionObject::run(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    const std::shared_ptr<Session> session = this->session();
+    const std::shared_ptr<SharedSpace> space = space_;
+    std::vector<std::vector<int32_t>> orders;
+    std::vector<Command> commands;
+    const auto list = info[0].As<Napi::Array>();
+    for (uint32_t i = 0; i < list.Length(); ++i) {
+      commands.push_back(toCommand(list.Get(i).As<Napi::Object>(), orders));
+    }
+    space->beginTraining();
+    return Task<TimedOutcome>::start(
+        info.Env(), info.This().As<Napi::Object>(),
+        [session, commands = std::move(commands), orders = std::move(orders)] {
+          const auto begin = std::chrono::steady_clock::now();
+          TimedOutcome timed{session->run(commands, orders), 0.0};
+          const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
+          timed.seconds = took.count();
+          return timed;
+        },
+        fromOutcome, [space] { space->endTraining(); });
+  });
+}
+
+Napi::Value SessionObject::cancel(const Napi::CallbackInfo& info) {
+  if (session_) session_->cancel();
+  return info.Env().Undefined();
+}
+
+Napi::Value SessionObject::stepsDone(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(),
+                           session_ ? static_cast<double>(session_->stepsDone()) : 0.0);
+}
+
+Napi::Value SessionObject::rowsDone(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), session_ ? static_cast<double>(session_->rowsDone()) : 0.0);
+}
+
+Napi::Value SessionObject::scores(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    const std::shared_ptr<Session> session = this->session();
+    const std::shared_ptr<SharedSpace> space = space_;
+    const int split = info[0].As<Napi::Number>();
+    const int domain = info[1].As<Napi::Number>();
+    const int overlay = info[2].As<Napi::Number>();
+    space->beginTraining();
+    return Task<std::vector<float>>::start(
+        info.Env(), info.This().As<Napi::Object>(),
+        [session, split, domain, overlay] { return session->scores(split, domain, overlay); },
+        [](Napi::Env env, std::vector<float>& scores) -> Napi::Value {
+          return toFloat32Array(env, scores.data(), scores.size());
+        },
+        [space] { space->endTraining(); });
+  });
+}
+
+Napi::Value SessionObject::save(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    const std::shared_ptr<Session> session = this->session();
+    const std::shared_ptr<SharedSpace> space = space_;
+    const std::string path = info[0].As<Napi::String>();
+    space->beginTraining();
+    return Task<bool>::start(
+        info.Env(), info.This().As<Napi::Object>(),
+        [session, path] {
+          session->save(path);
+          return true;
+        },
+        [](Napi::Env env, bool&) { return env.Undefined(); }, [space] { space->endTraining(); });
+  });
+}
+
+Napi::Value SessionObject::load(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    const std::shared_ptr<Session> session = this->session();
+    const std::shared_ptr<SharedSpace> space = space_;
+    const std::string path = info[0].As<Napi::String>();
+    space->beginTraining();
+    return Task<bool>::start(
+        info.Env(), info.This().As<Napi::Object>(),
+        [session, path] {
+          session->load(path);
+          return true;
+        },
+        [](Napi::Env env, bool&) { return env.Undefined(); }, [space] { space->endTraining(); });
+  });
+}
+
+Napi::Value SessionObject::dispose(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    if (session_) session();  // BusyError while it runs
+    session_.reset();
+    space_.reset();
+    arrays_.clear();
+    return info.Env().Undefined();
+  });
+}
+
+}  // namespace polydomain

@@ -1,0 +1,210 @@
+#include <algorithm>
+
+#include "objects.h"
+
+namespace polydomain {
+
+void SharedSpace::beginReading() {
+  const std::lock_guard lock(mutex);
+  if (training) {
+    throw Error(ErrorKind::kBusy, "the model is being trained; expected to wait for its session");
+  }
+  ++readers;
+}
+
+void SharedSpace::endReading() {
+  const std::lock_guard lock(mutex);
+  --readers;
+}
+
+void SharedSpace::beginTraining() {
+  const std::lock_guard lock(mutex);
+  if (training || readers > 0) {
+    throw Error(ErrorKind::kBusy, training ? "the model is being trained already"
+                                           : "predictions of the model are under way");
+  }
+  training = true;
+}
+
+void SharedSpace::endTraining() {
+  const std::lock_guard lock(mutex);
+  training = false;
+}
+
+namespace {
+
+// Reading or changing the space from the event loop.
+class Reading {
+ public:
+  explicit Reading(SharedSpace& shared) : shared_(shared) { shared_.beginReading(); }
+  ~Reading() { shared_.endReading(); }
+  Reading(const Reading&) = delete;
+  Reading& operator=(const Reading&) = delete;
+
+ private:
+  SharedSpace& shared_;
+};
+
+}  // namespace
+
+Napi::Function SpaceObject::define(Napi::Env env) {
+  return DefineClass(env, "Space",
+                     {InstanceMethod("data", &SpaceObject::data),
+                      InstanceMethod("configureOverlays", &SpaceObject::configureOverlays),
+                      InstanceMethod("overlays", &SpaceObject::overlays),
+                      InstanceMethod("overlayBytes", &SpaceObject::overlayBytes),
+                      InstanceMethod("overlay", &SpaceObject::overlay),
+                      InstanceMethod("setOverlay", &SpaceObject::setOverlay),
+                      InstanceMethod("dropOverlay", &SpaceObject::dropOverlay),
+                      InstanceMethod("dispose", &SpaceObject::dispose)});
+}
+
+SpaceObject::SpaceObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<SpaceObject>(info) {
+  guarded(info.Env(), [&] {
+    std::vector<ParameterSpec> specs;
+    const auto list = info[0].As<Napi::Array>();
+    for (uint32_t i = 0; i < list.Length(); ++i) {
+      const auto object = list.Get(i).As<Napi::Object>();
+      ParameterSpec spec;
+      spec.name = object.Get("name").As<Napi::String>();
+      spec.kind = std::string(object.Get("kind").As<Napi::String>()) == "table"
+                      ? ParameterKind::kTable
+                      : ParameterKind::kDense;
+      spec.shape = toShape(object.Get("shape"));
+      spec.initializer = toInitializer(object.Get("initializer").As<Napi::Object>());
+      spec.l2 = static_cast<float>(numberAt(object, "l2", 0.0));
+      specs.push_back(std::move(spec));
+    }
+    const auto seed = static_cast<uint64_t>(info[1].As<Napi::Number>().Int64Value());
+    shared_ = std::make_shared<SharedSpace>(std::move(specs), seed);
+  });
+}
+
+std::shared_ptr<SharedSpace> SpaceObject::shared() const {
+  if (!shared_) throw Error(ErrorKind::kBusy, "the parameter space is disposed");
+  return shared_;
+}
+
+Napi::Value SpaceObject::data(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    const std::shared_ptr<SharedSpace> shared = this->shared();
+    const Reading reading(*shared);
+    const int parameter = shared->space.find(info[0].As<Napi::String>());
+    const auto count = static_cast<size_t>(elementCount(shared->space.parameter(parameter).shape));
+    auto& buffer = buffers_[parameter];
+    if (buffer.IsEmpty()) {
+      auto storage = Storage::external(shared->space.data(parameter), count * sizeof(float),
+                                       shared);
+      buffer = Napi::Persistent(toArrayBuffer(info.Env(), storage));
+    }
+    return Napi::Float32Array::New(info.Env(), count, buffer.Value(), 0);
+  });
+}
+
+Napi::Value SpaceObject::configureOverlays(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    const std::shared_ptr<SharedSpace> shared = this->shared();
+    const Reading reading(*shared);
+    const std::string combine = info[0].As<Napi::String>();
+    const std::string start = info[1].As<Napi::String>();
+    if ((combine != "plus" && combine != "times" && combine != "replace") ||
+        (start != "neutral" && start != "random")) {
+      throw Error(ErrorKind::kConfig, "overlays: '" + combine + "', '" + start +
+                                          "'; expected plus, times or replace, and neutral or "
+                                          "random");
+    }
+    shared->space.configureOverlays(
+        combine == "plus" ? Combine::kPlus
+                          : (combine == "times" ? Combine::kTimes : Combine::kReplace),
+        start == "neutral" ? SpecificStart::kNeutral : SpecificStart::kRandom,
+        shared->space.select(toStrings(info[2])));
+    return info.Env().Undefined();
+  });
+}
+
+Napi::Value SpaceObject::overlays(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    const std::shared_ptr<SharedSpace> shared = this->shared();
+    const Reading reading(*shared);
+    const std::vector<OverlayId> ids = shared->space.overlays();
+    return fromShape(info.Env(), Shape(ids.begin(), ids.end()));
+  });
+}
+
+Napi::Value SpaceObject::overlayBytes(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    const std::shared_ptr<SharedSpace> shared = this->shared();
+    const Reading reading(*shared);
+    return Napi::Number::New(info.Env(), static_cast<double>(shared->space.overlayBytes()));
+  });
+}
+
+Napi::Value SpaceObject::overlay(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    const std::shared_ptr<SharedSpace> shared = this->shared();
+    const Reading reading(*shared);
+    const int domain = info[0].As<Napi::Number>();
+    const int parameter = shared->space.find(info[1].As<Napi::String>());
+    std::vector<uint32_t> units;
+    std::vector<float> values;
+    shared->space.visitOverlay(domain, parameter,
+                               [&](uint32_t unit, std::span<const float> unitValues) {
+                                 units.push_back(unit);
+                                 values.insert(values.end(), unitValues.begin(), unitValues.end());
+                               });
+    Napi::Uint32Array list = Napi::Uint32Array::New(info.Env(), units.size());
+    std::copy(units.begin(), units.end(), list.Data());
+    Napi::Object object = Napi::Object::New(info.Env());
+    object.Set("units", list);
+    object.Set("values", toFloat32Array(info.Env(), values.data(), values.size()));
+    return object;
+  });
+}
+
+Napi::Value SpaceObject::setOverlay(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    const std::shared_ptr<SharedSpace> shared = this->shared();
+    const Reading reading(*shared);
+    const int domain = info[0].As<Napi::Number>();
+    const int parameter = shared->space.find(info[1].As<Napi::String>());
+    const auto entries = info[2].As<Napi::Object>();
+    const auto units = entries.Get("units").As<Napi::Uint32Array>();
+    const auto values = entries.Get("values").As<Napi::Float32Array>();
+    const auto size =
+        static_cast<size_t>(shared->space.unitSize(shared->space.regionOf(parameter)));
+    if (values.ElementLength() != units.ElementLength() * size) {
+      throw Error(ErrorKind::kCheckpoint,
+                  "overlay: " + std::to_string(values.ElementLength()) + " values of " +
+                      std::to_string(units.ElementLength()) + " units; expected " +
+                      std::to_string(size) + " each");
+    }
+    for (size_t i = 0; i < units.ElementLength(); ++i) {
+      shared->space.setOverlayUnit(domain, parameter, units[i],
+                                   {values.Data() + i * size, size});
+    }
+    return info.Env().Undefined();
+  });
+}
+
+Napi::Value SpaceObject::dropOverlay(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    const std::shared_ptr<SharedSpace> shared = this->shared();
+    const Reading reading(*shared);
+    shared->space.dropOverlay(info[0].As<Napi::Number>());
+    return info.Env().Undefined();
+  });
+}
+
+Napi::Value SpaceObject::dispose(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    if (shared_) {
+      const Reading reading(*shared_);
+      for (auto& [parameter, buffer] : buffers_) buffer.Value().Detach();
+      buffers_.clear();
+    }
+    shared_.reset();
+    return info.Env().Undefined();
+  });
+}
+
+}  // namespace polydomain
