@@ -169,6 +169,8 @@ export interface NativeSession {
 
 export interface Addon {
   readonly version: string;
+  /** The classes that native errors become, by name. */
+  setErrorClasses(classes: Readonly<Record<string, new (message: string) => Error>>): void;
   simdLevel(): string;
   supportedSimdLevels(): string[];
   threads(): number;
