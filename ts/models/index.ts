@@ -1,0 +1,1 @@
+export { Mlp, type MlpOptions, mlp } from './mlp.js';

@@ -1,0 +1,94 @@
+import { ConfigError } from '../errors.js';
+import type { Operand } from '../tensor/apply.js';
+import * as ops from '../tensor/ops.js';
+import type { Tensor } from '../tensor/tensor.js';
+import { Module, Parameter } from './module.js';
+
+function requireSize(layer: string, what: string, size: number): void {
+  if (Number.isInteger(size) && size > 0) return;
+  throw new ConfigError(`${layer}: ${what} ${size}; expected an integer of 1 at least`);
+}
+
+/** y = x W' + b with weight [out, in] (Glorot normal) and bias [out] (zeros). */
+export class Linear extends Module<[Operand], Tensor> {
+  readonly weight: Parameter;
+  readonly bias: Parameter | undefined;
+
+  constructor(inputs: number, outputs: number, options: { readonly bias?: boolean } = {}) {
+    super();
+    requireSize('Linear', 'inputs', inputs);
+    requireSize('Linear', 'outputs', outputs);
+    const deviation = Math.sqrt(2 / (inputs + outputs));
+    this.weight = new Parameter([outputs, inputs], {
+      initializer: { kind: 'normal', a: 0, b: deviation },
+    });
+    if (options.bias ?? true) this.bias = new Parameter([outputs]);
+  }
+
+  forward(x: Operand): Tensor {
+    return ops.linear(x, this.weight, this.bias);
+  }
+}
+
+/** Rows of a table [count, dim] (normal, deviation 1e-4) by int32 ids. */
+export class Embedding extends Module<[Operand], Tensor> {
+  readonly weight: Parameter;
+
+  constructor(
+    count: number,
+    readonly dim: number,
+    options: { readonly l2?: number; readonly deviation?: number } = {},
+  ) {
+    super();
+    requireSize('Embedding', 'count', count);
+    requireSize('Embedding', 'dim', dim);
+    this.weight = new Parameter([count, dim], {
+      kind: 'table',
+      initializer: { kind: 'normal', a: 0, b: options.deviation ?? 1e-4 },
+      l2: options.l2 ?? 0,
+    });
+  }
+
+  forward(ids: Operand): Tensor {
+    return ops.embedding(this.weight, ids);
+  }
+}
+
+let streams = 0;
+
+/** Zeroes elements with probability `rate` in training; the identity elsewhere. */
+export class Dropout extends Module<[Operand], Tensor> {
+  /** Set by the model's compilation, so that two models of one shape draw alike. */
+  stream = streams++;
+
+  constructor(readonly rate: number) {
+    super();
+    if (!(rate >= 0 && rate < 1)) {
+      throw new ConfigError(`Dropout: rate ${rate}; expected a number in [0, 1)`);
+    }
+  }
+
+  forward(x: Operand): Tensor {
+    return ops.dropout(x, 1 - this.rate, this.stream);
+  }
+}
+
+export class Relu extends Module<[Operand], Tensor> {
+  forward(x: Operand): Tensor {
+    return ops.relu(x);
+  }
+}
+
+/** Modules one after another. */
+export class Sequential extends Module<[Operand], Operand> {
+  readonly layers: readonly Module<[Operand], Operand>[];
+
+  constructor(...layers: readonly Module<[Operand], Operand>[]) {
+    super();
+    this.layers = layers;
+  }
+
+  forward(x: Operand): Operand {
+    return this.layers.reduce<Operand>((value, layer) => layer.forward(value), x);
+  }
+}

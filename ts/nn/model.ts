@@ -1,0 +1,115 @@
+import type { Schema } from '../data/types.js';
+import { TraceError } from '../errors.js';
+import type { NativeGraph, NativeProgram, NativeSpace } from '../native/addon.js';
+import { addon } from '../native/load.js';
+import { symbolicTensor } from '../tensor/apply.js';
+import * as ops from '../tensor/ops.js';
+import { Tensor } from '../tensor/tensor.js';
+import { Trace, withTrace } from '../tensor/trace.js';
+import { Dropout } from './layers.js';
+import { Module } from './module.js';
+
+/** One batch of a click-through model: int32 ids [rows] per feature, the domain's index [rows]. */
+export interface Batch {
+  readonly features: Readonly<Record<string, Tensor>>;
+  readonly domain: Tensor;
+}
+
+/** A traced model: what training and scoring programs are made of. */
+export interface Compiled {
+  readonly graph: NativeGraph;
+  /** The logits' value. */
+  readonly output: number;
+  readonly loss: number;
+  readonly space: NativeSpace;
+  readonly scoring: NativeProgram;
+}
+
+function nameStreams(module: unknown, path: string): void {
+  if (module instanceof Dropout) {
+    let hash = 7;
+    for (const char of path) hash = (hash * 31 + (char.codePointAt(0) ?? 0)) % 0x7fffffff;
+    module.stream = hash;
+  } else if (Array.isArray(module)) {
+    module.forEach((item, i) => {
+      nameStreams(item, `${path}.${i}`);
+    });
+  } else if (module instanceof Map) {
+    for (const [key, item] of module) nameStreams(item, `${path}.${key}`);
+  } else if (module instanceof Module) {
+    for (const [key, item] of Object.entries(module)) nameStreams(item, `${path}.${key}`);
+  }
+}
+
+/**
+ * A whole model over a schema: a subclass defines forward(batch), which returns logits [rows] or
+ * [rows, 1]. Its forward is traced once, when parameters or scores are first asked for.
+ */
+export abstract class Model extends Module<[Batch], Tensor> {
+  readonly #schema: Schema;
+  readonly #seed: number;
+  #compiled: Compiled | undefined;
+
+  constructor(schema: Schema, seed = 0) {
+    super();
+    this.#schema = schema;
+    this.#seed = seed;
+  }
+
+  get schema(): Schema {
+    return this.#schema;
+  }
+
+  /** What a run folder stores to build the model again: a registered name and options. */
+  describe(): { readonly name: string; readonly options: Readonly<Record<string, unknown>> } {
+    return { name: this.constructor.name, options: {} };
+  }
+
+  /** Live views of the shared parameters by name. Throws BusyError while the model is trained. */
+  parameters(): Map<string, Tensor<'float32'>> {
+    const { space } = this.compile();
+    const views = new Map<string, Tensor<'float32'>>();
+    for (const [name, parameter] of this.collect()) {
+      views.set(name, Tensor.from(space.data(name), parameter.shape));
+    }
+    return views;
+  }
+
+  /** Traces the model. Throws TraceError, ShapeError or ConfigError where forward is at fault. */
+  compile(): Compiled {
+    if (this.#compiled) return this.#compiled;
+    const parameters = this.collect();
+    for (const [name, parameter] of parameters) parameter.name = name;
+    nameStreams(this, '');
+    const trace = new Trace();
+    const { graph } = trace;
+    const features: Record<string, Tensor> = {};
+    this.#schema.features.forEach((feature, i) => {
+      features[feature.name] = symbolicTensor(trace, graph.input(`feature:${i}`, 'int32', [-1]));
+    });
+    const domain = symbolicTensor(trace, graph.input('domain', 'int32', [-1]));
+    const label = symbolicTensor(trace, graph.input('label', 'float32', [-1]));
+    const { output, loss } = withTrace(trace, () => {
+      const logits = this.forward({ features, domain });
+      return {
+        output: logits.symbolic()?.value,
+        loss: ops.bceWithLogits(logits, label).symbolic()?.value,
+      };
+    });
+    if (output === undefined || loss === undefined) {
+      throw new TraceError('forward returned a tensor that does not depend on the batch');
+    }
+    const specs = [...parameters.values()].map((parameter) => parameter.spec());
+    const space = new (addon().Space)(specs, this.#seed);
+    const scoring = new (addon().Program)(graph, space, output);
+    this.#compiled = { graph, output, loss, space, scoring };
+    return this.#compiled;
+  }
+
+  /** Frees the parameters. Throws BusyError while the model is trained. */
+  dispose(): void {
+    this.#compiled?.scoring.dispose();
+    this.#compiled?.space.dispose();
+    this.#compiled = undefined;
+  }
+}

@@ -1,0 +1,73 @@
+import { ConfigError, TraceError } from '../errors.js';
+import type { NativeInitializer, NativeParameterSpec } from '../native/addon.js';
+import { symbolicTensor, type TensorLike } from '../tensor/apply.js';
+import type { Tensor } from '../tensor/tensor.js';
+import { currentTrace } from '../tensor/trace.js';
+
+export interface ParameterOptions {
+  /** A table is read by embedding alone; only its touched rows are updated. */
+  readonly kind?: 'dense' | 'table';
+  readonly initializer?: NativeInitializer;
+  /** Coefficient of the sum of squares, on what a step touches. */
+  readonly l2?: number;
+}
+
+/** A trained tensor of a module. Its name is its path in the model, given when that is compiled. */
+export class Parameter implements TensorLike {
+  name = '';
+  constructor(
+    readonly shape: readonly number[],
+    readonly options: ParameterOptions = {},
+  ) {}
+
+  spec(): NativeParameterSpec {
+    return {
+      name: this.name,
+      kind: this.options.kind ?? 'dense',
+      shape: this.shape,
+      initializer: this.options.initializer ?? { kind: 'zeros', a: 0, b: 0 },
+      l2: this.options.l2 ?? 0,
+    };
+  }
+
+  asTensor(): Tensor {
+    const trace = currentTrace();
+    if (!trace || this.name === '') {
+      throw new TraceError(
+        'a parameter was read outside of the traced forward of its model; expected model.parameters() for its values',
+      );
+    }
+    return symbolicTensor(trace, trace.parameter(this.name, this.shape));
+  }
+}
+
+/**
+ * A part of a model: parameters and modules are found among its properties (also in arrays, maps
+ * and plain objects), and their paths name them.
+ */
+export abstract class Module<Arguments extends unknown[] = never[], Result = unknown> {
+  abstract forward(...inputs: Arguments): Result;
+
+  /** Every parameter below, by path, in the order of the properties. */
+  collect(): Map<string, Parameter> {
+    const found = new Map<string, Parameter>();
+    const visit = (value: unknown, path: string): void => {
+      if (value instanceof Parameter) {
+        if (found.has(path)) throw new ConfigError(`two parameters are named '${path}'`);
+        found.set(path, value);
+      } else if (value instanceof Map) {
+        for (const [key, item] of value) visit(item, `${path}.${key}`);
+      } else if (Array.isArray(value)) {
+        value.forEach((item, i) => {
+          visit(item, `${path}.${i}`);
+        });
+      } else if (value instanceof Module) {
+        for (const [key, item] of Object.entries(value)) {
+          visit(item, path === '' ? key : `${path}.${key}`);
+        }
+      }
+    };
+    visit(this, '');
+    return found;
+  }
+}

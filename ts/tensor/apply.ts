@@ -1,0 +1,62 @@
+import { TraceError } from '../errors.js';
+import type { Attributes } from '../native/addon.js';
+import { addon } from '../native/load.js';
+import { type ArrayOf, type DType, Tensor } from './tensor.js';
+import { currentTrace, type Trace } from './trace.js';
+
+/** A tensor, or something that stands for one, such as a parameter of a module. */
+export interface TensorLike {
+  asTensor(): Tensor;
+}
+export type Operand = Tensor | TensorLike;
+
+export function toTensor(operand: Operand): Tensor {
+  return operand instanceof Tensor ? operand : operand.asTensor();
+}
+
+let randomSeed = 0;
+let randomStep = 0;
+
+/** Seeds the random numbers of eager ops (dropout). */
+export function manualSeed(seed: number): void {
+  randomSeed = seed;
+  randomStep = 0;
+}
+
+/** A value of a trace as a tensor. */
+export function symbolicTensor(trace: Trace, value: number): Tensor {
+  const node = trace.graph.node(value);
+  return new Tensor(node.dtype, node.shape, { kind: 'symbolic', trace, value });
+}
+
+/**
+ * Calls a native op by name: now, or as a node of the trace when an operand belongs to one. The op
+ * table is that of `doctor`; this is how custom kernels are called.
+ */
+export function apply(op: string, operands: readonly Operand[], attributes: Attributes = {}): Tensor {
+  const tensors = operands.map(toTensor);
+  const trace = currentTrace();
+  if (trace) {
+    const values = tensors.map((tensor) => {
+      const symbolic = tensor.symbolic();
+      if (symbolic?.trace === trace) return symbolic.value;
+      throw new TraceError(
+        `${op}: a tensor from outside the traced function; expected inputs and parameters only`,
+      );
+    });
+    return symbolicTensor(trace, trace.graph.add(op, values, attributes, ''));
+  }
+  const result = addon().call(
+    op,
+    tensors.map((tensor) => ({ data: tensor.data, shape: tensor.shape })),
+    attributes,
+    randomSeed,
+    randomStep++,
+  );
+  const dtype = tensors[0]?.dtype === 'int32' && op === 'reshape' ? 'int32' : 'float32';
+  return new Tensor(dtype as DType, result.shape, {
+    kind: 'eager',
+    data: result.data as ArrayOf[DType],
+    owned: true,
+  });
+}

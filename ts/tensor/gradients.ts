@@ -1,0 +1,58 @@
+import { TraceError } from '../errors.js';
+import { addon } from '../native/load.js';
+import { apply, symbolicTensor } from './apply.js';
+import { Tensor } from './tensor.js';
+import { Trace, withTrace } from './trace.js';
+
+/**
+ * The value of a scalar function and its gradients with respect to each of its tensors, computed
+ * now: the function is traced, differentiated natively, and its nodes are run one by one.
+ * Integer tensors get no gradient (undefined).
+ */
+export function valueAndGradients(
+  body: (...tensors: Tensor[]) => Tensor,
+  tensors: readonly Tensor[],
+): { value: Tensor; gradients: (Tensor | undefined)[] } {
+  const trace = new Trace();
+  const inputs = tensors.map((tensor, i) => trace.graph.input(`${i}`, tensor.dtype, tensor.shape));
+  const loss = withTrace(trace, () =>
+    body(...inputs.map((value) => symbolicTensor(trace, value))),
+  ).symbolic();
+  if (loss?.trace !== trace) {
+    throw new TraceError('the function returned a tensor that does not depend on its inputs');
+  }
+  const gradients = trace.graph.backward(loss.value, inputs);
+  const values = new Map<number, Tensor>();
+  inputs.forEach((value, i) => {
+    values.set(value, tensors[i] as Tensor);
+  });
+  for (let id = 0; id < trace.graph.size; id++) {
+    if (values.has(id)) continue;
+    const node = trace.graph.node(id);
+    if (node.kind !== 'op') throw new TraceError(`'${node.name}' is read outside of its model`);
+    values.set(id, apply(node.op, node.inputs.map((input) => values.get(input) as Tensor), node.attributes));
+  }
+  const wanted = new Set([loss.value, ...gradients, ...inputs]);
+  for (const [id, tensor] of values) if (!wanted.has(id)) tensor.dispose();
+  return {
+    value: values.get(loss.value) as Tensor,
+    gradients: gradients.map((id) => (id < 0 ? undefined : values.get(id))),
+  };
+}
+
+/** Uniform or normal numbers of a named, seeded sequence. */
+export function random(
+  shape: readonly number[],
+  options: {
+    readonly kind?: 'uniform' | 'normal';
+    readonly a?: number;
+    readonly b?: number;
+    readonly seed: number;
+    readonly stream?: string;
+  },
+): Tensor<'float32'> {
+  const data = new Float32Array(shape.reduce((product, size) => product * size, 1));
+  const { kind = 'uniform', a = 0, b = 1, seed, stream = 'random' } = options;
+  addon().fillRandom(data, { kind, a, b }, seed, stream);
+  return Tensor.from(data, shape);
+}

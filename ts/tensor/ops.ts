@@ -1,0 +1,65 @@
+import { apply, type Operand } from './apply.js';
+import type { Tensor } from './tensor.js';
+
+/** Elementwise ops broadcast as NumPy's do; shapes that do not fit throw ShapeError. */
+export const add = (a: Operand, b: Operand): Tensor => apply('add', [a, b]);
+export const sub = (a: Operand, b: Operand): Tensor => apply('sub', [a, b]);
+export const mul = (a: Operand, b: Operand): Tensor => apply('mul', [a, b]);
+export const div = (a: Operand, b: Operand): Tensor => apply('div', [a, b]);
+export const maximum = (a: Operand, b: Operand): Tensor => apply('maximum', [a, b]);
+export const minimum = (a: Operand, b: Operand): Tensor => apply('minimum', [a, b]);
+export const neg = (x: Operand): Tensor => apply('neg', [x]);
+export const exp = (x: Operand): Tensor => apply('exp', [x]);
+export const log = (x: Operand): Tensor => apply('log', [x]);
+export const sqrt = (x: Operand): Tensor => apply('sqrt', [x]);
+export const square = (x: Operand): Tensor => apply('square', [x]);
+export const abs = (x: Operand): Tensor => apply('abs', [x]);
+export const relu = (x: Operand): Tensor => apply('relu', [x]);
+export const sigmoid = (x: Operand): Tensor => apply('sigmoid', [x]);
+export const tanh = (x: Operand): Tensor => apply('tanh', [x]);
+export const softplus = (x: Operand): Tensor => apply('softplus', [x]);
+/** x * factor. */
+export const scale = (x: Operand, factor: number): Tensor => apply('scale', [x], { factor });
+/** x + value. */
+export const addScalar = (x: Operand, value: number): Tensor => apply('add_scalar', [x], { value });
+
+/** Over one axis, or over everything when none is given. */
+export interface Reduction {
+  readonly axis?: number;
+  readonly keepDims?: boolean;
+}
+export const sum = (x: Operand, options: Reduction = {}): Tensor => apply('sum', [x], { ...options });
+export const mean = (x: Operand, options: Reduction = {}): Tensor =>
+  apply('mean', [x], { ...options });
+export const max = (x: Operand, options: Reduction = {}): Tensor => apply('max', [x], { ...options });
+/** Over the last axis. */
+export const softmax = (x: Operand): Tensor => apply('softmax', [x]);
+export const logSoftmax = (x: Operand): Tensor => apply('log_softmax', [x]);
+
+/** Along the last axis. */
+export const concat = (parts: readonly Operand[]): Tensor => apply('concat', parts);
+/** Columns [start, start + length) of the last axis. */
+export const slice = (x: Operand, start: number, length: number): Tensor =>
+  apply('slice', [x], { start, length });
+/** As many elements in another shape; one size may be -1. */
+export const reshape = (x: Operand, shape: readonly number[]): Tensor =>
+  apply('reshape', [x], { shape });
+
+/** a [m, k] times b [k, n]; either may be read transposed. */
+export const matmul = (
+  a: Operand,
+  b: Operand,
+  options: { readonly transposeA?: boolean; readonly transposeB?: boolean } = {},
+): Tensor => apply('matmul', [a, b], { ...options });
+/** x [.., in] times weight [out, in] transposed, plus bias [out]: PyTorch's layout. */
+export const linear = (x: Operand, weight: Operand, bias?: Operand): Tensor =>
+  apply('linear', bias ? [x, weight, bias] : [x, weight]);
+/** Rows of table [n, dim] by int32 ids [..]: [.., dim]. Ids out of range throw DataError. */
+export const embedding = (table: Operand, ids: Operand): Tensor =>
+  apply('embedding', [table, ids]);
+/** Keeps each element with probability `keep`, scaled by 1 / keep; `stream` names the sequence. */
+export const dropout = (x: Operand, keep: number, stream = 0): Tensor =>
+  apply('dropout', [x], { keep, stream });
+/** Mean binary cross entropy of logits and labels, both [rows] or [rows, 1]: a scalar. */
+export const bceWithLogits = (logits: Operand, labels: Operand): Tensor =>
+  apply('bce_with_logits', [logits, labels]);

@@ -1,0 +1,159 @@
+import { BusyError, ShapeError, TraceError } from '../errors.js';
+import type { TypedArray } from '../native/addon.js';
+import { addon } from '../native/load.js';
+import type { Trace } from './trace.js';
+
+/** Element types and the arrays that hold them. */
+export interface ArrayOf {
+  float32: Float32Array;
+  float64: Float64Array;
+  int32: Int32Array;
+  uint8: Uint8Array;
+}
+export type DType = keyof ArrayOf;
+
+const dtypeNames = new Map<unknown, DType>([
+  [Float32Array, 'float32'],
+  [Float64Array, 'float64'],
+  [Int32Array, 'int32'],
+  [Uint8Array, 'uint8'],
+]);
+
+type Source<D extends DType> =
+  | { readonly kind: 'eager'; readonly data: ArrayOf[D]; readonly owned: boolean }
+  | { readonly kind: 'symbolic'; readonly trace: Trace; readonly value: number };
+
+const scopes: Set<Tensor>[] = [];
+
+/**
+ * A dense array: row-major values of one dtype. Eager tensors hold memory that native code reads
+ * in place; inside a traced function a tensor stands for a value of the graph, and reading its
+ * numbers throws TraceError.
+ */
+export class Tensor<D extends DType = DType> {
+  readonly shape: readonly number[];
+  readonly dtype: D;
+  #source: Source<D> | undefined;
+
+  /** @internal Use Tensor.from, Tensor.copyOf or an op. */
+  constructor(dtype: D, shape: readonly number[], source: Source<D>) {
+    this.dtype = dtype;
+    this.shape = shape;
+    this.#source = source;
+    if (source.kind === 'eager' && source.owned) scopes.at(-1)?.add(this);
+  }
+
+  /**
+   * A tensor over a typed array's own memory: nothing is copied, and writing to the array writes
+   * to the tensor. Throws ShapeError when the shape does not hold as many elements.
+   */
+  static from(data: Float32Array, shape?: readonly number[]): Tensor<'float32'>;
+  static from(data: Float64Array, shape?: readonly number[]): Tensor<'float64'>;
+  static from(data: Int32Array, shape?: readonly number[]): Tensor<'int32'>;
+  static from(data: Uint8Array, shape?: readonly number[]): Tensor<'uint8'>;
+  static from(data: TypedArray, shape: readonly number[] = [data.length]): Tensor {
+    const dtype = dtypeNames.get(data.constructor);
+    const count = shape.reduce((product, size) => product * size, 1);
+    if (!dtype || count !== data.length || shape.some((size) => size < 0)) {
+      throw new ShapeError(
+        `Tensor.from: ${data.length} elements of ${data.constructor.name} with shape [${shape}]; ` +
+          `expected a Float32Array, Float64Array, Int32Array or Uint8Array of ${count} elements`,
+      );
+    }
+    return new Tensor(dtype, [...shape], { kind: 'eager', data, owned: false });
+  }
+
+  /** A float32 tensor with a copy of `values`. */
+  static copyOf(values: Iterable<number>, shape?: readonly number[]): Tensor<'float32'> {
+    const data = Float32Array.from(values);
+    return Tensor.from(data, shape ?? [data.length]);
+  }
+
+  /** A live view of the values. Throws TraceError in a traced function, BusyError once disposed. */
+  get data(): ArrayOf[D] {
+    const source = this.#live();
+    if (source.kind === 'eager') return source.data;
+    throw new TraceError(
+      'the values of a tensor were read while its model was traced; expected ops on tensors only',
+    );
+  }
+
+  /** The only element. Throws ShapeError when there is more than one. */
+  item(): number {
+    const data = this.data;
+    if (data.length === 1) return data[0] as number;
+    throw new ShapeError(`item: shape [${this.shape}]; expected a tensor of one element`);
+  }
+
+  get disposed(): boolean {
+    return this.#source === undefined;
+  }
+
+  /** Frees the memory now (that of Tensor.from stays its array's). Using the tensor then throws. */
+  dispose(): void {
+    const source = this.#source;
+    this.#source = undefined;
+    for (const open of scopes) open.delete(this);
+    if (source?.kind === 'eager' && source.owned) {
+      addon().release(source.data.buffer as ArrayBuffer);
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+
+  /** @internal The value in a trace, or undefined for an eager tensor. */
+  symbolic(): { trace: Trace; value: number } | undefined {
+    const source = this.#live();
+    return source.kind === 'symbolic' ? source : undefined;
+  }
+
+  #live(): Source<D> {
+    if (this.#source) return this.#source;
+    throw new BusyError(
+      `a tensor of shape [${this.shape}] was used after it was disposed; expected to use it before, or to return it from its scope`,
+    );
+  }
+}
+
+/**
+ * Runs `body` and frees the tensors that ops made meanwhile, except those it returns (alone, in an
+ * array or in an object). With a promise, the scope lasts until it settles.
+ */
+export function scope<Result>(body: () => Result): Result {
+  const made = new Set<Tensor>();
+  scopes.push(made);
+  const leave = (result: unknown): void => {
+    scopes.splice(scopes.indexOf(made), 1);
+    const kept =
+      result instanceof Tensor
+        ? [result]
+        : typeof result === 'object' && result !== null
+          ? Object.values(result)
+          : [];
+    for (const tensor of [...made]) if (!kept.includes(tensor)) tensor.dispose();
+    for (const tensor of kept) if (tensor instanceof Tensor) scopes.at(-1)?.add(tensor);
+  };
+  let result: Result;
+  try {
+    result = body();
+  } catch (error) {
+    leave(undefined);
+    throw error;
+  }
+  if (result instanceof Promise) {
+    return result.then(
+      (value: unknown) => {
+        leave(value);
+        return value;
+      },
+      (error: unknown) => {
+        leave(undefined);
+        throw error;
+      },
+    ) as Result;
+  }
+  leave(result);
+  return result;
+}
