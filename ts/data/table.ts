@@ -1,0 +1,74 @@
+import { existsSync } from 'node:fs';
+import { DataError, LoadError } from '../errors.js';
+import { suggest } from '../nearest.js';
+
+/** Columns of raw values, all of one length. */
+export interface Table {
+  readonly rows: number;
+  column(name: string): readonly unknown[];
+}
+
+const readers: Readonly<Record<string, string>> = {
+  csv: 'read_csv',
+  parquet: 'read_parquet',
+  jsonl: 'read_json',
+  ndjson: 'read_json',
+};
+
+function quoted(text: string): string {
+  return `'${text.replaceAll("'", "''")}'`;
+}
+
+async function duckdb() {
+  try {
+    return await import('@duckdb/node-api');
+  } catch (cause) {
+    throw new LoadError(
+      "reading files needs the optional dependency '@duckdb/node-api'; expected it to be installed (npm install @duckdb/node-api)",
+      { cause },
+    );
+  }
+}
+
+/**
+ * Reads a CSV, Parquet or JSON Lines file through DuckDB. With `query`, SQL in which {source}
+ * stands for the path (a file or a folder) runs instead. Throws DataError when the file is missing
+ * or cannot be read.
+ */
+export async function readTable(source: string, query?: string): Promise<Table> {
+  if (!existsSync(source)) {
+    throw new DataError(`'${source}' does not exist; expected a CSV, Parquet or JSON Lines file`);
+  }
+  const extension = source.split('.').at(-1) ?? '';
+  const reader = readers[extension];
+  if (!query && !reader) {
+    throw new DataError(
+      `'${source}' ends in '.${extension}'; expected .csv, .parquet, .jsonl or .ndjson, or a query`,
+    );
+  }
+  const sql = query
+    ? query.replaceAll('{source}', source.replaceAll("'", "''"))
+    : `select * from ${reader}(${quoted(source)})`;
+  const { DuckDBInstance } = await duckdb();
+  const instance = await DuckDBInstance.create(':memory:');
+  const connection = await instance.connect();
+  try {
+    const result = await connection.runAndReadAll(sql);
+    const names = result.columnNames();
+    const columns = result.getColumns();
+    return {
+      rows: result.currentRowCount,
+      column(name) {
+        const index = names.indexOf(name);
+        if (index >= 0) return columns[index] ?? [];
+        throw new DataError(`'${source}' has no column '${name}'${suggest(name, names)}`);
+      },
+    };
+  } catch (cause) {
+    if (cause instanceof DataError) throw cause;
+    throw new DataError(`'${source}' could not be read: ${(cause as Error).message}`, { cause });
+  } finally {
+    connection.closeSync();
+    instance.closeSync();
+  }
+}

@@ -1,0 +1,35 @@
+import { randomUUID } from 'node:crypto';
+import { open, rename, rm } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { CheckpointError } from '../errors.js';
+
+/**
+ * Writes a file that exists whole or not at all: beside its place, flushed to the disk, then
+ * renamed. Throws CheckpointError (a full disk, a missing folder) and leaves the old file as it was.
+ */
+export async function writeFileAtomic(
+  path: string,
+  data: string | Uint8Array | readonly Uint8Array[],
+): Promise<void> {
+  const temporary = `${path}.${randomUUID()}.writing`;
+  try {
+    const file = await open(temporary, 'wx');
+    try {
+      if (typeof data === 'string' || data instanceof Uint8Array) await file.writeFile(data);
+      else for (const piece of data) await file.writeFile(piece);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await rename(temporary, path);
+    const folder = await open(dirname(path), 'r');
+    await folder.sync();
+    await folder.close();
+  } catch (cause) {
+    await rm(temporary, { force: true });
+    throw new CheckpointError(
+      `'${path}' could not be written: ${(cause as Error).message}; what was there before is untouched`,
+      { cause },
+    );
+  }
+}

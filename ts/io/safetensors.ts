@@ -1,0 +1,76 @@
+import { readFile } from 'node:fs/promises';
+import { CheckpointError } from '../errors.js';
+import { writeFileAtomic } from './atomic.js';
+
+type Values = Float32Array | Int32Array | Uint32Array;
+
+/** A tensor to store: its values, and its shape when that is not one-dimensional. */
+export interface Stored {
+  readonly data: Values;
+  readonly shape: readonly number[];
+}
+
+const dtypes = { F32: Float32Array, I32: Int32Array, U32: Uint32Array } as const;
+
+function dtypeOf(values: Values): keyof typeof dtypes {
+  return values instanceof Float32Array ? 'F32' : values instanceof Int32Array ? 'I32' : 'U32';
+}
+
+/** Writes tensors in the safetensors format, whole or not at all. */
+export async function writeTensors(
+  path: string,
+  tensors: ReadonlyMap<string, Values | Stored>,
+): Promise<void> {
+  const header: Record<string, unknown> = {};
+  const pieces: Uint8Array[] = [];
+  let offset = 0;
+  for (const [name, tensor] of tensors) {
+    const { data, shape } = 'shape' in tensor ? tensor : { data: tensor, shape: [tensor.length] };
+    header[name] = {
+      dtype: dtypeOf(data),
+      shape,
+      data_offsets: [offset, offset + data.byteLength],
+    };
+    pieces.push(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+    offset += data.byteLength;
+  }
+  const json = JSON.stringify(header);
+  const head = Buffer.from(json.padEnd(Math.ceil(json.length / 8) * 8));
+  const length = Buffer.alloc(8);
+  length.writeBigUInt64LE(BigInt(head.length));
+  await writeFileAtomic(path, [length, head, ...pieces]);
+}
+
+/** Reads a safetensors file. Throws CheckpointError when it is missing, truncated or foreign. */
+export async function readTensors(path: string): Promise<Map<string, Values>> {
+  const fail = (why: string, cause?: unknown): never => {
+    throw new CheckpointError(`'${path}' ${why}; expected a safetensors file`, { cause });
+  };
+  let file: Buffer;
+  try {
+    file = await readFile(path);
+  } catch (cause) {
+    return fail(`cannot be read (${(cause as Error).message})`, cause);
+  }
+  const size = file.length >= 8 ? Number(file.readBigUInt64LE(0)) : -1;
+  if (size < 2 || size > file.length - 8) fail('has no header');
+  let header: Record<string, { dtype: string; shape: number[]; data_offsets: [number, number] }>;
+  try {
+    header = JSON.parse(file.toString('utf8', 8, 8 + size));
+  } catch (cause) {
+    return fail('has a header that is not JSON', cause);
+  }
+  const tensors = new Map<string, Values>();
+  for (const [name, entry] of Object.entries(header)) {
+    if (name === '__metadata__') continue;
+    const type = dtypes[entry.dtype as keyof typeof dtypes];
+    if (!type) fail(`holds '${name}' as ${entry.dtype}, which is not F32, I32 or U32`);
+    const [begin, end] = entry.data_offsets;
+    const count = entry.shape.reduce((product, n) => product * n, 1);
+    if (8 + size + end > file.length || end - begin !== count * 4) fail(`is truncated at '${name}'`);
+    const bytes = new Uint8Array(end - begin);
+    bytes.set(file.subarray(8 + size + begin, 8 + size + end));
+    tensors.set(name, new type(bytes.buffer));
+  }
+  return tensors;
+}

@@ -1,0 +1,22 @@
+function editDistance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const replaced = (row[j - 1] as number) + (a[i - 1] === b[j - 1] ? 0 : 1);
+      next.push(Math.min(replaced, (row[j] as number) + 1, (next[j - 1] as number) + 1));
+    }
+    row = next;
+  }
+  return row[b.length] as number;
+}
+
+/** "; did you mean 'x'? there are x, y": the end of an error about an unknown name. */
+export function suggest(name: string, known: readonly string[]): string {
+  if (known.length === 0) return '; there are none';
+  const nearest = known.reduce((best, candidate) =>
+    editDistance(name, candidate) < editDistance(name, best) ? candidate : best,
+  );
+  const shown = known.slice(0, 20).join(', ') + (known.length > 20 ? ', ...' : '');
+  return `; did you mean '${nearest}'? Known: ${shown}`;
+}
