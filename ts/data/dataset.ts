@@ -299,7 +299,7 @@ export class Dataset {
     return Dataset.of(
       schema,
       lookups.map((ids) => [...ids.keys()]),
-      splits as [Split, Split, Split],
+      splits as unknown as [Split, Split, Split],
     );
   }
 
@@ -374,7 +374,7 @@ export class Dataset {
           labels,
         };
       });
-      return Dataset.of(stored.schema, stored.vocabularies, splits as [Split, Split, Split]);
+      return Dataset.of(stored.schema, stored.vocabularies, splits as unknown as [Split, Split, Split]);
     } catch (cause) {
       throw new DataError(
         `'${folder}' is not a prepared dataset: ${(cause as Error).message}; expected a folder that Dataset.save wrote`,
