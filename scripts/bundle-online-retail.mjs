@@ -4,7 +4,8 @@
 import { DuckDBInstance } from '@duckdb/node-api';
 
 const [source] = process.argv.slice(2);
-if (!source) throw new Error('usage: node scripts/bundle-online-retail.mjs <online_retail.parquet>');
+if (!source)
+  throw new Error('usage: node scripts/bundle-online-retail.mjs <online_retail.parquet>');
 const instance = await DuckDBInstance.create(':memory:');
 const connection = await instance.connect();
 await connection.run(`

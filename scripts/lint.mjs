@@ -1,5 +1,5 @@
-import { setUp } from './set-up.mjs';
 import { run } from './run.mjs';
+import { setUp } from './set-up.mjs';
 
 setUp();
 const fix = process.argv.includes('--fix');

@@ -54,7 +54,9 @@ class OptimizerState::Impl {
     const double correction1 = 1.0 - std::pow(static_cast<double>(spec_.beta1), t);
     const double correction2 = std::sqrt(1.0 - std::pow(static_cast<double>(spec_.beta2), t));
     const double rate = static_cast<double>(spec_.learningRate) / correction1;
-    const bool tf1 = spec_.epsilonForm == EpsilonForm::kTf1;
+    // PyTorch's SparseAdam, unlike its Adam, adds epsilon to the raw root: TensorFlow's form.
+    const bool tf1 = spec_.epsilonForm == EpsilonForm::kTf1 ||
+                     space_.parameter(parameter).kind == ParameterKind::kTable;
     scalars.stepSize = static_cast<float>(tf1 ? rate * correction2 : rate);
     scalars.biasCorrection2Sqrt = tf1 ? 1.0f : static_cast<float>(correction2);
     return scalars;

@@ -94,9 +94,21 @@ export function demoTable(summary: Awaited<ReturnType<typeof demo>>): string {
   let table = line('test AUC', 'rows', names);
   for (const domain of summary.domains) {
     const scores = domain as unknown as Readonly<Record<string, unknown>>;
-    table += line(domain.domain, String(domain.rows), names.map((name) => shown(scores[name])));
+    table += line(
+      domain.domain,
+      String(domain.rows),
+      names.map((name) => shown(scores[name])),
+    );
   }
-  table += line('mean', '', summary.runs.map((run) => run.testAuc.toFixed(4)));
-  table += line('seconds', '', summary.runs.map((run) => run.seconds.toFixed(1)));
+  table += line(
+    'mean',
+    '',
+    summary.runs.map((run) => run.testAuc.toFixed(4)),
+  );
+  table += line(
+    'seconds',
+    '',
+    summary.runs.map((run) => run.seconds.toFixed(1)),
+  );
   return `${table}\nRun folder: ${summary.output}\n`;
 }

@@ -84,8 +84,12 @@ function partOf(rule: SplitRule, table: Table, domain: Int32Array, random: Rando
   } else {
     // Each domain by itself, so that small ones have rows in every part.
     const [train, validation, test] = rule.random;
-    if (!(train > 0 && validation >= 0 && test >= 0 && Math.abs(train + validation + test - 1) < 1e-9)) {
-      throw new ConfigError(`split.random: [${rule.random}]; expected three shares that add up to 1`);
+    if (
+      !(train > 0 && validation >= 0 && test >= 0 && Math.abs(train + validation + test - 1) < 1e-9)
+    ) {
+      throw new ConfigError(
+        `split.random: [${rule.random}]; expected three shares that add up to 1`,
+      );
     }
     const byDomain = new Map<number, number[]>();
     domain.forEach((d, row) => {
@@ -291,7 +295,10 @@ export class Dataset {
         rows: own.length,
         domainOffsets: offsets,
         ids: rows.raw.map((values, i) =>
-          Int32Array.from(own, (row) => (lookups[i] as Map<string, number>).get(values[row] as string) ?? 0),
+          Int32Array.from(
+            own,
+            (row) => (lookups[i] as Map<string, number>).get(values[row] as string) ?? 0,
+          ),
         ),
         labels: Float32Array.from(own, (row) => rows.label[row] as number),
       };
@@ -374,7 +381,11 @@ export class Dataset {
           labels,
         };
       });
-      return Dataset.of(stored.schema, stored.vocabularies, splits as unknown as [Split, Split, Split]);
+      return Dataset.of(
+        stored.schema,
+        stored.vocabularies,
+        splits as unknown as [Split, Split, Split],
+      );
     } catch (cause) {
       throw new DataError(
         `'${folder}' is not a prepared dataset: ${(cause as Error).message}; expected a folder that Dataset.save wrote`,
@@ -390,23 +401,30 @@ function checkSplit(schema: Schema, split: Split, name: SplitName): void {
   };
   const { domainOffsets, ids, labels, rows } = split;
   if (domainOffsets.length !== schema.domains.length + 1 || domainOffsets.at(-1) !== rows) {
-    fail(`${domainOffsets.length - 1} domains; expected ${schema.domains.length} over ${rows} rows`);
+    fail(
+      `${domainOffsets.length - 1} domains; expected ${schema.domains.length} over ${rows} rows`,
+    );
   }
   schema.domains.forEach((domain, d) => {
     const count = (domainOffsets[d + 1] as number) - (domainOffsets[d] as number);
     if (count < 0 || (count === 0 && name === 'train')) {
-      fail(`domain '${domain}' has no rows; expected one at least, or the domain left out (minRows)`);
+      fail(
+        `domain '${domain}' has no rows; expected one at least, or the domain left out (minRows)`,
+      );
     }
   });
   if (ids.length !== schema.features.length || labels.length !== rows) {
-    fail(`${ids.length} features and ${labels.length} labels; expected ${schema.features.length} and ${rows}`);
+    fail(
+      `${ids.length} features and ${labels.length} labels; expected ${schema.features.length} and ${rows}`,
+    );
   }
   labels.forEach((label, row) => {
     if (label !== 0 && label !== 1) fail(`row ${row}: label ${label}; expected 0 or 1`);
   });
   schema.features.forEach((feature, i) => {
     const column = ids[i] as Int32Array;
-    if (column.length !== rows) fail(`'${feature.name}' has ${column.length} rows; expected ${rows}`);
+    if (column.length !== rows)
+      fail(`'${feature.name}' has ${column.length} rows; expected ${rows}`);
     column.forEach((id, row) => {
       if (id < 0 || id >= feature.size) {
         fail(`'${feature.name}', row ${row}: id ${id}; expected 0 to ${feature.size - 1}`);

@@ -20,7 +20,6 @@ export class Known {
   has(user: number, item: number): boolean {
     return this.#items.get(user)?.has(item) ?? false;
   }
-
 }
 
 /**

@@ -67,7 +67,8 @@ export async function readTensors(path: string): Promise<Map<string, Values>> {
     if (!type) fail(`holds '${name}' as ${entry.dtype}, which is not F32, I32 or U32`);
     const [begin, end] = entry.data_offsets;
     const count = entry.shape.reduce((product, n) => product * n, 1);
-    if (8 + size + end > file.length || end - begin !== count * 4) fail(`is truncated at '${name}'`);
+    if (8 + size + end > file.length || end - begin !== count * 4)
+      fail(`is truncated at '${name}'`);
     const bytes = new Uint8Array(end - begin);
     bytes.set(file.subarray(8 + size + begin, 8 + size + end));
     tensors.set(name, new type(bytes.buffer));

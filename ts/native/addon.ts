@@ -78,7 +78,11 @@ export interface NativeProgram {
    */
   predict(columns: readonly TypedArray[], rows: number, overlay: number): Float32Array;
   /** The same off the event loop. */
-  predictAsync(columns: readonly TypedArray[], rows: number, overlay: number): Promise<Float32Array>;
+  predictAsync(
+    columns: readonly TypedArray[],
+    rows: number,
+    overlay: number,
+  ): Promise<Float32Array>;
   dispose(): void;
 }
 
@@ -151,8 +155,18 @@ export interface NativeSession {
   addOptimizer(spec: NativeOptimizerSpec): number;
   addSelection(patterns: readonly string[]): number;
   /** trained: glob patterns of the parameters that get gradients. */
-  addTrainingProgram(graph: NativeGraph, output: number, loss: number, trained: readonly string[]): number;
-  addGradientProgram(graph: NativeGraph, output: number, loss: number, trained: readonly string[]): number;
+  addTrainingProgram(
+    graph: NativeGraph,
+    output: number,
+    loss: number,
+    trained: readonly string[],
+  ): number;
+  addGradientProgram(
+    graph: NativeGraph,
+    output: number,
+    loss: number,
+    trained: readonly string[],
+  ): number;
   setEvaluationProgram(graph: NativeGraph, output: number, loss: number): void;
   setLearningRate(optimizer: number, rate: number): void;
   /** Runs on a thread of its own; rejects with typed errors. One call at a time (BusyError). */
@@ -202,7 +216,11 @@ export interface Addon {
   Graph: new () => NativeGraph;
   Space: new (parameters: readonly NativeParameterSpec[], seed: number) => NativeSpace;
   /** output: the logits; predict() applies no sigmoid unless it is part of the graph. */
-  Program: new (graph: NativeGraph, space: NativeSpace, output: number) => NativeProgram;
+  Program: new (
+    graph: NativeGraph,
+    space: NativeSpace,
+    output: number,
+  ) => NativeProgram;
   Session: new (
     space: NativeSpace,
     options: { batchSize: number; seed: number; threads?: number },

@@ -60,4 +60,3 @@ export class Scorer {
 function sigmoid(logits: Float32Array): Float32Array {
   return logits.map((logit) => 1 / (1 + Math.exp(-logit)));
 }
-

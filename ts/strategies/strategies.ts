@@ -94,7 +94,9 @@ function* regularize(
 ): Generator<Command> {
   const count = helpers ?? Math.min(5, domains - 1);
   if (count > domains - 1) {
-    throw new ConfigError(`helpers ${count}; expected at most ${domains - 1} with ${domains} domains`);
+    throw new ConfigError(
+      `helpers ${count}; expected at most ${domains - 1} with ${domains} domains`,
+    );
   }
   for (let domain = 0; domain < domains; domain++) {
     const others = [...shuffle(domains)].filter((other) => other !== domain).slice(0, count);
@@ -124,7 +126,14 @@ function regularization(name: string, options: RegularizationOptions) {
   const overlays: OverlayRule = { combine, start, specific };
   return {
     settings: { regularizationRate, helpers, includeTarget },
-    options: { regularizationRate, ...(helpers && { helpers }), includeTarget, specific, combine, start },
+    options: {
+      regularizationRate,
+      ...(helpers && { helpers }),
+      includeTarget,
+      specific,
+      combine,
+      start,
+    },
     overlays,
   };
 }

@@ -33,7 +33,11 @@ export function symbolicTensor(trace: Trace, value: number): Tensor {
  * Calls a native op by name: now, or as a node of the trace when an operand belongs to one. The op
  * table is that of `doctor`; this is how custom kernels are called.
  */
-export function apply(op: string, operands: readonly Operand[], attributes: Attributes = {}): Tensor {
+export function apply(
+  op: string,
+  operands: readonly Operand[],
+  attributes: Attributes = {},
+): Tensor {
   const tensors = operands.map(toTensor);
   const trace = currentTrace();
   if (trace) {

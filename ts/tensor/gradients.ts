@@ -30,7 +30,14 @@ export function valueAndGradients(
     if (values.has(id)) continue;
     const node = trace.graph.node(id);
     if (node.kind !== 'op') throw new TraceError(`'${node.name}' is read outside of its model`);
-    values.set(id, apply(node.op, node.inputs.map((input) => values.get(input) as Tensor), node.attributes));
+    values.set(
+      id,
+      apply(
+        node.op,
+        node.inputs.map((input) => values.get(input) as Tensor),
+        node.attributes,
+      ),
+    );
   }
   const wanted = new Set([loss.value, ...gradients, ...inputs]);
   for (const [id, tensor] of values) if (!wanted.has(id)) tensor.dispose();

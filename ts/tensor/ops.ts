@@ -28,10 +28,12 @@ export interface Reduction {
   readonly axis?: number;
   readonly keepDims?: boolean;
 }
-export const sum = (x: Operand, options: Reduction = {}): Tensor => apply('sum', [x], { ...options });
+export const sum = (x: Operand, options: Reduction = {}): Tensor =>
+  apply('sum', [x], { ...options });
 export const mean = (x: Operand, options: Reduction = {}): Tensor =>
   apply('mean', [x], { ...options });
-export const max = (x: Operand, options: Reduction = {}): Tensor => apply('max', [x], { ...options });
+export const max = (x: Operand, options: Reduction = {}): Tensor =>
+  apply('max', [x], { ...options });
 /** Over the last axis. */
 export const softmax = (x: Operand): Tensor => apply('softmax', [x]);
 export const logSoftmax = (x: Operand): Tensor => apply('log_softmax', [x]);
@@ -55,8 +57,7 @@ export const matmul = (
 export const linear = (x: Operand, weight: Operand, bias?: Operand): Tensor =>
   apply('linear', bias ? [x, weight, bias] : [x, weight]);
 /** Rows of table [n, dim] by int32 ids [..]: [.., dim]. Ids out of range throw DataError. */
-export const embedding = (table: Operand, ids: Operand): Tensor =>
-  apply('embedding', [table, ids]);
+export const embedding = (table: Operand, ids: Operand): Tensor => apply('embedding', [table, ids]);
 /** Keeps each element with probability `keep`, scaled by 1 / keep; `stream` names the sequence. */
 export const dropout = (x: Operand, keep: number, stream = 0): Tensor =>
   apply('dropout', [x], { keep, stream });

@@ -15,7 +15,12 @@ import { Executor } from './executor.js';
 
 export type FitEvent =
   | { readonly kind: 'start'; readonly expectedBytes: number; readonly commands: number }
-  | { readonly kind: 'progress'; readonly epoch: number; readonly done: number; readonly total: number }
+  | {
+      readonly kind: 'progress';
+      readonly epoch: number;
+      readonly done: number;
+      readonly total: number;
+    }
   | {
       readonly kind: 'epoch';
       readonly epoch: number;
@@ -180,8 +185,7 @@ class Fit {
     const context = {
       epoch,
       domains: this.data.schema.domains.length,
-      shuffle: (count: number) =>
-        addon().permutation(count, this.#seed, `epoch ${epoch}`, draws++),
+      shuffle: (count: number) => addon().permutation(count, this.#seed, `epoch ${epoch}`, draws++),
       optimizer: (index: number) => {
         const found = this.#innerOptimizers[index];
         if (found !== undefined) return found;

@@ -6,7 +6,7 @@ namespace polydomain {
 
 enum class OptimizerKind : uint8_t { kSgd, kAdagrad, kAdam, kAdamW };
 enum class EpsilonForm : uint8_t {
-  kTorch,  // lr * mHat / (sqrt(vHat) + epsilon)
+  kTorch,  // lr * mHat / (sqrt(vHat) + epsilon); of tables as SparseAdam does, which is kTf1
   kTf1     // lr * sqrt(1 - beta2^t) / (1 - beta1^t) * m / (sqrt(v) + epsilon)
 };
 
