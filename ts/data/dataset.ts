@@ -115,7 +115,10 @@ function index(values: readonly string[]): { ids: Int32Array; names: string[] } 
   const known = new Map<string, number>();
   const ids = Int32Array.from(values, (value) => {
     let id = known.get(value);
-    if (id === undefined) known.set(value, (id = known.size));
+    if (id === undefined) {
+      id = known.size;
+      known.set(value, id);
+    }
     return id;
   });
   return { ids, names: [...known.keys()] };
@@ -342,7 +345,7 @@ export class Dataset {
       const split = this.split(name);
       tensors.set(`${name}.domainOffsets`, split.domainOffsets);
       tensors.set(`${name}.labels`, split.labels);
-      split.ids.forEach((ids, i) => tensors.set(`${name}.ids.${i}`, ids));
+      for (const [i, ids] of split.ids.entries()) tensors.set(`${name}.ids.${i}`, ids);
     }
     await writeTensors(join(folder, 'dataset.safetensors'), tensors);
     const { schema, vocabularies } = this;

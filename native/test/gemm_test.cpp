@@ -1,0 +1,103 @@
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <vector>
+
+#include "cpu/gemm.h"
+
+namespace polydomain {
+namespace {
+
+using cpu::GemmEpilogue;
+using cpu::Transpose;
+
+std::vector<float> randomMatrix(int64_t count, uint64_t step) {
+  std::vector<float> values(static_cast<size_t>(count));
+  fillUniform({1, 2, step}, 0, count, -1.0f, 1.0f, values.data());
+  return values;
+}
+
+struct Case {
+  Transpose a, b;
+  int64_t m, n, k;
+};
+
+class Gemm : public testing::TestWithParam<Case> {
+ protected:
+  std::vector<float> multiply(int threads, int64_t m, const GemmEpilogue& epilogue = {}) const {
+    const Case& c = GetParam();
+    ThreadPool pool(threads);
+    std::vector<float> out(static_cast<size_t>(m * c.n), 7.0f);
+    cpu::gemm(pool, c.a, c.b, m, c.n, c.k, a_.data(), c.a == Transpose::kNo ? c.k : c.m, b_.data(),
+              c.b == Transpose::kNo ? c.n : c.k, out.data(), c.n, epilogue);
+    return out;
+  }
+  // The sum in double, and of the terms' sizes, which bounds the rounding of a chain in float.
+  std::pair<double, double> element(int64_t row, int64_t column) const {
+    const Case& c = GetParam();
+    double sum = 0.0, size = 0.0;
+    for (int64_t i = 0; i < c.k; ++i) {
+      const float a = a_[static_cast<size_t>(c.a == Transpose::kNo ? row * c.k + i : i * c.m + row)];
+      const float b =
+          b_[static_cast<size_t>(c.b == Transpose::kNo ? i * c.n + column : column * c.k + i)];
+      sum += static_cast<double>(a) * static_cast<double>(b);
+      size += std::abs(static_cast<double>(a) * static_cast<double>(b));
+    }
+    return {sum, size};
+  }
+  std::vector<float> a_ = randomMatrix(GetParam().m * GetParam().k, 1);
+  std::vector<float> b_ = randomMatrix(GetParam().k * GetParam().n, 2);
+};
+
+TEST_P(Gemm, EqualsTheSumInDouble) {
+  const Case& c = GetParam();
+  const std::vector<float> out = multiply(2, c.m);
+  for (int64_t row = 0; row < c.m; ++row) {
+    for (int64_t column = 0; column < c.n; ++column) {
+      // Higham, Accuracy and Stability of Numerical Algorithms, section 3.1: gamma_k.
+      const auto [sum, size] = element(row, column);
+      const double bound = static_cast<double>(c.k) * 0x1p-24 * size;
+      ASSERT_NEAR(out[static_cast<size_t>(row * c.n + column)], sum, bound)
+          << row << ", " << column;
+    }
+  }
+}
+
+TEST_P(Gemm, HasTheSameBitsWithAnyNumberOfThreads) {
+  EXPECT_EQ(multiply(1, GetParam().m), multiply(3, GetParam().m));
+}
+
+TEST_P(Gemm, ARowHasTheSameBitsAloneAndInABatch) {
+  const std::vector<float> all = multiply(1, GetParam().m);
+  const std::vector<float> one = multiply(1, 1);
+  EXPECT_EQ(std::vector<float>(all.begin(), all.begin() + GetParam().n), one);
+}
+
+TEST_P(Gemm, EpilogueAddsBiasThenReluThenDropout) {
+  const Case& c = GetParam();
+  const std::vector<float> plain = multiply(1, c.m);
+  const std::vector<float> bias = randomMatrix(c.n, 3);
+  GemmEpilogue epilogue;
+  epilogue.bias = bias.data();
+  epilogue.relu = true;
+  epilogue.keep = 0.7f;
+  epilogue.dropoutKey = {4, 5, 6};
+  const std::vector<float> out = multiply(2, c.m, epilogue);
+  for (size_t i = 0; i < out.size(); ++i) {
+    const float x = std::max(0.0f, plain[i] + bias[i % static_cast<size_t>(c.n)]);
+    const bool kept = uniformAt(epilogue.dropoutKey, i) < 0.7f;
+    ASSERT_EQ(out[i], kept ? x * (1.0f / 0.7f) : 0.0f) << i;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Shapes, Gemm,
+    testing::Values(Case{Transpose::kNo, Transpose::kYes, 1, 1, 1},
+                    Case{Transpose::kNo, Transpose::kYes, 33, 65, 300},
+                    Case{Transpose::kNo, Transpose::kNo, 100, 47, 513},
+                    Case{Transpose::kYes, Transpose::kNo, 29, 40, 257},
+                    Case{Transpose::kYes, Transpose::kYes, 17, 9, 3},
+                    Case{Transpose::kNo, Transpose::kYes, 256, 128, 64}));
+
+}  // namespace
+}  // namespace polydomain

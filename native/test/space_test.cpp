@@ -1,0 +1,187 @@
+#include <gtest/gtest.h>
+
+#include <map>
+#include <random>
+#include <vector>
+
+#include "polydomain/error.h"
+#include "polydomain/space.h"
+
+namespace polydomain {
+namespace {
+
+std::vector<ParameterSpec> specs() {
+  return {{"dense.weight", ParameterKind::kDense, {30, 10}, {InitKind::kNormal, 0.0f, 1.0f}, 0.0f},
+          {"table", ParameterKind::kTable, {40, 4}, {InitKind::kUniform, 0.5f, 2.0f}, 0.0f},
+          {"bias", ParameterKind::kDense, {7}, {InitKind::kConstant, 1.0f, 0.0f}, 0.0f}};
+}
+
+using Bytes = std::vector<float>;
+
+Bytes sharedValues(ParameterSpace& space) {
+  Bytes all;
+  for (int region = 0; region < space.regionCount(); ++region) {
+    const float* values = space.region(region);
+    all.insert(all.end(), values, values + space.unitCount(region) * space.unitSize(region));
+  }
+  return all;
+}
+
+Bytes effectiveValues(const ParameterSpace& space, OverlayId domain) {
+  Bytes all(static_cast<size_t>(space.unitCount(0) * kDenseBlock));
+  space.gatherDense(domain, all.data());
+  std::vector<int32_t> rows(40);
+  for (int32_t i = 0; i < 40; ++i) rows[static_cast<size_t>(i)] = i;
+  Bytes table(160);
+  space.gather(1, domain, rows, table.data(), 4);
+  all.insert(all.end(), table.begin(), table.end());
+  return all;
+}
+
+// Everything that marks have to bring back.
+struct Snapshot {
+  Bytes shared;
+  std::vector<Bytes> effective;
+  bool operator==(const Snapshot&) const = default;
+};
+
+Snapshot snapshotOf(ParameterSpace& space) {
+  Snapshot snapshot{sharedValues(space), {}};
+  for (OverlayId domain = 0; domain < 3; ++domain) {
+    snapshot.effective.push_back(effectiveValues(space, domain));
+  }
+  return snapshot;
+}
+
+class Marks : public testing::TestWithParam<Combine> {};
+
+// Random writes, overlays and marks beside snapshots of everything.
+TEST_P(Marks, RestoreWhatTheySawWhateverHappenedSince) {
+  for (uint32_t seed = 0; seed < 60; ++seed) {
+    ParameterSpace space(specs(), 1);
+    space.configureOverlays(GetParam(), SpecificStart::kNeutral, space.select({"all"}));
+    std::mt19937 random(seed);
+    const auto below = [&](uint32_t bound) { return static_cast<uint32_t>(random() % bound); };
+    const auto writeSomething = [&] {
+      if (below(3) == 0) {
+        const int parameter = below(2) == 0 ? 0 : 2;
+        space.touchDense(parameter);
+        space.data(parameter)[below(7)] += 0.25f;
+        return;
+      }
+      const std::vector<uint32_t> rows = {below(20), 20 + below(20)};
+      space.touch(1, rows);
+      for (const uint32_t row : rows) space.region(1)[row * 4 + below(4)] += 0.5f;
+    };
+    std::map<MarkId, Snapshot> marks;
+    for (int step = 0; step < 80; ++step) {
+      const uint32_t action = below(10);
+      if (action < 4) {
+        writeSomething();
+      } else if (action < 7) {
+        space.openOverlay(static_cast<OverlayId>(below(3)));
+        const Bytes base = sharedValues(space);
+        for (uint32_t i = below(4); i > 0; --i) writeSomething();
+        space.closeOverlay(below(5) != 0);
+        ASSERT_EQ(sharedValues(space), base) << "an overlay changed the shared values";
+      } else if (action == 7 && marks.size() < 4) {
+        const MarkId mark = space.mark();
+        marks.emplace(mark, snapshotOf(space));
+      } else if (!marks.empty()) {
+        auto chosen = marks.begin();
+        std::advance(chosen, below(static_cast<uint32_t>(marks.size())));
+        if (action == 8) {
+          space.restore(chosen->first);
+          ASSERT_EQ(snapshotOf(space), chosen->second) << "seed " << seed << ", step " << step;
+        } else {
+          space.release(chosen->first);
+          marks.erase(chosen);
+        }
+      }
+    }
+    // Newest first: a restored mark must not disturb the older ones.
+    for (auto mark = marks.rbegin(); mark != marks.rend(); ++mark) {
+      space.restore(mark->first);
+      ASSERT_EQ(snapshotOf(space), mark->second) << "seed " << seed;
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Combines, Marks,
+                         testing::Values(Combine::kPlus, Combine::kTimes, Combine::kReplace));
+
+TEST(Space, LerpMovesWhatChangedByTheRate) {
+  ParameterSpace space(specs(), 1);
+  const Bytes before = sharedValues(space);
+  const MarkId mark = space.mark();
+  const std::vector<uint32_t> rows = {3};
+  space.touch(1, rows);
+  space.region(1)[3 * 4] += 10.0f;
+  space.lerp(mark, 0.1f);
+  EXPECT_FLOAT_EQ(space.region(1)[3 * 4], before[static_cast<size_t>(
+                                              space.unitCount(0) * kDenseBlock + 12)] + 1.0f);
+  EXPECT_EQ(space.savedUnits(mark), 1);
+  space.release(mark);
+}
+
+TEST(Space, ALerpInDomainRegularizationMovesTheOverlayOnly) {
+  ParameterSpace space(specs(), 1);
+  const Bytes before = sharedValues(space);
+  const MarkId mark = space.mark();
+  space.openOverlay(2);
+  space.touchDense(2);
+  space.data(2)[0] += 2.0f;
+  space.closeOverlay();
+  space.lerp(mark, 0.5f);
+  EXPECT_EQ(sharedValues(space), before);
+  int visited = 0;
+  space.visitOverlay(2, 2, [&](uint32_t unit, std::span<const float> values) {
+    EXPECT_EQ(unit, 0u);
+    EXPECT_FLOAT_EQ(values[0], 1.0f);
+    EXPECT_EQ(values[1], 0.0f);
+    ++visited;
+  });
+  EXPECT_EQ(visited, 1);
+  space.release(mark);
+}
+
+TEST(Space, SavedAndLoadedItGoesOnTheSame) {
+  ParameterSpace space(specs(), 1), other(specs(), 2);
+  const MarkId mark = space.mark();
+  const Snapshot start = snapshotOf(space);
+  space.openOverlay(1);
+  const std::vector<uint32_t> rows = {5, 6};
+  space.touch(1, rows);
+  space.region(1)[5 * 4] += 1.0f;
+  space.closeOverlay();
+  space.touchDense(0);
+  space.data(0)[3] = 9.0f;
+  std::vector<char> bytes;
+  space.save([&](const void* data, size_t count) {
+    const auto* from = static_cast<const char*>(data);
+    bytes.insert(bytes.end(), from, from + count);
+  });
+  size_t at = 0;
+  other.load([&](void* data, size_t count) {
+    ASSERT_LE(at + count, bytes.size());
+    std::copy_n(bytes.begin() + static_cast<std::ptrdiff_t>(at), count, static_cast<char*>(data));
+    at += count;
+  });
+  EXPECT_EQ(at, bytes.size());
+  EXPECT_EQ(snapshotOf(other), snapshotOf(space));
+  other.restore(mark);
+  EXPECT_EQ(snapshotOf(other), start);
+}
+
+TEST(Space, ErrorsSayWhatWouldBeRight) {
+  ParameterSpace space(specs(), 1);
+  EXPECT_THROW(space.find("tabel"), Error);
+  EXPECT_THROW(space.select({"embedding.*"}), Error);
+  EXPECT_THROW(space.restore(99), Error);
+  space.openOverlay(0);
+  EXPECT_THROW(space.mark(), Error);
+  space.closeOverlay(false);
+}
+
+}  // namespace
+}  // namespace polydomain
