@@ -29,8 +29,8 @@ void requireIdsInTable(const std::string& op, std::span<const TensorView> inputs
   for (int64_t i = 0; i < ids.size(); ++i) {
     if (ids.i32()[i] >= 0 && ids.i32()[i] < rows) continue;
     throw Error(ErrorKind::kData, "embedding: id " + std::to_string(ids.i32()[i]) +
-                                      " at position " + std::to_string(i) +
-                                      "; expected 0 to " + std::to_string(rows - 1));
+                                      " at position " + std::to_string(i) + "; expected 0 to " +
+                                      std::to_string(rows - 1));
   }
 }
 
@@ -43,16 +43,16 @@ Napi::Value call(const Napi::CallbackInfo& info) {
     const Attributes attributes = toAttributes(info[2].As<Napi::Object>());
     const auto count = static_cast<int>(list.Length());
     if (op.cpu == nullptr || count < op.minInputs || count > op.maxInputs) {
-      throw Error(ErrorKind::kTrace, "op '" + name + "' cannot be called with " +
-                                         std::to_string(count) + " tensors");
+      throw Error(ErrorKind::kTrace,
+                  "op '" + name + "' cannot be called with " + std::to_string(count) + " tensors");
     }
     std::vector<TensorType> types;
     std::vector<TensorView> inputs;
     for (uint32_t i = 0; i < list.Length(); ++i) {
       const auto value = list.Get(i).As<Napi::Object>();
       const auto array = value.Get("data").As<Napi::TypedArray>();
-      TensorView view{const_cast<void*>(dataOf(array)), dtypeOf(array),
-                      toShape(value.Get("shape")), 0};
+      TensorView view{const_cast<void*>(dataOf(array)), dtypeOf(array), toShape(value.Get("shape")),
+                      0};
       view.rowStride = view.rowSize();
       if (view.size() != static_cast<int64_t>(array.ElementLength())) {
         throw Error(ErrorKind::kShape, name + ": " + std::to_string(array.ElementLength()) +
@@ -127,16 +127,16 @@ Napi::Value rocAuc(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
     Scored rows(info);
     ThreadPool& pool = *info.Env().GetInstanceData<AddonData>()->pool;
-    return Napi::Number::New(info.Env(), cpu::auc(pool, rows.scores.Data(), rows.labels.Data(),
-                                                  rows.count()));
+    return Napi::Number::New(info.Env(),
+                             cpu::auc(pool, rows.scores.Data(), rows.labels.Data(), rows.count()));
   });
 }
 
 Napi::Value meanLogLoss(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
     Scored rows(info);
-    return Napi::Number::New(
-        info.Env(), cpu::logLoss(rows.scores.Data(), rows.labels.Data(), rows.count()));
+    return Napi::Number::New(info.Env(),
+                             cpu::logLoss(rows.scores.Data(), rows.labels.Data(), rows.count()));
   });
 }
 

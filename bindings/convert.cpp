@@ -90,8 +90,7 @@ DType dtypeNamed(const std::string& name) {
   for (const DType type : {DType::kFloat32, DType::kFloat64, DType::kInt32, DType::kUint8}) {
     if (name == nameOf(type)) return type;
   }
-  throw Error(ErrorKind::kShape,
-              "dtype '" + name + "'; expected float32, float64, int32 or uint8");
+  throw Error(ErrorKind::kShape, "dtype '" + name + "'; expected float32, float64, int32 or uint8");
 }
 
 const void* dataOf(const Napi::TypedArray& array) {

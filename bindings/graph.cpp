@@ -3,13 +3,13 @@
 namespace polydomain {
 
 Napi::Function GraphObject::define(Napi::Env env) {
-  return DefineClass(env, "Graph",
-                     {InstanceMethod("input", &GraphObject::input),
-                      InstanceMethod("parameter", &GraphObject::parameter),
-                      InstanceMethod("add", &GraphObject::add),
-                      InstanceMethod("node", &GraphObject::node),
-                      InstanceMethod("backward", &GraphObject::backward),
-                      InstanceAccessor("size", &GraphObject::size, nullptr)});
+  return DefineClass(
+      env, "Graph",
+      {InstanceMethod("input", &GraphObject::input),
+       InstanceMethod("parameter", &GraphObject::parameter),
+       InstanceMethod("add", &GraphObject::add), InstanceMethod("node", &GraphObject::node),
+       InstanceMethod("backward", &GraphObject::backward),
+       InstanceAccessor("size", &GraphObject::size, nullptr)});
 }
 
 GraphObject::GraphObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<GraphObject>(info) {}

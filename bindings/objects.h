@@ -22,7 +22,7 @@ struct SharedSpace {
   int readers = 0;
   bool training = false;
 
-  void beginReading();   // Error(kBusy) while a session trains
+  void beginReading();  // Error(kBusy) while a session trains
   void endReading();
   void beginTraining();  // Error(kBusy) while others use the space
   void endTraining();

@@ -70,9 +70,8 @@ Napi::Value ProgramObject::inputNames(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value ProgramObject::describe(const Napi::CallbackInfo& info) {
-  return guarded(info.Env(), [&] {
-    return Napi::String::New(info.Env(), state()->program.describe());
-  });
+  return guarded(info.Env(),
+                 [&] { return Napi::String::New(info.Env(), state()->program.describe()); });
 }
 
 // Reads and checks the columns, rows and overlay of a prediction.

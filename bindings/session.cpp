@@ -94,22 +94,21 @@ Napi::Value fromOutcome(Napi::Env env, TimedOutcome& timed) {
 }  // namespace
 
 Napi::Function SessionObject::define(Napi::Env env) {
-  return DefineClass(env, "Session",
-                     {InstanceMethod("addSplit", &SessionObject::addSplit),
-                      InstanceMethod("addOptimizer", &SessionObject::addOptimizer),
-                      InstanceMethod("addSelection", &SessionObject::addSelection),
-                      InstanceMethod("addTrainingProgram", &SessionObject::addTrainingProgram),
-                      InstanceMethod("addGradientProgram", &SessionObject::addGradientProgram),
-                      InstanceMethod("setEvaluationProgram", &SessionObject::setEvaluationProgram),
-                      InstanceMethod("setLearningRate", &SessionObject::setLearningRate),
-                      InstanceMethod("run", &SessionObject::run),
-                      InstanceMethod("cancel", &SessionObject::cancel),
-                      InstanceAccessor("stepsDone", &SessionObject::stepsDone, nullptr),
-                      InstanceAccessor("rowsDone", &SessionObject::rowsDone, nullptr),
-                      InstanceMethod("scores", &SessionObject::scores),
-                      InstanceMethod("save", &SessionObject::save),
-                      InstanceMethod("load", &SessionObject::load),
-                      InstanceMethod("dispose", &SessionObject::dispose)});
+  return DefineClass(
+      env, "Session",
+      {InstanceMethod("addSplit", &SessionObject::addSplit),
+       InstanceMethod("addOptimizer", &SessionObject::addOptimizer),
+       InstanceMethod("addSelection", &SessionObject::addSelection),
+       InstanceMethod("addTrainingProgram", &SessionObject::addTrainingProgram),
+       InstanceMethod("addGradientProgram", &SessionObject::addGradientProgram),
+       InstanceMethod("setEvaluationProgram", &SessionObject::setEvaluationProgram),
+       InstanceMethod("setLearningRate", &SessionObject::setLearningRate),
+       InstanceMethod("run", &SessionObject::run), InstanceMethod("cancel", &SessionObject::cancel),
+       InstanceAccessor("stepsDone", &SessionObject::stepsDone, nullptr),
+       InstanceAccessor("rowsDone", &SessionObject::rowsDone, nullptr),
+       InstanceMethod("scores", &SessionObject::scores),
+       InstanceMethod("save", &SessionObject::save), InstanceMethod("load", &SessionObject::load),
+       InstanceMethod("dispose", &SessionObject::dispose)});
 }
 
 SessionObject::SessionObject(const Napi::CallbackInfo& info)
@@ -124,8 +123,8 @@ SessionObject::SessionObject(const Napi::CallbackInfo& info)
     own.batchSize = static_cast<int64_t>(numberAt(options, "batchSize", 1024));
     own.seed = static_cast<uint64_t>(numberAt(options, "seed", 0));
     // The session keeps the whole shared space alive.
-    session_ = std::make_shared<Session>(
-        std::shared_ptr<ParameterSpace>(space_, &space_->space), std::move(pool), own);
+    session_ = std::make_shared<Session>(std::shared_ptr<ParameterSpace>(space_, &space_->space),
+                                         std::move(pool), own);
   });
 }
 
@@ -153,8 +152,8 @@ Napi::Value SessionObject::addSplit(const Napi::CallbackInfo& info) {
     };
     const auto ids = object.Get("ids").As<Napi::Array>();
     for (uint32_t i = 0; i < ids.Length(); ++i) {
-      split.ids.push_back(static_cast<const int32_t*>(
-          keep(ids.Get(i), split.rows, DType::kInt32, "an id column")));
+      split.ids.push_back(
+          static_cast<const int32_t*>(keep(ids.Get(i), split.rows, DType::kInt32, "an id column")));
     }
     split.labels = static_cast<const float*>(
         keep(object.Get("labels"), split.rows, DType::kFloat32, "labels"));
@@ -166,8 +165,8 @@ Napi::Value SessionObject::addSplit(const Napi::CallbackInfo& info) {
 
 Napi::Value SessionObject::addOptimizer(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
-    return Napi::Number::New(
-        info.Env(), session()->addOptimizer(toOptimizerSpec(info[0].As<Napi::Object>())));
+    return Napi::Number::New(info.Env(),
+                             session()->addOptimizer(toOptimizerSpec(info[0].As<Napi::Object>())));
   });
 }
 
@@ -252,8 +251,7 @@ Napi::Value SessionObject::cancel(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value SessionObject::stepsDone(const Napi::CallbackInfo& info) {
-  return Napi::Number::New(info.Env(),
-                           session_ ? static_cast<double>(session_->stepsDone()) : 0.0);
+  return Napi::Number::New(info.Env(), session_ ? static_cast<double>(session_->stepsDone()) : 0.0);
 }
 
 Napi::Value SessionObject::rowsDone(const Napi::CallbackInfo& info) {

@@ -93,8 +93,8 @@ Napi::Value SpaceObject::data(const Napi::CallbackInfo& info) {
     const auto count = static_cast<size_t>(elementCount(shared->space.parameter(parameter).shape));
     auto& buffer = buffers_[parameter];
     if (buffer.IsEmpty()) {
-      auto storage = Storage::external(shared->space.data(parameter), count * sizeof(float),
-                                       shared);
+      auto storage =
+          Storage::external(shared->space.data(parameter), count * sizeof(float), shared);
       buffer = Napi::Persistent(toArrayBuffer(info.Env(), storage));
     }
     return Napi::Float32Array::New(info.Env(), count, buffer.Value(), 0);
@@ -173,14 +173,13 @@ Napi::Value SpaceObject::setOverlay(const Napi::CallbackInfo& info) {
     const auto size =
         static_cast<size_t>(shared->space.unitSize(shared->space.regionOf(parameter)));
     if (values.ElementLength() != units.ElementLength() * size) {
-      throw Error(ErrorKind::kCheckpoint,
-                  "overlay: " + std::to_string(values.ElementLength()) + " values of " +
-                      std::to_string(units.ElementLength()) + " units; expected " +
-                      std::to_string(size) + " each");
+      throw Error(ErrorKind::kCheckpoint, "overlay: " + std::to_string(values.ElementLength()) +
+                                              " values of " +
+                                              std::to_string(units.ElementLength()) +
+                                              " units; expected " + std::to_string(size) + " each");
     }
     for (size_t i = 0; i < units.ElementLength(); ++i) {
-      shared->space.setOverlayUnit(domain, parameter, units[i],
-                                   {values.Data() + i * size, size});
+      shared->space.setOverlayUnit(domain, parameter, units[i], {values.Data() + i * size, size});
     }
     return info.Env().Undefined();
   });

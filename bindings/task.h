@@ -17,8 +17,8 @@ class Task : public Napi::AsyncWorker {
   static Napi::Value start(Napi::Env env, Napi::Object owner, std::function<Output()> work,
                            std::function<Napi::Value(Napi::Env, Output&)> result,
                            std::function<void()> after) {
-    auto task = std::unique_ptr<Task>(
-        new Task(env, std::move(work), std::move(result), std::move(after)));
+    auto task =
+        std::unique_ptr<Task>(new Task(env, std::move(work), std::move(result), std::move(after)));
     task->owner_ = Napi::Persistent(owner);
     const Napi::Value promise = task->deferred_.Promise();
     task->Queue();

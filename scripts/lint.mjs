@@ -1,7 +1,15 @@
-import { run } from './run.mjs';
+import { readdirSync } from 'node:fs';
+import { root, run } from './run.mjs';
 import { setUp } from './set-up.mjs';
 
 setUp();
 const fix = process.argv.includes('--fix');
 run(['npx', 'biome', fix ? 'check' : 'ci', ...(fix ? ['--write'] : []), '.']);
 run(['npx', 'tsc', '--noEmit', '-p', 'tsconfig.json']);
+
+const sources = ['native', 'bindings'].flatMap((folder) =>
+  readdirSync(`${root}/${folder}`, { recursive: true })
+    .filter((file) => /\.(cpp|h)$/.test(file))
+    .map((file) => `${folder}/${file}`),
+);
+run(['clang-format', ...(fix ? ['-i'] : ['--dry-run', '-Werror']), ...sources]);

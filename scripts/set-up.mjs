@@ -8,6 +8,7 @@ const packages = {
   'g++': 'g++',
   cmake: 'cmake',
   ninja: 'ninja-build',
+  'clang-format': 'clang-format',
 };
 const headers = {
   '/usr/include/hwy/highway.h': 'libhwy-dev',

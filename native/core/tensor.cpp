@@ -72,7 +72,7 @@ std::shared_ptr<Storage> Storage::allocate(size_t bytes) {
     ::madvise(data, bytes, MADV_HUGEPAGE);
     storage->data_ = data;
   } else {
-    storage->data_ = ::operator new(bytes == 0 ? 1 : bytes, std::align_val_t{kAlignment});
+    storage->data_ = ::operator new (bytes == 0 ? 1 : bytes, std::align_val_t{kAlignment});
     std::memset(storage->data_, 0, bytes);
   }
   return storage;
@@ -91,7 +91,7 @@ Storage::~Storage() {
   if (bytes_ >= kMapped) {
     ::munmap(data_, bytes_);
   } else {
-    ::operator delete(data_, std::align_val_t{kAlignment});
+    ::operator delete (data_, std::align_val_t{kAlignment});
   }
 }
 

@@ -80,8 +80,8 @@ class ThreadPool::Impl {
     chunksPerUnit_ = (chunks + units - 1) / units;
     failure_ = nullptr;
     done_.store(0, std::memory_order_relaxed);
-    const uint64_t generation = (generationOf(ticket_.load(std::memory_order_relaxed)) + 1) &
-                                ((uint64_t{1} << 24) - 1);
+    const uint64_t generation =
+        (generationOf(ticket_.load(std::memory_order_relaxed)) + 1) & ((uint64_t{1} << 24) - 1);
     ticket_.store(makeTicket(generation, static_cast<uint64_t>(units)));
     if (sleepers_.load() > 0) {
       { const std::lock_guard lock(mutex_); }

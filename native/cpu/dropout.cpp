@@ -16,8 +16,7 @@ struct Keep {
   float keep, scale;
   template <class D, class V>
   HWY_INLINE V operator()(D d, V x, V uniform) const {
-    return hn::IfThenElseZero(hn::Lt(uniform, hn::Set(d, keep)),
-                              hn::Mul(x, hn::Set(d, scale)));
+    return hn::IfThenElseZero(hn::Lt(uniform, hn::Set(d, keep)), hn::Mul(x, hn::Set(d, scale)));
   }
 };
 

@@ -13,21 +13,21 @@ namespace polydomain::cpu {
 namespace HWY_NAMESPACE {
 
 // One functor per function; `Parameters` where it has any.
-#define POLYDOMAIN_UNARY(Name, expression)                                 \
-  struct Name {                                                            \
-    [[maybe_unused]] Parameters parameters;                                \
-    template <class D, class V>                                            \
-    HWY_INLINE V operator()([[maybe_unused]] D d, V x) const {             \
-      return expression;                                                   \
-    }                                                                      \
+#define POLYDOMAIN_UNARY(Name, expression)                     \
+  struct Name {                                                \
+    [[maybe_unused]] Parameters parameters;                    \
+    template <class D, class V>                                \
+    HWY_INLINE V operator()([[maybe_unused]] D d, V x) const { \
+      return expression;                                       \
+    }                                                          \
   };
-#define POLYDOMAIN_BINARY(Name, expression)                                \
-  struct Name {                                                            \
-    [[maybe_unused]] Parameters parameters;                                \
-    template <class D, class V>                                            \
-    HWY_INLINE V operator()([[maybe_unused]] D d, V a, V b) const {        \
-      return expression;                                                   \
-    }                                                                      \
+#define POLYDOMAIN_BINARY(Name, expression)                         \
+  struct Name {                                                     \
+    [[maybe_unused]] Parameters parameters;                         \
+    template <class D, class V>                                     \
+    HWY_INLINE V operator()([[maybe_unused]] D d, V a, V b) const { \
+      return expression;                                            \
+    }                                                               \
   };
 
 POLYDOMAIN_UNARY(Neg, hn::Neg(x))
@@ -62,9 +62,9 @@ POLYDOMAIN_BINARY(Div, hn::Div(a, b))
 // A NaN on either side wins.
 POLYDOMAIN_BINARY(Maximum, hn::IfThenElse(hn::Or(hn::Gt(a, b), hn::Ne(a, a)), a, b))
 POLYDOMAIN_BINARY(Minimum, hn::IfThenElse(hn::Or(hn::Lt(a, b), hn::Ne(a, a)), a, b))
-POLYDOMAIN_BINARY(Step, hn::IfThenElseZero(hn::Ge(a, b),
-                                           hn::IfThenElse(hn::Gt(a, b), hn::Set(d, 1.0f),
-                                                          hn::Set(d, 0.5f))))
+POLYDOMAIN_BINARY(Step,
+                  hn::IfThenElseZero(hn::Ge(a, b), hn::IfThenElse(hn::Gt(a, b), hn::Set(d, 1.0f),
+                                                                  hn::Set(d, 0.5f))))
 POLYDOMAIN_BINARY(ReluGradient, hn::IfThenElseZero(hn::Gt(b, hn::Zero(d)), a))
 POLYDOMAIN_BINARY(SigmoidGradient, hn::Mul(a, hn::Mul(b, hn::Sub(hn::Set(d, 1.0f), b))))
 POLYDOMAIN_BINARY(TanhGradient, hn::Mul(a, hn::NegMulAdd(b, b, hn::Set(d, 1.0f))))
@@ -75,13 +75,11 @@ POLYDOMAIN_BINARY(AbsGradient,
                   hn::IfThenZeroElse(hn::Eq(b, hn::Zero(d)),
                                      hn::IfThenElse(hn::Lt(b, hn::Zero(d)), hn::Neg(a), a)))
 POLYDOMAIN_BINARY(SoftplusGradient, hn::Mul(a, sigmoid(d, b)))
-POLYDOMAIN_BINARY(ClipGradient,
-                  hn::IfThenElseZero(hn::And(hn::Ge(b, hn::Set(d, parameters.p)),
-                                             hn::Le(b, hn::Set(d, parameters.q))),
-                                     a))
+POLYDOMAIN_BINARY(ClipGradient, hn::IfThenElseZero(hn::And(hn::Ge(b, hn::Set(d, parameters.p)),
+                                                           hn::Le(b, hn::Set(d, parameters.q))),
+                                                   a))
 POLYDOMAIN_BINARY(ActivationGradient,
-                  hn::IfThenElseZero(hn::Gt(b, hn::Zero(d)),
-                                     hn::Mul(a, hn::Set(d, parameters.p))))
+                  hn::IfThenElseZero(hn::Gt(b, hn::Zero(d)), hn::Mul(a, hn::Set(d, parameters.p))))
 
 #undef POLYDOMAIN_UNARY
 #undef POLYDOMAIN_BINARY
@@ -89,20 +87,34 @@ POLYDOMAIN_BINARY(ActivationGradient,
 void unaryRange(Unary function, Parameters parameters, const float* x, float* y, int64_t count) {
   const Stream in{x};
   switch (function) {
-    case Unary::kNeg: return transform(Neg{parameters}, count, y, in);
-    case Unary::kExp: return transform(Exp{parameters}, count, y, in);
-    case Unary::kLog: return transform(Log{parameters}, count, y, in);
-    case Unary::kSqrt: return transform(Sqrt{parameters}, count, y, in);
-    case Unary::kSquare: return transform(Square{parameters}, count, y, in);
-    case Unary::kAbs: return transform(Abs{parameters}, count, y, in);
-    case Unary::kRelu: return transform(Relu{parameters}, count, y, in);
-    case Unary::kSigmoid: return transform(Sigmoid{parameters}, count, y, in);
-    case Unary::kTanh: return transform(Tanh{parameters}, count, y, in);
-    case Unary::kSoftplus: return transform(Softplus{parameters}, count, y, in);
-    case Unary::kReciprocal: return transform(Reciprocal{parameters}, count, y, in);
-    case Unary::kScale: return transform(Scale{parameters}, count, y, in);
-    case Unary::kAddScalar: return transform(AddScalar{parameters}, count, y, in);
-    case Unary::kClip: return transform(Clip{parameters}, count, y, in);
+    case Unary::kNeg:
+      return transform(Neg{parameters}, count, y, in);
+    case Unary::kExp:
+      return transform(Exp{parameters}, count, y, in);
+    case Unary::kLog:
+      return transform(Log{parameters}, count, y, in);
+    case Unary::kSqrt:
+      return transform(Sqrt{parameters}, count, y, in);
+    case Unary::kSquare:
+      return transform(Square{parameters}, count, y, in);
+    case Unary::kAbs:
+      return transform(Abs{parameters}, count, y, in);
+    case Unary::kRelu:
+      return transform(Relu{parameters}, count, y, in);
+    case Unary::kSigmoid:
+      return transform(Sigmoid{parameters}, count, y, in);
+    case Unary::kTanh:
+      return transform(Tanh{parameters}, count, y, in);
+    case Unary::kSoftplus:
+      return transform(Softplus{parameters}, count, y, in);
+    case Unary::kReciprocal:
+      return transform(Reciprocal{parameters}, count, y, in);
+    case Unary::kScale:
+      return transform(Scale{parameters}, count, y, in);
+    case Unary::kAddScalar:
+      return transform(AddScalar{parameters}, count, y, in);
+    case Unary::kClip:
+      return transform(Clip{parameters}, count, y, in);
     case Unary::kPower:
       for (int64_t i = 0; i < count; ++i) {
         y[i] = static_cast<float>(
@@ -115,33 +127,48 @@ void unaryRange(Unary function, Parameters parameters, const float* x, float* y,
 template <class A, class B>
 void binaryOperands(Binary function, Parameters parameters, A a, B b, float* c, int64_t count) {
   switch (function) {
-    case Binary::kAdd: return transform(Add{parameters}, count, c, a, b);
-    case Binary::kSub: return transform(Sub{parameters}, count, c, a, b);
-    case Binary::kMul: return transform(Mul{parameters}, count, c, a, b);
-    case Binary::kDiv: return transform(Div{parameters}, count, c, a, b);
-    case Binary::kMaximum: return transform(Maximum{parameters}, count, c, a, b);
-    case Binary::kMinimum: return transform(Minimum{parameters}, count, c, a, b);
-    case Binary::kStep: return transform(Step{parameters}, count, c, a, b);
-    default: break;
+    case Binary::kAdd:
+      return transform(Add{parameters}, count, c, a, b);
+    case Binary::kSub:
+      return transform(Sub{parameters}, count, c, a, b);
+    case Binary::kMul:
+      return transform(Mul{parameters}, count, c, a, b);
+    case Binary::kDiv:
+      return transform(Div{parameters}, count, c, a, b);
+    case Binary::kMaximum:
+      return transform(Maximum{parameters}, count, c, a, b);
+    case Binary::kMinimum:
+      return transform(Minimum{parameters}, count, c, a, b);
+    case Binary::kStep:
+      return transform(Step{parameters}, count, c, a, b);
+    default:
+      break;
   }
   // Gradient functions take operands of one shape.
   if constexpr (std::is_same_v<A, Stream> && std::is_same_v<B, Stream>) {
     switch (function) {
-      case Binary::kReluGradient: return transform(ReluGradient{parameters}, count, c, a, b);
+      case Binary::kReluGradient:
+        return transform(ReluGradient{parameters}, count, c, a, b);
       case Binary::kSigmoidGradient:
         return transform(SigmoidGradient{parameters}, count, c, a, b);
-      case Binary::kTanhGradient: return transform(TanhGradient{parameters}, count, c, a, b);
-      case Binary::kSqrtGradient: return transform(SqrtGradient{parameters}, count, c, a, b);
+      case Binary::kTanhGradient:
+        return transform(TanhGradient{parameters}, count, c, a, b);
+      case Binary::kSqrtGradient:
+        return transform(SqrtGradient{parameters}, count, c, a, b);
       case Binary::kReciprocalGradient:
         return transform(ReciprocalGradient{parameters}, count, c, a, b);
-      case Binary::kSquareGradient: return transform(SquareGradient{parameters}, count, c, a, b);
-      case Binary::kAbsGradient: return transform(AbsGradient{parameters}, count, c, a, b);
+      case Binary::kSquareGradient:
+        return transform(SquareGradient{parameters}, count, c, a, b);
+      case Binary::kAbsGradient:
+        return transform(AbsGradient{parameters}, count, c, a, b);
       case Binary::kSoftplusGradient:
         return transform(SoftplusGradient{parameters}, count, c, a, b);
-      case Binary::kClipGradient: return transform(ClipGradient{parameters}, count, c, a, b);
+      case Binary::kClipGradient:
+        return transform(ClipGradient{parameters}, count, c, a, b);
       case Binary::kActivationGradient:
         return transform(ActivationGradient{parameters}, count, c, a, b);
-      default: break;
+      default:
+        break;
     }
   }
 }

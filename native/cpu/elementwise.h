@@ -8,7 +8,17 @@
 namespace polydomain::cpu {
 
 enum class Unary : uint8_t {
-  kNeg, kExp, kLog, kSqrt, kSquare, kAbs, kRelu, kSigmoid, kTanh, kSoftplus, kReciprocal,
+  kNeg,
+  kExp,
+  kLog,
+  kSqrt,
+  kSquare,
+  kAbs,
+  kRelu,
+  kSigmoid,
+  kTanh,
+  kSoftplus,
+  kReciprocal,
   kScale,      // x p
   kAddScalar,  // x + p
   kPower,      // x^p
@@ -16,15 +26,24 @@ enum class Unary : uint8_t {
 };
 
 enum class Binary : uint8_t {
-  kAdd, kSub, kMul, kDiv, kMaximum, kMinimum,
+  kAdd,
+  kSub,
+  kMul,
+  kDiv,
+  kMaximum,
+  kMinimum,
   kStep,  // 1 where a > b, 1/2 where a = b, 0 elsewhere
   // Gradients: a is the output's gradient, b the forward output y or, where it says so, input x.
-  kReluGradient, kSigmoidGradient, kTanhGradient, kSqrtGradient, kReciprocalGradient,
-  kSquareGradient,      // x
-  kAbsGradient,         // x
-  kSoftplusGradient,    // x
-  kClipGradient,        // x in [p, q]
-  kActivationGradient   // of relu, then dropout: a p where y > 0
+  kReluGradient,
+  kSigmoidGradient,
+  kTanhGradient,
+  kSqrtGradient,
+  kReciprocalGradient,
+  kSquareGradient,     // x
+  kAbsGradient,        // x
+  kSoftplusGradient,   // x
+  kClipGradient,       // x in [p, q]
+  kActivationGradient  // of relu, then dropout: a p where y > 0
 };
 
 // The parameters p and q of the functions above.

@@ -13,8 +13,8 @@ namespace polydomain::cpu {
 namespace HWY_NAMESPACE {
 
 // out[c] = sum over positions; one pass per group of columns keeps the sums in registers.
-void sumPositions(const UniqueIds::Position* positions, int64_t count,
-                  const RowGradient* gradients, int64_t dim, float* out) {
+void sumPositions(const UniqueIds::Position* positions, int64_t count, const RowGradient* gradients,
+                  int64_t dim, float* out) {
   const hn::ScalableTag<float> d;
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
   const auto row = [&](int64_t p) HWY_ATTR {
@@ -95,7 +95,8 @@ void UniqueIds::build(int64_t tableRows, std::span<const std::span<const int32_t
   offsets_.clear();
   for (const std::span<const int32_t>& list : lists) {
     for (size_t r = 0; r < list.size(); ++r) {
-      if (r + kAhead < list.size()) __builtin_prefetch(&stamps_[static_cast<size_t>(list[r + kAhead])]);
+      if (r + kAhead < list.size())
+        __builtin_prefetch(&stamps_[static_cast<size_t>(list[r + kAhead])]);
       Stamp& stamp = stamps_[static_cast<size_t>(list[r])];
       if (stamp.generation != generation_) {
         stamp = {generation_, static_cast<int32_t>(ids_.size())};

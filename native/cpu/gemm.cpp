@@ -104,12 +104,11 @@ void multiplyBlock(const LeftOperand& a, const float* packed, int64_t rows, int6
 }
 
 // One row of the epilogue; uniform is null without dropout.
-void finishRow(const GemmEpilogue& epilogue, const float* gate, const float* uniform,
-               int64_t first, int64_t count, float* c) {
+void finishRow(const GemmEpilogue& epilogue, const float* gate, const float* uniform, int64_t first,
+               int64_t count, float* c) {
   const FloatTag d;
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
-  const auto finish = [&](FloatVector x, FloatVector bias, FloatVector g,
-                          FloatVector u) HWY_ATTR {
+  const auto finish = [&](FloatVector x, FloatVector bias, FloatVector g, FloatVector u) HWY_ATTR {
     if (epilogue.bias != nullptr) x = hn::Add(x, bias);
     // x < 0 ? 0 : x keeps a NaN, which Max would lose.
     if (epilogue.relu) x = hn::IfThenZeroElse(hn::Lt(x, hn::Zero(d)), x);

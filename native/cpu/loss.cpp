@@ -25,8 +25,8 @@ double bceSum(const float* logits, const float* labels, int64_t count) {
   auto sum = hn::Zero(wide);
   int64_t i = 0;
   for (; i + lanes <= count; i += lanes) {
-    const auto loss = crossEntropy(narrow, hn::LoadU(narrow, logits + i),
-                                   hn::LoadU(narrow, labels + i));
+    const auto loss =
+        crossEntropy(narrow, hn::LoadU(narrow, logits + i), hn::LoadU(narrow, labels + i));
     sum = hn::Add(sum, hn::PromoteTo(wide, loss));
   }
   if (i < count) {
@@ -46,8 +46,7 @@ struct BceGradient {
   }
 };
 
-void bceGradient(const float* logits, const float* labels, float scale, float* out,
-                 int64_t count) {
+void bceGradient(const float* logits, const float* labels, float scale, float* out, int64_t count) {
   transform(BceGradient{scale}, count, out, Stream{logits}, Stream{labels});
 }
 
@@ -81,8 +80,8 @@ float bceWithLogits(ThreadPool& pool, const float* logits, const float* labels, 
   return static_cast<float>(sum / static_cast<double>(rows));
 }
 
-void bceWithLogitsGradient(ThreadPool& pool, const float* logits, const float* labels,
-                           float scale, float* out, int64_t rows) {
+void bceWithLogitsGradient(ThreadPool& pool, const float* logits, const float* labels, float scale,
+                           float* out, int64_t rows) {
   forChunks(pool, rows, kBlock, [&](int64_t begin, int64_t end) {
     HWY_DYNAMIC_DISPATCH(bceGradient)
     (logits + begin, labels + begin, scale, out + begin, end - begin);

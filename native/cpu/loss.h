@@ -11,7 +11,7 @@ namespace polydomain::cpu {
 float bceWithLogits(ThreadPool& pool, const float* logits, const float* labels, int64_t rows);
 
 // out[i] = (sigmoid(z[i]) - y[i]) scale; out may be logits.
-void bceWithLogitsGradient(ThreadPool& pool, const float* logits, const float* labels,
-                           float scale, float* out, int64_t rows);
+void bceWithLogitsGradient(ThreadPool& pool, const float* logits, const float* labels, float scale,
+                           float* out, int64_t rows);
 
 }  // namespace polydomain::cpu

@@ -40,8 +40,8 @@ struct AdagradRule {
   HWY_INLINE void operator()(Lanes& x) const {
     x.s0 = hn::MulAdd(x.g, x.g, x.s0);
     const FloatVector root = hn::Sqrt(hn::Add(x.s0, set(start)));
-    const FloatVector step = hn::Div(hn::Mul(set(s.learningRate), x.g),
-                                     hn::Add(root, set(s.epsilon)));
+    const FloatVector step =
+        hn::Div(hn::Mul(set(s.learningRate), x.g), hn::Add(root, set(s.epsilon)));
     x.w = hn::Sub(x.w, step);
   }
 };
@@ -55,8 +55,7 @@ struct AdamRule {
     x.s0 = hn::MulAdd(set(1.0f - s.beta1), hn::Sub(x.g, x.s0), x.s0);
     x.s1 = hn::MulAdd(set(1.0f - s.beta2), hn::Mul(x.g, x.g), hn::Mul(set(s.beta2), x.s1));
     const FloatVector root = hn::Div(hn::Sqrt(x.s1), set(s.biasCorrection2Sqrt));
-    const FloatVector step =
-        hn::Div(hn::Mul(set(s.stepSize), x.s0), hn::Add(root, set(s.epsilon)));
+    const FloatVector step = hn::Div(hn::Mul(set(s.stepSize), x.s0), hn::Add(root, set(s.epsilon)));
     x.w = hn::Sub(x.w, step);
   }
 };

@@ -39,7 +39,8 @@ HWY_INLINE void multiply(D d, V x, uint32_t factor, V* high, V* low) {
   const hn::RepartitionToWide<D> dw;
   const V m = hn::Set(d, factor);
   const V even = hn::BitCast(d, hn::MulEven(x, m));
-  const V odd = hn::BitCast(d, hn::MulEven(hn::BitCast(d, hn::ShiftRight<32>(hn::BitCast(dw, x))), m));
+  const V odd =
+      hn::BitCast(d, hn::MulEven(hn::BitCast(d, hn::ShiftRight<32>(hn::BitCast(dw, x))), m));
   const V oddLow = hn::BitCast(d, hn::ShiftLeft<32>(hn::BitCast(dw, odd)));
   const V evenHigh = hn::BitCast(d, hn::ShiftRight<32>(hn::BitCast(dw, even)));
   *low = hn::OddEven(oddLow, even);

@@ -94,8 +94,7 @@ void sumMiddle(ThreadPool& pool, const float* x, int64_t outer, int64_t reduced,
   if (inner == 1 && reduced <= kChunkElements) {
     forChunks(pool, outer, rowsPerChunk(reduced), [&](int64_t begin, int64_t end) {
       for (int64_t o = begin; o < end; ++o) {
-        y[o] = static_cast<float>(
-            scale * HWY_DYNAMIC_DISPATCH(sumRange)(x + o * reduced, reduced));
+        y[o] = static_cast<float>(scale * HWY_DYNAMIC_DISPATCH(sumRange)(x + o * reduced, reduced));
       }
     });
     return;

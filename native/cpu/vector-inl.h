@@ -131,8 +131,7 @@ HWY_INLINE V log(D d, V x) {
   const auto offset = hn::Set(di, 0x3f3504f3);
   const auto exponent = hn::ShiftRight<23>(hn::Sub(bits, offset));
   const V m = hn::BitCast(d, hn::Sub(bits, hn::ShiftLeft<23>(exponent)));
-  const V e = hn::Sub(hn::ConvertTo(d, exponent),
-                      hn::IfThenElseZero(subnormal, hn::Set(d, 23.0f)));
+  const V e = hn::Sub(hn::ConvertTo(d, exponent), hn::IfThenElseZero(subnormal, hn::Set(d, 23.0f)));
   const V f = hn::Sub(m, hn::Set(d, 1.0f));
   const V s = hn::Div(f, hn::Add(f, hn::Set(d, 2.0f)));
   const V z = hn::Mul(s, s);

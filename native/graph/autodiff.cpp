@@ -41,8 +41,8 @@ std::vector<bool> reaching(const Graph& graph, ValueId loss, const std::vector<V
 std::vector<ValueId> appendBackward(Graph& graph, ValueId loss,
                                     const std::vector<ValueId>& values) {
   if (elementCount(graph[loss].type.shape) != 1) {
-    throw Error(ErrorKind::kShape, "backward: loss " + toString(graph[loss].type.shape) +
-                                       "; expected a scalar");
+    throw Error(ErrorKind::kShape,
+                "backward: loss " + toString(graph[loss].type.shape) + "; expected a scalar");
   }
   const std::vector<bool> reaches = reaching(graph, loss, values);
   std::vector<ValueId> gradients(static_cast<size_t>(loss) + 1, kNoValue);

@@ -19,11 +19,10 @@ ValueId Graph::add(const std::string& op, std::vector<ValueId> inputs, Attribute
   const OpDefinition& definition = OpRegistry::instance().find(op);
   const auto count = static_cast<int>(inputs.size());
   if (count < definition.minInputs || count > definition.maxInputs) {
-    throw Error(ErrorKind::kShape,
-                op + ": " + std::to_string(count) + " inputs; expected " +
-                    (definition.minInputs == definition.maxInputs
-                         ? std::to_string(definition.minInputs)
-                         : "at least " + std::to_string(definition.minInputs)));
+    throw Error(ErrorKind::kShape, op + ": " + std::to_string(count) + " inputs; expected " +
+                                       (definition.minInputs == definition.maxInputs
+                                            ? std::to_string(definition.minInputs)
+                                            : "at least " + std::to_string(definition.minInputs)));
   }
   std::vector<TensorType> types;
   types.reserve(inputs.size());

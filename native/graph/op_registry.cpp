@@ -40,8 +40,8 @@ template <typename Value>
 Value Attributes::get(const std::string& name) const {
   const auto found = values_.find(name);
   if (found == values_.end()) {
-    throw Error(ErrorKind::kConfig, "attribute '" + name + "' is missing: expected " +
-                                        kindOf<Value>());
+    throw Error(ErrorKind::kConfig,
+                "attribute '" + name + "' is missing: expected " + kindOf<Value>());
   }
   if (const Value* value = std::get_if<Value>(&found->second)) return *value;
   if constexpr (std::is_same_v<Value, double>) {
@@ -49,8 +49,8 @@ Value Attributes::get(const std::string& name) const {
       return static_cast<double>(*integer);
     }
   }
-  throw Error(ErrorKind::kConfig, "attribute '" + name + "' is of the wrong kind: expected " +
-                                      kindOf<Value>());
+  throw Error(ErrorKind::kConfig,
+              "attribute '" + name + "' is of the wrong kind: expected " + kindOf<Value>());
 }
 
 template bool Attributes::get(const std::string&) const;
@@ -87,9 +87,10 @@ const OpDefinition& OpRegistry::find(const std::string& name) const {
       distance = d;
     }
   }
-  throw Error(ErrorKind::kConfig,
-              "unknown op '" + name + "'" +
-                  (nearest.empty() ? std::string() : ": the nearest known one is '" + nearest + "'"));
+  throw Error(
+      ErrorKind::kConfig,
+      "unknown op '" + name + "'" +
+          (nearest.empty() ? std::string() : ": the nearest known one is '" + nearest + "'"));
 }
 
 std::vector<std::string> OpRegistry::names() const {

@@ -32,8 +32,7 @@ void requireFloat32(const char* op, std::span<const TensorType> inputs) {
 
 void requireRank(const char* op, std::span<const TensorType> inputs, size_t index, size_t rank) {
   if (inputs[index].shape.size() == rank) return;
-  throwShape(op, inputs,
-             std::to_string(rank) + " dimensions of input " + std::to_string(index));
+  throwShape(op, inputs, std::to_string(rank) + " dimensions of input " + std::to_string(index));
 }
 
 Shape broadcastShape(const char* op, std::span<const TensorType> inputs) {

@@ -88,8 +88,8 @@ void unaryKernel(const RunContext& context, const Attributes& attributes,
 template <Binary function>
 void binaryKernel(const RunContext& context, const Attributes& attributes,
                   std::span<const TensorView> inputs, const TensorView& output) {
-  cpu::binary(context.pool, function, binaryParameters<function>(attributes), inputs[0],
-              inputs[1], output);
+  cpu::binary(context.pool, function, binaryParameters<function>(attributes), inputs[0], inputs[1],
+              output);
 }
 
 template <int value>
@@ -138,8 +138,7 @@ std::vector<ValueId> divBackward(Graph& graph, ValueId node, ValueId gradient,
   const ValueId scaled = graph.add("div", {gradient, in[1]});
   if (wanted[0]) gradients[0] = sumToLike(graph, scaled, in[0]);
   if (wanted[1]) {
-    gradients[1] =
-        graph.add("neg", {sumToLike(graph, graph.add("mul", {scaled, node}), in[1])});
+    gradients[1] = graph.add("neg", {sumToLike(graph, graph.add("mul", {scaled, node}), in[1])});
   }
   return gradients;
 }
@@ -163,8 +162,7 @@ std::vector<ValueId> passBackward(Graph&, ValueId, ValueId gradient, std::span<c
   return {gradient};
 }
 
-std::vector<ValueId> negBackward(Graph& graph, ValueId, ValueId gradient,
-                                 std::span<const bool>) {
+std::vector<ValueId> negBackward(Graph& graph, ValueId, ValueId gradient, std::span<const bool>) {
   return {graph.add("neg", {gradient})};
 }
 
@@ -209,7 +207,8 @@ std::vector<ValueId> powBackward(Graph& graph, ValueId node, ValueId gradient,
 }
 
 template <OpName name, Unary function>
-void addUnary(OpRegistry& registry, BackwardRule backward, TypeRule type = unaryType<name, function>) {
+void addUnary(OpRegistry& registry, BackwardRule backward,
+              TypeRule type = unaryType<name, function>) {
   registry.add({name.text, 1, 1, type, backward, unaryKernel<function>, true});
 }
 

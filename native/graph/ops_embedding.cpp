@@ -146,8 +146,7 @@ std::vector<ValueId> gatherConcatBackward(Graph& graph, ValueId node, ValueId gr
   for (size_t i = 0; i < fields; ++i) {
     const int64_t dim = graph[in[i]].type.shape[1];
     if (wanted[i]) {
-      const ValueId field =
-          graph.add("slice", {gradient}, {{"start", start}, {"length", dim}});
+      const ValueId field = graph.add("slice", {gradient}, {{"start", start}, {"length", dim}});
       gradients[i] = graph.add("row_gradient", {field, in[fields + i]});
     }
     start += dim;

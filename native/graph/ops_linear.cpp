@@ -58,8 +58,7 @@ void linearKernel(const RunContext& context, const Attributes& attributes,
   epilogue.relu = attributes.get<bool>("relu", false);
   epilogue.keep = static_cast<float>(attributes.get<double>("keep", 1.0));
   if (epilogue.keep < 1.0f) {
-    epilogue.dropoutKey = {context.seed,
-                           static_cast<uint64_t>(attributes.get<int64_t>("stream")),
+    epilogue.dropoutKey = {context.seed, static_cast<uint64_t>(attributes.get<int64_t>("stream")),
                            context.step};
   }
   const int64_t in = inputs[1].shape[1];
@@ -159,8 +158,9 @@ TensorType matmulType(const Attributes& attributes, std::span<const TensorType> 
   const int64_t m = inputs[0].shape[ta ? 1 : 0];
   const int64_t n = inputs[1].shape[tb ? 0 : 1];
   if (inputs[0].shape[ta ? 0 : 1] != inputs[1].shape[tb ? 1 : 0]) {
-    throwShape("matmul", inputs, "equal inner dimensions (transposeA " + std::to_string(ta) +
-                                     ", transposeB " + std::to_string(tb) + ")");
+    throwShape("matmul", inputs,
+               "equal inner dimensions (transposeA " + std::to_string(ta) + ", transposeB " +
+                   std::to_string(tb) + ")");
   }
   if (n == kRows) throwShape("matmul", inputs, "the run-time rows not as the result's columns");
   return {DType::kFloat32, {m, n}};
@@ -218,8 +218,7 @@ std::vector<ValueId> transposeBackward(Graph& graph, ValueId, ValueId gradient,
 void registerLinearOps(OpRegistry& registry) {
   registry.add({"linear", 2, 3, linearType, linearBackward, linearKernel});
   registry.add({"linear_input_gradient", 2, 3, inputGradientType, nullptr, inputGradientKernel});
-  registry.add(
-      {"linear_weight_gradient", 2, 2, weightGradientType, nullptr, weightGradientKernel});
+  registry.add({"linear_weight_gradient", 2, 2, weightGradientType, nullptr, weightGradientKernel});
   registry.add({"column_sum", 1, 1, columnSumType, nullptr, columnSumKernel});
   registry.add({"matmul", 2, 2, matmulType, matmulBackward, matmulKernel});
   registry.add({"transpose", 1, 1, transposeType, transposeBackward, transposeKernel});

@@ -66,8 +66,7 @@ void sumKernel(const RunContext& context, const Attributes& attributes,
                std::span<const TensorView> inputs, const TensorView& output) {
   const Middle m = middleOf(attributes, inputs[0].shape);
   const double scale = mean && m.reduced > 0 ? 1.0 / static_cast<double>(m.reduced) : 1.0;
-  cpu::sumMiddle(context.pool, inputs[0].f32(), m.outer, m.reduced, m.inner, scale,
-                 output.f32());
+  cpu::sumMiddle(context.pool, inputs[0].f32(), m.outer, m.reduced, m.inner, scale, output.f32());
 }
 
 template <bool mean>
@@ -144,8 +143,8 @@ TensorType softmaxType(const Attributes& attributes, std::span<const TensorType>
 }
 
 template <bool logarithm>
-void softmaxKernel(const RunContext& context, const Attributes&,
-                   std::span<const TensorView> inputs, const TensorView& output) {
+void softmaxKernel(const RunContext& context, const Attributes&, std::span<const TensorView> inputs,
+                   const TensorView& output) {
   const int64_t width = output.shape.back();
   cpu::softmax(context.pool, logarithm, inputs[0].f32(), output.f32(), output.size() / width,
                width);
@@ -170,10 +169,10 @@ std::vector<ValueId> softmaxBackward(Graph& graph, ValueId node, ValueId gradien
 void registerReduceOps(OpRegistry& registry) {
   registry.add({"sum", 1, 1, reducedType<"sum">, sumBackward<false>, sumKernel<false>});
   registry.add({"mean", 1, 1, reducedType<"mean">, sumBackward<true>, sumKernel<true>});
-  registry.add({"sum_gradient", 2, 2, spreadType<"sum_gradient">, nullptr,
-                sumGradientKernel<false>});
-  registry.add({"mean_gradient", 2, 2, spreadType<"mean_gradient">, nullptr,
-                sumGradientKernel<true>});
+  registry.add(
+      {"sum_gradient", 2, 2, spreadType<"sum_gradient">, nullptr, sumGradientKernel<false>});
+  registry.add(
+      {"mean_gradient", 2, 2, spreadType<"mean_gradient">, nullptr, sumGradientKernel<true>});
   registry.add({"max", 1, 1, maxType<"max">, maxBackward, maxKernel});
   registry.add({"max_gradient", 3, 3, maxGradientType, nullptr, maxGradientKernel});
   registry.add({"sum_to_like", 2, 2, sumToLikeType, sumToLikeBackward, sumToLikeKernel});

@@ -44,8 +44,8 @@ TensorType reshapeType(const Attributes& attributes, std::span<const TensorType>
   return {inputs[0].type, shape};
 }
 
-void reshapeKernel(const RunContext& context, const Attributes&,
-                   std::span<const TensorView> inputs, const TensorView& output) {
+void reshapeKernel(const RunContext& context, const Attributes&, std::span<const TensorView> inputs,
+                   const TensorView& output) {
   if (inputs[0].data == output.data) return;
   const auto* from = static_cast<const char*>(inputs[0].data);
   auto* to = static_cast<char*>(output.data);
@@ -84,8 +84,8 @@ TensorType concatType(const Attributes&, std::span<const TensorType> inputs) {
   return {DType::kFloat32, shape};
 }
 
-void concatKernel(const RunContext& context, const Attributes&,
-                  std::span<const TensorView> inputs, const TensorView& output) {
+void concatKernel(const RunContext& context, const Attributes&, std::span<const TensorView> inputs,
+                  const TensorView& output) {
   const int64_t width = output.shape.back();
   const int64_t rows = outerSize(output.shape, output.shape.size() - 1);
   const int64_t stride = rowDistance(output);
@@ -93,8 +93,7 @@ void concatKernel(const RunContext& context, const Attributes&,
     float* to = output.f32() + begin * stride;
     for (const TensorView& input : inputs) {
       const int64_t from = rowDistance(input);
-      cpu::copyBlock(input.f32() + begin * from, from, to, stride, end - begin,
-                     input.shape.back());
+      cpu::copyBlock(input.f32() + begin * from, from, to, stride, end - begin, input.shape.back());
       to += input.shape.back();
     }
   });
@@ -121,8 +120,9 @@ TensorType sliceType(const Attributes& attributes, std::span<const TensorType> i
   const auto length = attributes.get<int64_t>("length");
   const int64_t size = inputs[0].shape.back();
   if (start < 0 || length < 0 || start > size || length > size - start) {
-    throwShape("slice", inputs, "a last dimension that holds [" + std::to_string(start) + ", " +
-                                    std::to_string(start) + " + " + std::to_string(length) + ")");
+    throwShape("slice", inputs,
+               "a last dimension that holds [" + std::to_string(start) + ", " +
+                   std::to_string(start) + " + " + std::to_string(length) + ")");
   }
   Shape shape = inputs[0].shape;
   shape.back() = length;
@@ -155,9 +155,9 @@ TensorType sliceGradientType(const Attributes& attributes, std::span<const Tenso
   const auto size = attributes.get<int64_t>("size");
   const int64_t length = inputs[0].shape.back();
   if (start < 0 || start > size || length > size - start) {
-    throwShape("slice_gradient", inputs, "a last dimension that fits into " +
-                                             std::to_string(size) + " columns at " +
-                                             std::to_string(start));
+    throwShape("slice_gradient", inputs,
+               "a last dimension that fits into " + std::to_string(size) + " columns at " +
+                   std::to_string(start));
   }
   Shape shape = inputs[0].shape;
   shape.back() = size;

@@ -75,9 +75,9 @@ class Program::Impl {
       for (int64_t row = 0; row < rows; ++row) {
         if (ids[row] >= 0 && ids[row] < spec.shape[0]) continue;
         throw Error(ErrorKind::kData, "input '" + inputNames_[input] + "', row " +
-                                          std::to_string(row) + ": id " +
-                                          std::to_string(ids[row]) + "; '" + spec.name +
-                                          "' has ids 0 to " + std::to_string(spec.shape[0] - 1));
+                                          std::to_string(row) + ": id " + std::to_string(ids[row]) +
+                                          "; '" + spec.name + "' has ids 0 to " +
+                                          std::to_string(spec.shape[0] - 1));
       }
     }
   }
@@ -168,9 +168,8 @@ class Program::Impl {
       throw Error(ErrorKind::kShape,
                   "program: output " + toString(shape) + "; expected [rows] or [rows, 1]");
     }
-    if (options_.mode != Mode::kPredict &&
-        (options_.loss < 0 || options_.loss >= graph.size() ||
-         elementCount(graph[options_.loss].type.shape) != 1)) {
+    if (options_.mode != Mode::kPredict && (options_.loss < 0 || options_.loss >= graph.size() ||
+                                            elementCount(graph[options_.loss].type.shape) != 1)) {
       throw Error(ErrorKind::kShape, "program: the loss is not a scalar of the graph");
     }
   }
@@ -215,8 +214,8 @@ class Program::Impl {
       TensorView& view = viewOf(v);
       view.type = node.type.type;
       view.shape = node.type.shape;
-      view.rowStride = elementsOf(Shape(view.shape.begin() + !view.shape.empty(),
-                                        view.shape.end()), 1);
+      view.rowStride =
+          elementsOf(Shape(view.shape.begin() + !view.shape.empty(), view.shape.end()), 1);
       if (!view.shape.empty() && view.shape[0] == kRows) rowValues_.push_back(v);
       if (node.kind == NodeKind::kInput) {
         inputs_.push_back(v);
@@ -226,9 +225,9 @@ class Program::Impl {
       const int parameter = space_.find(node.name);
       const ParameterSpec& spec = space_.parameter(parameter);
       if (spec.shape != node.type.shape) {
-        throw Error(ErrorKind::kShape, "parameter '" + node.name + "' is " +
-                                           toString(spec.shape) + " in the space and " +
-                                           toString(node.type.shape) + " in the graph");
+        throw Error(ErrorKind::kShape, "parameter '" + node.name + "' is " + toString(spec.shape) +
+                                           " in the space and " + toString(node.type.shape) +
+                                           " in the graph");
       }
       view.data = space_.data(parameter);
       if (spec.kind == ParameterKind::kTable) {
@@ -268,8 +267,8 @@ class Program::Impl {
     for (size_t i = 0; i < count; ++i) {
       const Node& table = graph_[node.inputs[i]];
       if (table.kind == NodeKind::kParameter && tableOf(node.inputs[i]) == nullptr) {
-        throw Error(ErrorKind::kTrace, "dense parameter '" + table.name +
-                                           "' is read by embedding; expected a table");
+        throw Error(ErrorKind::kTrace,
+                    "dense parameter '" + table.name + "' is read by embedding; expected a table");
       }
     }
     return count > 0 && known == count;
@@ -285,8 +284,8 @@ class Program::Impl {
   ValueId idInput(ValueId ids) const {
     while (isOp(graph_, ids, "reshape")) ids = graph_[ids].inputs[0];
     if (graph_[ids].kind == NodeKind::kInput) return ids;
-    throw Error(ErrorKind::kTrace, "the ids of an embedding come from op '" +
-                                       graph_[ids].op->name + "'; expected an input of the batch");
+    throw Error(ErrorKind::kTrace, "the ids of an embedding come from op '" + graph_[ids].op->name +
+                                       "'; expected an input of the batch");
   }
 
   // A slice whose only purpose is to name the columns of a row gradient is read where it lies.

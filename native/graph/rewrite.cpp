@@ -140,10 +140,10 @@ Rewritten rewriteBackward(const Graph& graph, const std::vector<ValueId>& keep) 
       return kNoValue;
     }
     const std::vector<ValueId>& factors = graph[product].inputs;
-    return copier.graph().add("linear_input_gradient",
-                              {copier.mapped(factors[0]), copier.mapped(factors[1]),
-                               copier.mapped(node.inputs[1])},
-                              node.attributes);
+    return copier.graph().add(
+        "linear_input_gradient",
+        {copier.mapped(factors[0]), copier.mapped(factors[1]), copier.mapped(node.inputs[1])},
+        node.attributes);
   };
   return copier.run(keep, rule);
 }

@@ -23,8 +23,7 @@ template <typename Items>
 auto& at(Items& items, int64_t index, const char* what) {
   if (index < 0 || index >= static_cast<int64_t>(items.size())) {
     throw Error(ErrorKind::kConfig, std::string(what) + " " + std::to_string(index) +
-                                        " is unknown; there are " +
-                                        std::to_string(items.size()));
+                                        " is unknown; there are " + std::to_string(items.size()));
   }
   return items[static_cast<size_t>(index)];
 }
@@ -193,8 +192,8 @@ class Session::Impl {
       } else if (name.starts_with("feature:")) {
         bound.sources.push_back(std::stoi(name.substr(8)));
       } else {
-        throw Error(ErrorKind::kConfig, "program input '" + name +
-                                            "'; expected domain, label or feature:<index>");
+        throw Error(ErrorKind::kConfig,
+                    "program input '" + name + "'; expected domain, label or feature:<index>");
       }
     }
     return bound;
@@ -255,8 +254,8 @@ class Session::Impl {
                      selectionOf(command.selection));
         return {};
       case CommandKind::kOuterStep:
-        outerStep(*space_, *at(optimizers_, command.optimizer, "optimizer"),
-                  markOf(command.target), *pool_);
+        outerStep(*space_, *at(optimizers_, command.optimizer, "optimizer"), markOf(command.target),
+                  *pool_);
         return {};
       case CommandKind::kRelease:
         space_->release(markOf(command.target));
@@ -341,8 +340,8 @@ class Session::Impl {
     order_ = at(orders, command.order, "row order");
     for (const int32_t row : order_) {
       if (row >= 0 && row < count) continue;
-      throw Error(ErrorKind::kData, "row order: row " + std::to_string(row) +
-                                        "; the domain has " + std::to_string(count) + " rows");
+      throw Error(ErrorKind::kData, "row order: row " + std::to_string(row) + "; the domain has " +
+                                        std::to_string(count) + " rows");
     }
   }
 
@@ -382,8 +381,8 @@ class Session::Impl {
       } catch (const Error& error) {
         if (error.kind() != ErrorKind::kTraining) throw;
         throw Error(ErrorKind::kTraining, "domain " + std::to_string(command.domain) + ", step " +
-                                              std::to_string(step) + " of its pass: " +
-                                              error.what());
+                                              std::to_string(step) +
+                                              " of its pass: " + error.what());
       }
       lossSum += static_cast<double>(bound.program->loss()) * static_cast<double>(run.rows);
       result.rows += run.rows;
@@ -504,9 +503,7 @@ Session::Session(std::shared_ptr<ParameterSpace> space, std::shared_ptr<ThreadPo
 Session::~Session() = default;
 int Session::addSplit(SplitData split) { return impl_->addSplit(std::move(split)); }
 int Session::addOptimizer(OptimizerSpec spec) { return impl_->addOptimizer(spec); }
-int Session::addSelection(Selection selection) {
-  return impl_->addSelection(std::move(selection));
-}
+int Session::addSelection(Selection selection) { return impl_->addSelection(std::move(selection)); }
 int Session::addTrainingProgram(const Graph& graph, ProgramOptions options) {
   return impl_->addProgram(graph, std::move(options), Mode::kTrain);
 }

@@ -101,7 +101,8 @@ StateFileReader::StateFileReader(const std::string& path) : path_(path) {
   std::rewind(file_);
   std::array<char, 8> magic{};
   left_ = size - static_cast<int64_t>(magic.size() + sizeof(uint64_t));
-  const bool ours = left_ >= 0 && std::fread(magic.data(), 1, magic.size(), file_) == magic.size() &&
+  const bool ours = left_ >= 0 &&
+                    std::fread(magic.data(), 1, magic.size(), file_) == magic.size() &&
                     magic == kMagic;
   if (!ours) fail("is not one of polydomain's");
   // Verified before anything is taken from it.

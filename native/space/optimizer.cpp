@@ -113,10 +113,9 @@ class OptimizerState::Impl {
       for (auto left = readValue<int64_t>(read); left > 0; --left) {
         const auto unit = readValue<uint32_t>(read);
         if (unit >= space_.unitCount(region)) {
-          throw Error(ErrorKind::kCheckpoint, "the checkpoint's optimizer names unit " +
-                                                  std::to_string(unit) + " beyond the " +
-                                                  std::to_string(space_.unitCount(region)) +
-                                                  " there are");
+          throw Error(ErrorKind::kCheckpoint,
+                      "the checkpoint's optimizer names unit " + std::to_string(unit) +
+                          " beyond the " + std::to_string(space_.unitCount(region)) + " there are");
         }
         read(values + unit * size, static_cast<size_t>(size) * sizeof(float));
       }

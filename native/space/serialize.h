@@ -25,8 +25,8 @@ Value readValue(const ParameterSpace::Read& read) {
 
 inline void requireEqual(int64_t found, int64_t expected, const char* what) {
   if (found == expected) return;
-  throw Error(ErrorKind::kCheckpoint, std::string("the checkpoint holds ") +
-                                          std::to_string(found) + " " + what + "; this model has " +
+  throw Error(ErrorKind::kCheckpoint, std::string("the checkpoint holds ") + std::to_string(found) +
+                                          " " + what + "; this model has " +
                                           std::to_string(expected));
 }
 
@@ -41,8 +41,7 @@ inline void readStore(const ParameterSpace::Read& read, int64_t units, UnitStore
   const auto size = readValue<int64_t>(read);
   if (size < 0 || size > units) {
     throw Error(ErrorKind::kCheckpoint, "the checkpoint holds " + std::to_string(size) +
-                                            " units of a region that has " +
-                                            std::to_string(units));
+                                            " units of a region that has " + std::to_string(units));
   }
   for (int64_t i = 0; i < size; ++i) {
     const auto unit = readValue<uint32_t>(read);

@@ -93,7 +93,8 @@ class ParameterSpace::Impl {
     for (const std::string& pattern : patterns) {
       bool any = false;
       for (size_t i = 0; i < parameters_.size(); ++i) {
-        if (pattern != "all" && !globMatches(pattern.c_str(), parameters_[i].name.c_str())) continue;
+        if (pattern != "all" && !globMatches(pattern.c_str(), parameters_[i].name.c_str()))
+          continue;
         selection[i] = any = true;
       }
       if (any) continue;
@@ -261,8 +262,8 @@ class ParameterSpace::Impl {
               int64_t stride) const {
     const Region& from = regions_[static_cast<size_t>(region)];
     const auto found = overlays_.find(domain);
-    const bool own = found != overlays_.end() &&
-                     specific_[static_cast<size_t>(parameterOfUnit(region, 0))];
+    const bool own =
+        found != overlays_.end() && specific_[static_cast<size_t>(parameterOfUnit(region, 0))];
     const UnitStore* store = own ? &found->second[static_cast<size_t>(region)] : nullptr;
     for (size_t i = 0; i < units.size(); ++i) {
       float* to = out + static_cast<int64_t>(i) * stride;
@@ -320,7 +321,8 @@ class ParameterSpace::Impl {
     std::copy(values.begin(), values.end(), store.values(store.insert(at).first));
   }
 
-  // --- Bytes --------------------------------------------------------------------------------------
+  // --- Bytes
+  // --------------------------------------------------------------------------------------
 
   void save(const Write& write) const {
     requireClosed("save");
@@ -573,8 +575,7 @@ class ParameterSpace::Impl {
     const auto [entry, isNew] = journal.stores[r].insert(unit);
     if (!isNew) return;
     const auto found = overlays_.find(domain);
-    const int64_t held =
-        found == overlays_.end() ? UnitStore::kNone : found->second[r].find(unit);
+    const int64_t held = found == overlays_.end() ? UnitStore::kNone : found->second[r].find(unit);
     journal.absent[r].push_back(held == UnitStore::kNone);
     if (held == UnitStore::kNone) return;
     std::memcpy(journal.stores[r].values(entry), found->second[r].values(held),
@@ -726,9 +727,7 @@ class ParameterSpace::Impl {
 ParameterSpace::ParameterSpace(std::vector<ParameterSpec> parameters, uint64_t seed)
     : impl_(std::make_unique<Impl>(std::move(parameters), seed)) {}
 ParameterSpace::~ParameterSpace() = default;
-int ParameterSpace::parameterCount() const {
-  return static_cast<int>(impl_->parameters().size());
-}
+int ParameterSpace::parameterCount() const { return static_cast<int>(impl_->parameters().size()); }
 const ParameterSpec& ParameterSpace::parameter(int index) const {
   return impl_->parameters()[static_cast<size_t>(index)];
 }
@@ -783,9 +782,7 @@ bool ParameterSpace::overlayOpen() const { return impl_->overlayOpen(); }
 bool ParameterSpace::hasOverlay(OverlayId domain) const { return impl_->hasOverlay(domain); }
 void ParameterSpace::dropOverlay(OverlayId domain) { impl_->drop(domain); }
 std::vector<OverlayId> ParameterSpace::overlays() const { return impl_->overlays(); }
-int64_t ParameterSpace::overlayUnits(OverlayId domain) const {
-  return impl_->overlayUnits(domain);
-}
+int64_t ParameterSpace::overlayUnits(OverlayId domain) const { return impl_->overlayUnits(domain); }
 int64_t ParameterSpace::overlayBytes() const { return impl_->overlayBytes(); }
 void ParameterSpace::gather(int region, OverlayId domain, std::span<const int32_t> units,
                             float* out, int64_t stride) const {

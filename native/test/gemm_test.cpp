@@ -37,7 +37,8 @@ class Gemm : public testing::TestWithParam<Case> {
     const Case& c = GetParam();
     double sum = 0.0, size = 0.0;
     for (int64_t i = 0; i < c.k; ++i) {
-      const float a = a_[static_cast<size_t>(c.a == Transpose::kNo ? row * c.k + i : i * c.m + row)];
+      const float a =
+          a_[static_cast<size_t>(c.a == Transpose::kNo ? row * c.k + i : i * c.m + row)];
       const float b =
           b_[static_cast<size_t>(c.b == Transpose::kNo ? i * c.n + column : column * c.k + i)];
       sum += static_cast<double>(a) * static_cast<double>(b);
@@ -90,14 +91,13 @@ TEST_P(Gemm, EpilogueAddsBiasThenReluThenDropout) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Shapes, Gemm,
-    testing::Values(Case{Transpose::kNo, Transpose::kYes, 1, 1, 1},
-                    Case{Transpose::kNo, Transpose::kYes, 33, 65, 300},
-                    Case{Transpose::kNo, Transpose::kNo, 100, 47, 513},
-                    Case{Transpose::kYes, Transpose::kNo, 29, 40, 257},
-                    Case{Transpose::kYes, Transpose::kYes, 17, 9, 3},
-                    Case{Transpose::kNo, Transpose::kYes, 256, 128, 64}));
+INSTANTIATE_TEST_SUITE_P(Shapes, Gemm,
+                         testing::Values(Case{Transpose::kNo, Transpose::kYes, 1, 1, 1},
+                                         Case{Transpose::kNo, Transpose::kYes, 33, 65, 300},
+                                         Case{Transpose::kNo, Transpose::kNo, 100, 47, 513},
+                                         Case{Transpose::kYes, Transpose::kNo, 29, 40, 257},
+                                         Case{Transpose::kYes, Transpose::kYes, 17, 9, 3},
+                                         Case{Transpose::kNo, Transpose::kYes, 256, 128, 64}));
 
 }  // namespace
 }  // namespace polydomain

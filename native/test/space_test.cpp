@@ -118,8 +118,8 @@ TEST(Space, LerpMovesWhatChangedByTheRate) {
   space.touch(1, rows);
   space.region(1)[3 * 4] += 10.0f;
   space.lerp(mark, 0.1f);
-  EXPECT_FLOAT_EQ(space.region(1)[3 * 4], before[static_cast<size_t>(
-                                              space.unitCount(0) * kDenseBlock + 12)] + 1.0f);
+  EXPECT_FLOAT_EQ(space.region(1)[3 * 4],
+                  before[static_cast<size_t>(space.unitCount(0) * kDenseBlock + 12)] + 1.0f);
   EXPECT_EQ(space.savedUnits(mark), 1);
   space.release(mark);
 }

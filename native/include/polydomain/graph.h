@@ -43,7 +43,6 @@ class Graph {
 // in descending order of the consumer, so the result does not depend on anything else.
 // The gradient of a parameter read by "embedding" is a "row_gradient" node, or "row_gradients" of
 // several: ids and gradient rows that the program sums and applies row by row.
-std::vector<ValueId> appendBackward(Graph& graph, ValueId loss,
-                                    const std::vector<ValueId>& values);
+std::vector<ValueId> appendBackward(Graph& graph, ValueId loss, const std::vector<ValueId>& values);
 
 }  // namespace polydomain

@@ -51,7 +51,8 @@ struct RunContext {
 };
 
 // Computes a node's output. Inputs and output are contiguous unless the op says otherwise; the
-// output never overlaps an input, except where the op is marked `inPlace` and input 0 is the output.
+// output never overlaps an input, except where the op is marked `inPlace` and input 0 is the
+// output.
 using Kernel = void (*)(const RunContext& context, const Attributes& attributes,
                         std::span<const TensorView> inputs, const TensorView& output);
 

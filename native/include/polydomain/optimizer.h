@@ -18,7 +18,7 @@ struct OptimizerSpec {
   float beta1 = 0.9f, beta2 = 0.999f;
   float epsilon = 1e-8f;  // Adagrad: 1e-10 in PyTorch
   EpsilonForm epsilonForm = EpsilonForm::kTorch;
-  float weightDecay = 0.0f;  // coupled L2 (g += weightDecay * w); AdamW: decoupled
+  float weightDecay = 0.0f;         // coupled L2 (g += weightDecay * w); AdamW: decoupled
   float initialAccumulator = 0.0f;  // Adagrad
   // Number of state values per weight: SGD 0 or 1 (momentum), Adagrad 1, Adam 2.
   int stateCount() const;

@@ -43,13 +43,13 @@ class Program {
   struct Run {
     ThreadPool* pool = nullptr;
     int64_t rows = 0;
-    uint64_t seed = 0, step = 0;           // of dropout
-    std::vector<InputColumn> inputs;       // in the order of inputNames()
-    OptimizerState* optimizer = nullptr;   // kTrain
-    GradientBuffer* gradients = nullptr;   // kGradient
+    uint64_t seed = 0, step = 0;          // of dropout
+    std::vector<InputColumn> inputs;      // in the order of inputNames()
+    OptimizerState* optimizer = nullptr;  // kTrain
+    GradientBuffer* gradients = nullptr;  // kGradient
     float gradientScale = 1.0f;
-    OverlayId overlay = -1;                // kEvaluate, kPredict: whose effective values to read
-    const float* dense = nullptr;          // kEvaluate, kPredict: dense slab to read (else shared)
+    OverlayId overlay = -1;        // kEvaluate, kPredict: whose effective values to read
+    const float* dense = nullptr;  // kEvaluate, kPredict: dense slab to read (else shared)
   };
 
   // Announces to the space that the trained dense parameters will be written: once before the steps

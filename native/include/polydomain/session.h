@@ -92,9 +92,9 @@ class Session {
   // non-finite loss names domain and step.
   RunOutcome run(const std::vector<Command>& commands,
                  const std::vector<std::vector<int32_t>>& orders);
-  void cancel();                // from any thread
-  int64_t stepsDone() const;    // from any thread: training steps since construction or load
-  int64_t rowsDone() const;     // from any thread, rows trained in this process
+  void cancel();              // from any thread
+  int64_t stepsDone() const;  // from any thread: training steps since construction or load
+  int64_t rowsDone() const;   // from any thread, rows trained in this process
   bool leased() const;
   // Scores of one split's rows of one domain (after training), [rows of that domain].
   std::vector<float> scores(int split, int32_t domain, OverlayId overlay);

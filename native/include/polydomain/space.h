@@ -91,7 +91,8 @@ class ParameterSpace {
   int64_t unitSize(int region) const;  // floats
   float* region(int region);           // 64-byte aligned; stable for the space's life
   float* data(int parameter);
-  // Glob patterns ("embedding.*", "all") to a selection; throws Error(kConfig) when one matches none.
+  // Glob patterns ("embedding.*", "all") to a selection; throws Error(kConfig) when one matches
+  // none.
   Selection select(const std::vector<std::string>& patterns) const;
 
   // Announces writes. `units` must be unique within the call. Cheap when nothing is open.
@@ -133,14 +134,16 @@ class ParameterSpace {
   void gatherDense(OverlayId domain, float* out) const;
   // Visits an overlay's units of a parameter in ascending order: unit (relative to the parameter),
   // values.
-  void visitOverlay(OverlayId domain, int parameter,
-                    const std::function<void(uint32_t unit, std::span<const float> values)>& visit)
-      const;
+  void visitOverlay(
+      OverlayId domain, int parameter,
+      const std::function<void(uint32_t unit, std::span<const float> values)>& visit) const;
   // Sets one unit of an overlay (loading); creates the overlay.
-  void setOverlayUnit(OverlayId domain, int parameter, uint32_t unit, std::span<const float> values);
+  void setOverlayUnit(OverlayId domain, int parameter, uint32_t unit,
+                      std::span<const float> values);
 
   // Everything above (values, open marks, overlays, not optimizer state) to bytes and back.
-  // `write` receives consecutive pieces. Reading throws Error(kCheckpoint) on data that does not fit.
+  // `write` receives consecutive pieces. Reading throws Error(kCheckpoint) on data that does not
+  // fit.
   using Write = std::function<void(const void* data, size_t bytes)>;
   using Read = std::function<void(void* data, size_t bytes)>;  // throws when exhausted
   void save(const Write& write) const;
@@ -162,7 +165,8 @@ class OptimizerState {
   // Starts a step of `parameter`: increments its count and returns what updates need.
   UpdateScalars beginStep(int parameter);
   // Updates n values w with gradient g; state is that of (region, unit), n <= unit size. For dense
-  // parameters consecutive units are contiguous, so n may span them. Thread-safe for disjoint units.
+  // parameters consecutive units are contiguous, so n may span them. Thread-safe for disjoint
+  // units.
   void update(const UpdateScalars& scalars, int region, int64_t unit, int64_t n, float* w,
               const float* g);
   void save(const ParameterSpace::Write& write) const;

@@ -1,0 +1,75 @@
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+
+/** The packed package, installed without scripts where no compiler is on PATH. */
+describe('the package', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'polydomain-package-'));
+  const bin = join(folder, 'bin');
+  const env = { ...process.env, PATH: bin };
+  const inFolder = (file: string, args: readonly string[]): string =>
+    execFileSync(file, args, { cwd: folder, env, encoding: 'utf8' });
+
+  beforeAll(() => {
+    execFileSync('node', ['scripts/prebuild.mjs'], { cwd: root });
+    const packed = execFileSync(
+      'npm',
+      ['pack', '--ignore-scripts', '--json', '--pack-destination', folder],
+      {
+        cwd: root,
+        encoding: 'utf8',
+      },
+    );
+    const [{ filename }] = JSON.parse(packed) as [{ filename: string }];
+    writeFileSync(join(folder, 'package.json'), '{"private":true}\n');
+    execFileSync(
+      'npm',
+      ['install', '--ignore-scripts', '--no-audit', '--no-fund', join(folder, filename)],
+      {
+        cwd: folder,
+      },
+    );
+    execFileSync('mkdir', [bin]);
+    for (const tool of ['node', 'sh', 'env']) {
+      const path = execFileSync('sh', ['-c', `command -v ${tool}`], { encoding: 'utf8' }).trim();
+      symlinkSync(path, join(bin, tool));
+    }
+  }, 300_000);
+
+  afterAll(() => rmSync(folder, { recursive: true }));
+
+  it("trains the README's example", () => {
+    const readme = readFileSync(join(root, 'README.md'), 'utf8');
+    const example = /```js\n([\s\S]*?)```/.exec(readme)?.[1];
+    if (!example) throw new Error('the README has no example');
+    writeFileSync(join(folder, 'example.mjs'), example);
+    const [auc, score] = inFolder('node', ['example.mjs']).trim().split('\n').map(Number);
+    expect(auc).toBeGreaterThan(0.6);
+    expect(score).toBeGreaterThan(0);
+    expect(score).toBeLessThan(1);
+  }, 300_000);
+
+  it('loads as CommonJS', () => {
+    const script = "console.log(Object.keys(require('polydomain').strategies).join())";
+    expect(inFolder('node', ['-e', script])).toMatch(/alternate.*mamdr/);
+  });
+
+  it('has a command line that runs the demo and tells what it runs on', () => {
+    const cli = join(folder, 'node_modules/.bin/polydomain');
+    const report = JSON.parse(inFolder('node', [cli, 'doctor', '--json'])) as { version: string };
+    expect(report.version).toBe('0.1.0');
+    const summary = JSON.parse(inFolder('node', [cli, 'demo', '--epochs', '1', '--json'])) as {
+      domains: unknown[];
+      runs: { strategy: string; testAuc: number }[];
+    };
+    expect(summary.domains).toHaveLength(17);
+    expect(summary.runs.map((run) => run.strategy)).toEqual(['alternate', 'mamdr']);
+    for (const run of summary.runs) expect(run.testAuc).toBeGreaterThan(0.55);
+    expect(() => inFolder('node', [cli, 'demo', '--epochs', 'many'])).toThrow();
+  }, 300_000);
+});
