@@ -29,7 +29,7 @@ let loaded: Addon | undefined;
  */
 export function addon(): Addon {
   if (loaded) return loaded;
-  const forced = process.env['POLYDOMAIN_ADDON'];
+  const { POLYDOMAIN_ADDON: forced } = process.env;
   let found: Addon;
   try {
     const build = require('node-gyp-build') as (folder: string) => Addon;
