@@ -4,7 +4,7 @@ import { setUp } from './set-up.mjs';
 
 setUp();
 const fix = process.argv.includes('--fix');
-run(['npx', 'biome', '--colors=off', fix ? 'check' : 'ci', ...(fix ? ['--write'] : []), '.']);
+run(['npx', 'biome', ...(fix ? ['check', '--write'] : ['ci']), '--colors=off', '.']);
 run(['npx', 'tsc', '--noEmit', '-p', 'tsconfig.json']);
 
 const sources = ['native', 'bindings'].flatMap((folder) =>
