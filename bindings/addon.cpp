@@ -22,18 +22,6 @@ Napi::Value release(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
-void requireIdsInTable(const std::string& op, std::span<const TensorView> inputs) {
-  if (op != "embedding") return;
-  const TensorView& ids = inputs[1];
-  const int64_t rows = inputs[0].shape[0];
-  for (int64_t i = 0; i < ids.size(); ++i) {
-    if (ids.i32()[i] >= 0 && ids.i32()[i] < rows) continue;
-    throw Error(ErrorKind::kData, "embedding: id " + std::to_string(ids.i32()[i]) +
-                                      " at position " + std::to_string(i) + "; expected 0 to " +
-                                      std::to_string(rows - 1));
-  }
-}
-
 Napi::Value call(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
     const Napi::Env env = info.Env();
@@ -62,7 +50,7 @@ Napi::Value call(const Napi::CallbackInfo& info) {
       inputs.push_back(std::move(view));
     }
     const TensorType type = op.type(attributes, types);
-    requireIdsInTable(name, inputs);
+    if (op.check != nullptr) op.check(attributes, inputs);
     const auto elements = static_cast<size_t>(elementCount(type.shape));
     const auto storage = Storage::allocate(elements * sizeOf(type.type));
     TensorView output{storage->data(), type.type, type.shape, 0};
@@ -74,6 +62,7 @@ Napi::Value call(const Napi::CallbackInfo& info) {
     Napi::Object result = Napi::Object::New(env);
     result.Set("data", toTypedArray(env, type.type, toArrayBuffer(env, storage), elements));
     result.Set("shape", fromShape(env, type.shape));
+    result.Set("dtype", nameOf(type.type));
     return result;
   });
 }

@@ -101,7 +101,11 @@ Shape toShape(const Napi::Value& value) {
   Shape shape;
   const auto array = value.As<Napi::Array>();
   for (uint32_t i = 0; i < array.Length(); ++i) {
-    shape.push_back(array.Get(i).As<Napi::Number>().Int64Value());
+    const double size = array.Get(i).As<Napi::Number>();
+    if (std::nearbyint(size) != size) {
+      throw Error(ErrorKind::kShape, "a size of " + std::to_string(size) + "; expected an integer");
+    }
+    shape.push_back(static_cast<int64_t>(size));
   }
   return shape;
 }
@@ -120,6 +124,7 @@ Attributes toAttributes(const Napi::Object& object) {
   for (uint32_t i = 0; i < names.Length(); ++i) {
     const std::string name = names.Get(i).As<Napi::String>();
     const Napi::Value value = object.Get(name);
+    if (value.IsUndefined()) continue;
     if (value.IsBoolean()) {
       attributes.set(name, value.As<Napi::Boolean>().Value());
     } else if (value.IsNumber()) {

@@ -18,6 +18,7 @@ const std::map<std::string, CommandKind>& commandKinds() {
       {"outerStep", CommandKind::kOuterStep},
       {"release", CommandKind::kRelease},
       {"run", CommandKind::kRun},
+      {"converge", CommandKind::kConverge},
       {"evaluate", CommandKind::kEvaluate},
       {"resetOptimizer", CommandKind::kResetOptimizer},
       {"bufferZero", CommandKind::kBufferZero},
@@ -51,7 +52,15 @@ Command toCommand(const Napi::Object& object, std::vector<std::vector<int32_t>>&
   command.order = -1;
   command.pass = integer("pass", 0);
   command.maxSteps = integer("maxSteps", 0);
-  command.firstStep = integer("firstStep", 0);
+  const Napi::Value resumed = object.Get("resumed");
+  if (resumed.IsObject()) {
+    const auto from = resumed.As<Napi::Object>();
+    command.resumed.step = static_cast<int64_t>(numberAt(from, "step", 0.0));
+    command.resumed.lossSum = numberAt(from, "lossSum", 0.0);
+    command.resumed.rows = static_cast<int64_t>(numberAt(from, "rows", 0.0));
+  }
+  command.passes = integer("passes", 0);
+  command.patience = integer("patience", 0);
   command.rate = numberAt(object, "rate", 0.0);
   const Napi::Value order = object.Get("order");
   if (order.IsTypedArray()) {
@@ -82,7 +91,11 @@ Napi::Value fromOutcome(Napi::Env env, TimedOutcome& timed) {
   }
   Napi::Object object = Napi::Object::New(env);
   object.Set("completed", static_cast<double>(outcome.completed));
-  object.Set("step", static_cast<double>(outcome.step));
+  Napi::Object interruption = Napi::Object::New(env);
+  interruption.Set("step", static_cast<double>(outcome.interruption.step));
+  interruption.Set("lossSum", outcome.interruption.lossSum);
+  interruption.Set("rows", static_cast<double>(outcome.interruption.rows));
+  object.Set("interruption", interruption);
   object.Set("loss", loss);
   object.Set("auc", auc);
   object.Set("rows", rows);

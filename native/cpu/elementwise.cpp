@@ -60,8 +60,8 @@ POLYDOMAIN_BINARY(Sub, hn::Sub(a, b))
 POLYDOMAIN_BINARY(Mul, hn::Mul(a, b))
 POLYDOMAIN_BINARY(Div, hn::Div(a, b))
 // A NaN on either side wins.
-POLYDOMAIN_BINARY(Maximum, hn::IfThenElse(hn::Or(hn::Gt(a, b), hn::Ne(a, a)), a, b))
-POLYDOMAIN_BINARY(Minimum, hn::IfThenElse(hn::Or(hn::Lt(a, b), hn::Ne(a, a)), a, b))
+POLYDOMAIN_BINARY(Maximum, hn::IfThenElse(hn::Or(hn::Gt(a, b), hn::IsNaN(a)), a, b))
+POLYDOMAIN_BINARY(Minimum, hn::IfThenElse(hn::Or(hn::Lt(a, b), hn::IsNaN(a)), a, b))
 POLYDOMAIN_BINARY(Step,
                   hn::IfThenElseZero(hn::Ge(a, b), hn::IfThenElse(hn::Gt(a, b), hn::Set(d, 1.0f),
                                                                   hn::Set(d, 0.5f))))

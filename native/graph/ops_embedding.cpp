@@ -8,6 +8,7 @@
 #include "cpu/embedding.h"
 #include "op_rules.h"
 #include "ops.h"
+#include "polydomain/error.h"
 
 namespace polydomain {
 
@@ -154,15 +155,43 @@ std::vector<ValueId> gatherConcatBackward(Graph& graph, ValueId node, ValueId gr
   return gradients;
 }
 
+void checkIds(const char* op, const TensorView& ids, int64_t rows) {
+  for (int64_t i = 0; i < ids.size(); ++i) {
+    const int32_t id = ids.i32()[i];
+    if (id >= 0 && id < rows) continue;
+    const std::string expected =
+        rows > 0 ? "0 to " + std::to_string(rows - 1) : std::string("none, as the table is empty");
+    throw Error(ErrorKind::kData, std::string(op) + ": id " + std::to_string(id) + " at position " +
+                                      std::to_string(i) + "; expected " + expected);
+  }
+}
+
+void checkEmbedding(const Attributes&, std::span<const TensorView> inputs) {
+  checkIds("embedding", inputs[1], inputs[0].shape[0]);
+}
+
+void checkScatterAddRows(const Attributes& attributes, std::span<const TensorView> inputs) {
+  checkIds("scatter_add_rows", inputs[1], attributes.get<int64_t>("rows"));
+}
+
+void checkGatherConcat(const Attributes&, std::span<const TensorView> inputs) {
+  const size_t fields = inputs.size() / 2;
+  for (size_t i = 0; i < fields; ++i) {
+    checkIds("gather_concat", inputs[fields + i], inputs[i].shape[0]);
+  }
+}
+
 }  // namespace
 
 void registerEmbeddingOps(OpRegistry& registry) {
-  registry.add({"embedding", 2, 2, embeddingType, embeddingBackward, embeddingKernel});
+  registry.add({"embedding", 2, 2, embeddingType, embeddingBackward, embeddingKernel, false,
+                checkEmbedding});
   registry.add({"row_gradient", 2, 2, rowGradientType, nullptr, nullptr});
   registry.add({"row_gradients", 2, 2, rowGradientsType, nullptr, nullptr});
-  registry.add({"scatter_add_rows", 2, 2, scatterAddRowsType, nullptr, scatterAddRowsKernel});
-  registry.add(
-      {"gather_concat", 2, INT_MAX, gatherConcatType, gatherConcatBackward, gatherConcatKernel});
+  registry.add({"scatter_add_rows", 2, 2, scatterAddRowsType, nullptr, scatterAddRowsKernel, false,
+                checkScatterAddRows});
+  registry.add({"gather_concat", 2, INT_MAX, gatherConcatType, gatherConcatBackward,
+                gatherConcatKernel, false, checkGatherConcat});
 }
 
 }  // namespace polydomain

@@ -1,5 +1,6 @@
 // Sums, means and maxima over one axis (attribute axis) or, without it, over everything; softmax.
 
+#include <algorithm>
 #include <limits>
 
 #include "cpu/reduce.h"
@@ -42,13 +43,15 @@ TensorType reducedType(const Attributes& attributes, std::span<const TensorType>
 
 template <OpName name>
 TensorType maxType(const Attributes& attributes, std::span<const TensorType> inputs) {
-  attributes.get<int64_t>("axis");
   const TensorType type = reducedType<name>(attributes, inputs);
-  const int64_t size =
-      inputs[0].shape[axisIndex(name.text, inputs, attributes.get<int64_t>("axis"))];
-  if (size == 0 || size == kRows) {
-    throwShape(name.text, inputs, "an axis of fixed size above 0: no maximum of nothing");
+  const Shape& shape = inputs[0].shape;
+  Shape reduced = shape;
+  if (attributes.has("axis")) {
+    reduced = {shape[axisIndex(name.text, inputs, attributes.get<int64_t>("axis"))]};
   }
+  const bool fixed =
+      std::all_of(reduced.begin(), reduced.end(), [](int64_t size) { return size > 0; });
+  if (!fixed) throwShape(name.text, inputs, "fixed sizes above 0: no maximum of nothing");
   return type;
 }
 

@@ -4,8 +4,8 @@
 #include <cmath>
 #include <map>
 #include <mutex>
-#include <numeric>
-#include <set>
+#include <optional>
+#include <span>
 
 #include "cpu/auc.h"
 #include "cpu/elementwise.h"
@@ -88,9 +88,9 @@ class Session::Impl {
     RunOutcome outcome;
     for (const Command& command : commands) {
       if (cancelled_) break;
-      const CommandResult result = execute(command, orders, outcome.step);
-      if (outcome.step > 0) break;
-      outcome.results.push_back(result);
+      const std::optional<CommandResult> result = execute(command, orders, outcome.interruption);
+      if (!result) break;
+      outcome.results.push_back(*result);
       ++outcome.completed;
     }
     return outcome;
@@ -236,8 +236,10 @@ class Session::Impl {
     return index < 0 ? nullptr : &at(selections_, index, "selection");
   }
 
-  CommandResult execute(const Command& command, const std::vector<std::vector<int32_t>>& orders,
-                        int64_t& interruptedAt) {
+  // Nothing when it was cancelled on the way; `interrupted` then tells where to go on.
+  std::optional<CommandResult> execute(const Command& command,
+                                       const std::vector<std::vector<int32_t>>& orders,
+                                       Interruption& interrupted) {
     switch (command.kind) {
       case CommandKind::kMark:
         if (marks_.contains(command.target)) {
@@ -245,52 +247,60 @@ class Session::Impl {
                       "mark " + std::to_string(command.target) + " is open already");
         }
         marks_[command.target] = space_->mark();
-        return {};
+        return CommandResult{};
       case CommandKind::kRestore:
         space_->restore(markOf(command.target), selectionOf(command.selection));
-        return {};
+        return CommandResult{};
       case CommandKind::kLerp:
         space_->lerp(markOf(command.target), static_cast<float>(command.rate),
                      selectionOf(command.selection));
-        return {};
+        return CommandResult{};
       case CommandKind::kOuterStep:
         outerStep(*space_, *at(optimizers_, command.optimizer, "optimizer"), markOf(command.target),
                   *pool_);
-        return {};
+        return CommandResult{};
       case CommandKind::kRelease:
         space_->release(markOf(command.target));
         marks_.erase(command.target);
-        return {};
-      case CommandKind::kRun:
-        return train(command, orders, interruptedAt);
+        return CommandResult{};
+      case CommandKind::kRun: {
+        const Pass pass = runPass(command, command.pass, orderOf(command, orders), false);
+        if (pass.interruptedAt > 0) {
+          interrupted = {pass.interruptedAt, pass.lossSum, pass.result.rows};
+          return std::nullopt;
+        }
+        return pass.result;
+      }
+      case CommandKind::kConverge:
+        return converge(command, orders);
       case CommandKind::kEvaluate:
         return evaluate(command.split, command.domain, command.overlay, nullptr);
       case CommandKind::kResetOptimizer:
         at(optimizers_, command.optimizer, "optimizer")->reset();
-        return {};
+        return CommandResult{};
       case CommandKind::kBufferZero: {
         auto& buffer = buffers_[command.target];
         if (!buffer) buffer = std::make_unique<GradientBuffer>(*space_);
         buffer->zero();
-        return {};
+        return CommandResult{};
       }
       case CommandKind::kBufferAdd:
         bufferOf(command.target).add(bufferOf(command.other), static_cast<float>(command.rate));
-        return {};
+        return CommandResult{};
       case CommandKind::kBufferScale:
         bufferOf(command.target).scale(static_cast<float>(command.rate));
-        return {};
+        return CommandResult{};
       case CommandKind::kBufferProject:
         bufferOf(command.target).project(bufferOf(command.other));
-        return {};
+        return CommandResult{};
       case CommandKind::kBufferApply:
         bufferOf(command.target)
             .apply(*space_, *at(optimizers_, command.optimizer, "optimizer"), *pool_);
         buffers_.erase(command.target);
-        return {};
+        return CommandResult{};
       case CommandKind::kDropOverlay:
         space_->dropOverlay(command.domain);
-        return {};
+        return CommandResult{};
     }
     throw Error(ErrorKind::kConfig, "unknown command");
   }
@@ -329,15 +339,21 @@ class Session::Impl {
     bool open_;
   };
 
-  void orderRows(const Command& command, int64_t count,
-                 const std::vector<std::vector<int32_t>>& orders) {
-    if (command.order < 0) {
+  static std::span<const int32_t> orderOf(const Command& command,
+                                          const std::vector<std::vector<int32_t>>& orders) {
+    if (command.order < 0) return {};
+    return at(orders, command.order, "row order");
+  }
+
+  // The rows of a pass: those of `given`, or all of them shuffled by the pass's number.
+  void orderRows(int64_t pass, int64_t count, std::span<const int32_t> given) {
+    if (given.empty()) {
       order_.resize(static_cast<size_t>(count));
-      fillPermutation({options_.seed, kRowStream, static_cast<uint64_t>(command.pass)}, count,
+      fillPermutation({options_.seed, kRowStream, static_cast<uint64_t>(pass)}, count,
                       order_.data());
       return;
     }
-    order_ = at(orders, command.order, "row order");
+    order_.assign(given.begin(), given.end());
     for (const int32_t row : order_) {
       if (row >= 0 && row < count) continue;
       throw Error(ErrorKind::kData, "row order: row " + std::to_string(row) + "; the domain has " +
@@ -345,13 +361,20 @@ class Session::Impl {
     }
   }
 
-  CommandResult train(const Command& command, const std::vector<std::vector<int32_t>>& orders,
-                      int64_t& interruptedAt) {
+  struct Pass {
+    CommandResult result;
+    double lossSum = 0.0;
+    int64_t interruptedAt = 0;  // the step that a cancelled pass has to go on from
+  };
+
+  // One pass over a domain's rows. Cancellation ends one without overlay between two steps, and
+  // with `abandon` any: its caller then undoes what the pass did.
+  Pass runPass(const Command& command, int64_t ordinal, std::span<const int32_t> given,
+               bool abandon) {
     const SplitData& split = at(splits_, command.split, "split");
     BoundProgram& bound = at(programs_, command.program, "program");
     const Mode mode = modes_[static_cast<size_t>(command.program)];
-    const Range range = rowsOf(split, command.domain);
-    orderRows(command, range.count, orders);
+    orderRows(ordinal, rowsOf(split, command.domain).count, given);
     Program::Run run = startRun();
     if (mode == Mode::kTrain) {
       run.optimizer = at(optimizers_, command.optimizer, "optimizer").get();
@@ -362,14 +385,15 @@ class Session::Impl {
 
     OpenOverlay overlay(*space_, command.overlay);
     bound.program->beginPass();
-    CommandResult result;
-    double lossSum = 0.0;
+    Pass pass;
+    pass.lossSum = command.resumed.lossSum;
+    pass.result.rows = command.resumed.rows;
     const auto total = static_cast<int64_t>(order_.size());
     for (int64_t step = 0; step * options_.batchSize < total; ++step) {
       if (command.maxSteps > 0 && step >= command.maxSteps) break;
-      if (step < command.firstStep) continue;
-      if (cancelled_ && command.overlay < 0 && step > command.firstStep) {
-        interruptedAt = step;
+      if (step < command.resumed.step) continue;
+      if (cancelled_ && (abandon || command.overlay < 0) && step > command.resumed.step) {
+        pass.interruptedAt = step;
         break;
       }
       const int64_t begin = step * options_.batchSize;
@@ -384,15 +408,75 @@ class Session::Impl {
                                               std::to_string(step) +
                                               " of its pass: " + error.what());
       }
-      lossSum += static_cast<double>(bound.program->loss()) * static_cast<double>(run.rows);
-      result.rows += run.rows;
-      ++result.steps;
+      pass.lossSum += static_cast<double>(bound.program->loss()) * static_cast<double>(run.rows);
+      pass.result.rows += run.rows;
+      ++pass.result.steps;
       ++steps_;
       rows_ += run.rows;
     }
     overlay.keep();
-    if (result.rows > 0) result.loss = lossSum / static_cast<double>(result.rows);
-    return result;
+    if (pass.result.rows > 0) {
+      pass.result.loss = pass.lossSum / static_cast<double>(pass.result.rows);
+    }
+    return pass;
+  }
+
+  // Higher is better: AUC, or the negative loss where one class is missing.
+  static double scoreOf(const CommandResult& evaluated) {
+    return std::isnan(evaluated.auc) ? -evaluated.loss : evaluated.auc;
+  }
+
+  // Passes over one domain until `patience` of them have not raised its score on split `other` by
+  // more than `rate`; the best pass's values stay. The optimizer starts anew. A cancelled one is
+  // undone, so that it can be done again. Without rows to score, one pass is made.
+  std::optional<CommandResult> converge(const Command& command,
+                                        const std::vector<std::vector<int32_t>>& orders) {
+    const int64_t rows = rowsOf(at(splits_, command.split, "split"), command.domain).count;
+    const std::span<const int32_t> given = orderOf(command, orders);
+    const int64_t passes = std::max<int64_t>(1, command.passes);
+    if (!given.empty() && static_cast<int64_t>(given.size()) != passes * rows) {
+      throw Error(ErrorKind::kData, "row order: " + std::to_string(given.size()) +
+                                        " rows; expected " + std::to_string(passes) +
+                                        " passes of " + std::to_string(rows));
+    }
+    const int64_t firstStep = steps_;
+    at(optimizers_, command.optimizer, "optimizer")->reset();
+    const MarkId start = space_->mark();
+    MarkId best = 0;
+    CommandResult total, kept;
+    double bestScore = 0.0;
+    int64_t waited = 0;
+    for (int64_t number = 0; number < passes; ++number) {
+      const auto own = given.empty() ? given
+                                     : given.subspan(static_cast<size_t>(number * rows),
+                                                     static_cast<size_t>(rows));
+      const Pass pass = runPass(command, command.pass + number, own, true);
+      if (pass.interruptedAt > 0 || cancelled_) {
+        space_->restore(start);
+        if (best != 0) space_->release(best);
+        space_->release(start);
+        steps_ = firstStep;
+        return std::nullopt;
+      }
+      total.rows += pass.result.rows;
+      total.steps += pass.result.steps;
+      const CommandResult scored =
+          evaluate(command.other, command.domain, command.overlay, nullptr);
+      if (best == 0 || scoreOf(scored) > bestScore + command.rate) {
+        if (best != 0) space_->release(best);
+        best = space_->mark();
+        bestScore = scoreOf(scored);
+        kept = {pass.result.loss, scored.auc, 0, 0};
+        waited = 0;
+      } else if (++waited >= command.patience) {
+        break;
+      }
+      if (scored.rows == 0) break;
+    }
+    space_->restore(best);
+    space_->release(best);
+    space_->release(start);
+    return CommandResult{kept.loss, kept.auc, total.rows, total.steps};
   }
 
   Program::Run startRun() {

@@ -75,7 +75,7 @@ export async function demo({ epochs, output, seed, signal }: DemoOptions) {
           if (event.kind === 'progress') {
             bar.update(event.epoch + event.done / event.total, { epoch: event.epoch + 1 });
           } else if (event.kind === 'epoch') {
-            bar.update(event.epoch + 1, { auc: event.validation.auc.mean.toFixed(4) });
+            bar.update(event.epoch + 1, { auc: event.validation.auc.mean?.toFixed(4) ?? '-' });
           }
         },
       });
@@ -103,7 +103,7 @@ export function demoTable(summary: Awaited<ReturnType<typeof demo>>): string {
   table += line(
     'mean',
     '',
-    summary.runs.map((run) => run.testAuc.toFixed(4)),
+    summary.runs.map((run) => shown(run.testAuc)),
   );
   table += line(
     'seconds',

@@ -8,7 +8,7 @@ import { Dataset } from './dataset.js';
  * (Chen 2015), CC BY 4.0: see data/online-retail/ATTRIBUTION.md.
  */
 export function onlineRetail(options: { readonly seed?: number } = {}): Promise<Dataset> {
-  return Dataset.from({
+  return Dataset.open({
     source: join(packageRoot(), 'data/online-retail/purchases.parquet'),
     domain: 'country',
     features: ['customer', 'item'],

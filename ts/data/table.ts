@@ -5,7 +5,8 @@ import { suggest } from '../nearest.js';
 /** Columns of raw values, all of one length. */
 export interface Table {
   readonly rows: number;
-  column(name: string): readonly unknown[];
+  /** Throws DataError for a name it does not have. */
+  column(name: string): ArrayLike<unknown>;
 }
 
 const readers: Readonly<Record<string, string>> = {
@@ -71,4 +72,26 @@ export async function readTable(source: string, query?: string): Promise<Table> 
     connection.closeSync();
     instance.closeSync();
   }
+}
+
+/** A table over arrays. Throws DataError when they differ in length. */
+export function tableOf(columns: Readonly<Record<string, ArrayLike<unknown>>>): Table {
+  const names = Object.keys(columns);
+  const rows = columns[names[0] ?? '']?.length ?? 0;
+  for (const name of names) {
+    const { length } = columns[name] as ArrayLike<unknown>;
+    if (length !== rows) {
+      throw new DataError(
+        `column '${name}' has ${length} rows; expected ${rows} as '${names[0]}' has`,
+      );
+    }
+  }
+  return {
+    rows,
+    column(name) {
+      const values = columns[name];
+      if (values) return values;
+      throw new DataError(`there is no column '${name}'${suggest(name, names)}`);
+    },
+  };
 }

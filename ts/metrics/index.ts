@@ -1,25 +1,44 @@
 import { addon } from '../native/load.js';
 
-/** Scores of one domain. `auc` is undefined when its rows are of one class only. */
+/** Scores of one domain. `auc` is null when its rows are of one class only. */
 export interface DomainMetrics {
-  readonly auc: number | undefined;
+  readonly auc: number | null;
   readonly loss: number;
   readonly rows: number;
 }
 
-/** Scores of a split. */
+/** Scores of a split; null where no domain has any. */
 export interface SplitMetrics {
   readonly auc: {
     /** Unweighted mean over the domains that have both classes: the papers' figure. */
-    readonly mean: number;
+    readonly mean: number | null;
     /** Weighted by rows. */
-    readonly weighted: number;
-    readonly byDomain: Readonly<Record<string, number | undefined>>;
-    /** Domains with rows of one class only, or none: they have no AUC. */
-    readonly undefinedDomains: readonly string[];
+    readonly weighted: number | null;
+    /** null: rows of one class only, or none. */
+    readonly byDomain: Readonly<Record<string, number | null>>;
+    /** The domains that have no AUC; they are left out of both means. */
+    readonly undefined: readonly string[];
   };
-  readonly loss: number;
-  readonly rows: number;
+  /** Binary cross entropy, without regularisation. */
+  readonly loss: {
+    readonly mean: number | null;
+    readonly weighted: number | null;
+    readonly byDomain: Readonly<Record<string, number | null>>;
+  };
+  readonly rows: Readonly<Record<string, number>>;
+}
+
+function means(scores: readonly DomainMetrics[], value: (score: DomainMetrics) => number | null) {
+  const defined = scores.flatMap((score) => {
+    const own = value(score);
+    return own === null ? [] : [{ own, rows: score.rows }];
+  });
+  if (defined.length === 0) return { mean: null, weighted: null };
+  const rows = defined.reduce((sum, score) => sum + score.rows, 0);
+  return {
+    mean: defined.reduce((sum, score) => sum + score.own, 0) / defined.length,
+    weighted: defined.reduce((sum, score) => sum + score.own * score.rows, 0) / rows,
+  };
 }
 
 /** Gathers the domains' scores. */
@@ -27,39 +46,24 @@ export function summarize(
   domains: readonly string[],
   scores: readonly DomainMetrics[],
 ): SplitMetrics {
-  const byDomain: Record<string, number | undefined> = {};
-  const undefinedDomains: string[] = [];
-  let sum = 0;
-  let weighted = 0;
-  let weight = 0;
-  let count = 0;
-  let loss = 0;
-  let rows = 0;
-  domains.forEach((domain, d) => {
-    const score = scores[d] as DomainMetrics;
-    byDomain[domain] = score.auc;
-    rows += score.rows;
-    loss += score.loss * score.rows;
-    if (score.auc === undefined) {
-      undefinedDomains.push(domain);
-      return;
-    }
-    sum += score.auc;
-    count++;
-    weighted += score.auc * score.rows;
-    weight += score.rows;
-  });
+  const loss = (score: DomainMetrics): number | null => (score.rows > 0 ? score.loss : null);
+  const byDomain = <Value>(value: (score: DomainMetrics) => Value): Record<string, Value> =>
+    Object.fromEntries(domains.map((domain, d) => [domain, value(scores[d] as DomainMetrics)]));
   return {
-    auc: { mean: sum / count, weighted: weighted / weight, byDomain, undefinedDomains },
-    loss: loss / rows,
-    rows,
+    auc: {
+      ...means(scores, (score) => score.auc),
+      byDomain: byDomain((score) => score.auc),
+      undefined: domains.filter((_, d) => scores[d]?.auc === null),
+    },
+    loss: { ...means(scores, loss), byDomain: byDomain(loss) },
+    rows: byDomain((score) => score.rows),
   };
 }
 
-/** Exact area under the ROC curve, ties counting half; undefined when a class is missing. */
-export function auc(scores: Float32Array, labels: Float32Array): number | undefined {
+/** Exact area under the ROC curve, ties counting half; null when a class is missing. */
+export function auc(scores: Float32Array, labels: Float32Array): number | null {
   const value = addon().auc(scores, labels);
-  return Number.isNaN(value) ? undefined : value;
+  return Number.isNaN(value) ? null : value;
 }
 
 /** Mean binary cross entropy of probabilities, clipped to [1e-7, 1 - 1e-7]. */

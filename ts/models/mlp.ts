@@ -1,21 +1,19 @@
-import type { Schema } from '../data/types.js';
+import { z } from 'zod';
 import { ConfigError } from '../errors.js';
 import { Dropout, Embedding, Linear } from '../nn/layers.js';
-import { type Batch, Model } from '../nn/model.js';
+import { type Batch, Model, type ModelContext } from '../nn/model.js';
 import { Parameter } from '../nn/module.js';
+import { count, parse } from '../options.js';
 import * as ops from '../tensor/ops.js';
 import type { Tensor } from '../tensor/tensor.js';
 
-export interface MlpOptions {
-  /** Values per embedded field. */
-  readonly embeddingDim?: number;
-  /** Sizes of the hidden layers. */
-  readonly hidden?: readonly number[];
-  /** Rate of dropout behind each hidden layer. */
-  readonly dropout?: number;
-  /** L2 of the embedding rows that a step touches. */
-  readonly l2?: number;
-}
+export const mlpOptions = z.strictObject({
+  embeddingDim: count.default(128).describe('Values per embedded field'),
+  hidden: z.array(count).min(1).default([256, 128, 64]).describe('Sizes of the hidden layers'),
+  dropout: z.number().gte(0).lt(1).default(0.5).describe('Behind each hidden layer'),
+  l2: z.number().gte(0).default(0).describe('L2 of the embedding rows that a step touches'),
+});
+export type MlpOptions = z.input<typeof mlpOptions>;
 
 /**
  * Embedded features and domain id, concatenated, through relu layers to one logit: the base model
@@ -27,21 +25,23 @@ export class Mlp extends Model {
   readonly dropout: Dropout[] = [];
   readonly output: Linear;
   readonly bias = new Parameter([1]);
-  readonly #options: Required<MlpOptions>;
+  readonly #options: z.output<typeof mlpOptions>;
 
-  constructor(options: MlpOptions & { readonly schema: Schema; readonly seed?: number }) {
-    super(options.schema, options.seed);
-    const { embeddingDim = 128, hidden = [256, 128, 64], dropout = 0.5, l2 = 0 } = options;
-    if (hidden.length === 0) {
-      throw new ConfigError('mlp: hidden []; expected one layer size at least');
-    }
-    if (!(l2 >= 0)) throw new ConfigError(`mlp: l2 ${l2}; expected a number of 0 at least`);
+  constructor({ schema, seed, ...options }: MlpOptions & ModelContext) {
+    super(schema, seed);
+    const { embeddingDim, hidden, dropout, l2 } = parse(mlpOptions, options, 'mlp');
     this.#options = { embeddingDim, hidden, dropout, l2 };
     const { features, domains } = this.schema;
     this.embedding = new Map(
       features.map(({ name, size }) => [name, new Embedding(size, embeddingDim, { l2 })]),
     );
-    this.embedding.set('domain', new Embedding(domains.length, embeddingDim, { l2 }));
+    if (this.embedding.has('domain')) {
+      throw new ConfigError(
+        "mlp: a feature is named 'domain', as the embedded domain is; expected another name",
+      );
+    }
+    // The last row stands for domains that training has not seen.
+    this.embedding.set('domain', new Embedding(domains.length + 1, embeddingDim, { l2 }));
     let width = this.embedding.size * embeddingDim;
     for (const size of hidden) {
       this.hidden.push(new Linear(width, size));
@@ -69,8 +69,6 @@ export class Mlp extends Model {
 }
 
 /** The MLP of MAMDR over a dataset's schema. */
-export function mlp(
-  options: MlpOptions & { readonly schema: Schema; readonly seed?: number },
-): Mlp {
+export function mlp(options: MlpOptions & ModelContext): Mlp {
   return new Mlp(options);
 }

@@ -1,7 +1,7 @@
 /** The typed surface of the native addon. Everything here is internal; `ts/index.ts` decides what users see. */
 
 export type TypedArray = Float32Array | Float64Array | Int32Array | Uint8Array;
-export type AttributeValue = boolean | number | string | readonly number[];
+export type AttributeValue = boolean | number | string | readonly number[] | undefined;
 export type Attributes = Readonly<Record<string, AttributeValue>>;
 
 /** A dense value on its way into an op: memory and shape. */
@@ -106,6 +106,13 @@ export interface NativeSplit {
   readonly domainOffsets: Int32Array;
 }
 
+/** Where a cancelled pass stands: steps done, and the sums of its loss so far. */
+export interface NativeInterruption {
+  readonly step: number;
+  readonly lossSum: number;
+  readonly rows: number;
+}
+
 /** Fields of native/include/polydomain/session.h's Command; anything left out has its default. */
 export interface NativeCommand {
   readonly kind:
@@ -115,6 +122,7 @@ export interface NativeCommand {
     | 'outerStep'
     | 'release'
     | 'run'
+    | 'converge'
     | 'evaluate'
     | 'resetOptimizer'
     | 'bufferZero'
@@ -134,13 +142,16 @@ export interface NativeCommand {
   readonly order?: Int32Array;
   readonly pass?: number;
   readonly maxSteps?: number;
-  readonly firstStep?: number;
+  readonly resumed?: NativeInterruption;
+  readonly passes?: number;
+  readonly patience?: number;
   readonly rate?: number;
 }
 
 export interface NativeRunOutcome {
   readonly completed: number;
-  readonly step: number;
+  /** Inside the next command, when it was cancelled between two steps; else step is 0. */
+  readonly interruption: NativeInterruption;
   /** One entry per completed command. */
   readonly loss: Float64Array;
   readonly auc: Float64Array;
@@ -200,7 +211,7 @@ export interface Addon {
     attributes: Attributes,
     seed: number,
     step: number,
-  ): { data: TypedArray; shape: number[] };
+  ): { data: TypedArray; shape: number[]; dtype: NativeNode['dtype'] };
   /** Uniform or normal numbers of a named stream, counter-based. */
   fillRandom(
     target: Float32Array,

@@ -1,7 +1,8 @@
 import type { Schema } from '../data/types.js';
-import { TraceError } from '../errors.js';
+import { ConfigError, TraceError } from '../errors.js';
 import type { NativeGraph, NativeProgram, NativeSpace } from '../native/addon.js';
 import { addon } from '../native/load.js';
+import type { OverlayRule } from '../strategies/types.js';
 import { symbolicTensor } from '../tensor/apply.js';
 import * as ops from '../tensor/ops.js';
 import { Tensor } from '../tensor/tensor.js';
@@ -13,6 +14,13 @@ import { Module } from './module.js';
 export interface Batch {
   readonly features: Readonly<Record<string, Tensor>>;
   readonly domain: Tensor;
+}
+
+/** What every model is made for, beside its own options. */
+export interface ModelContext {
+  readonly schema: Schema;
+  /** Of the parameters' start. */
+  readonly seed?: number | undefined;
 }
 
 /** A traced model: what training and scoring programs are made of. */
@@ -47,17 +55,40 @@ function nameStreams(module: unknown, path: string): void {
  */
 export abstract class Model extends Module<[Batch], Tensor> {
   readonly #schema: Schema;
-  readonly #seed: number;
+  /** Of the parameters' start. */
+  readonly seed: number;
   #compiled: Compiled | undefined;
+  #overlays: OverlayRule | undefined;
 
   constructor(schema: Schema, seed = 0) {
     super();
     this.#schema = schema;
-    this.#seed = seed;
+    this.seed = seed;
   }
 
   get schema(): Schema {
     return this.#schema;
+  }
+
+  /** Throws ConfigError when data has another schema than the model was made for. */
+  requireSchema(schema: Schema): void {
+    if (JSON.stringify(schema) === JSON.stringify(this.#schema)) return;
+    const brief = ({ features, domains }: Schema): string =>
+      `${domains.length} domains, ${features.map(({ name, size }) => `${name}[${size}]`).join(', ')}`;
+    throw new ConfigError(
+      `the data has ${brief(schema)}; expected the model's ${brief(this.#schema)}, with the same names`,
+    );
+  }
+
+  /** How domains' own values combine with the shared ones; undefined while they have none. */
+  get overlays(): OverlayRule | undefined {
+    return this.#overlays;
+  }
+
+  /** @internal Domains get values of their own from now on. */
+  configureOverlays(rule: OverlayRule): void {
+    this.compile().space.configureOverlays(rule.combine, rule.start, rule.specific);
+    this.#overlays = rule;
   }
 
   /** What a run folder stores to build the model again: a registered name and options. */
@@ -100,7 +131,7 @@ export abstract class Model extends Module<[Batch], Tensor> {
       throw new TraceError('forward returned a tensor that does not depend on the batch');
     }
     const specs = [...parameters.values()].map((parameter) => parameter.spec());
-    const space = new (addon().Space)(specs, this.#seed);
+    const space = new (addon().Space)(specs, this.seed);
     const scoring = new (addon().Program)(graph, space, output);
     this.#compiled = { graph, output, loss, space, scoring };
     return this.#compiled;

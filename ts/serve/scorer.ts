@@ -1,59 +1,88 @@
-import type { Dataset } from '../data/dataset.js';
+import type { Vocabulary } from '../data/vocabulary.js';
 import { DataError } from '../errors.js';
-import { suggest } from '../nearest.js';
 import type { Model } from '../nn/model.js';
 
 /** Raw values by feature name. */
 export type Row = Readonly<Record<string, string | number>>;
+/** An array of raw values per feature. */
+export type Columns = Readonly<Record<string, ArrayLike<string | number>>>;
 
-/** What scoring needs of a dataset: how raw values become ids. */
-export type Encoder = Pick<Dataset, 'schema' | 'encode'>;
+function isRows(input: readonly Row[] | Columns): input is readonly Row[] {
+  return Array.isArray(input);
+}
+
+/** Raw values of one column of rows or columns. Throws DataError when it is not there. */
+export function valuesOf(
+  input: readonly Row[] | Columns,
+  column: string,
+  expected: readonly string[],
+): ArrayLike<string | number> {
+  const values = isRows(input) ? input.map((row) => row[column]) : input[column];
+  if (values === undefined) {
+    throw new DataError(`column '${column}' is missing; expected ${expected.join(', ')}`);
+  }
+  for (let row = 0; row < values.length; row++) {
+    const value = values[row];
+    if (value !== undefined && value !== null && !Number.isNaN(value)) continue;
+    throw new DataError(
+      `row ${row}: '${column}' is ${value === undefined ? 'missing' : value}; expected a value for each of ${expected.join(', ')}`,
+    );
+  }
+  return values as ArrayLike<string | number>;
+}
 
 /** Scores rows of one domain with its effective parameters. */
 export class Scorer {
-  readonly #domain: number;
+  readonly #names: readonly string[];
 
-  /** Throws DataError for a domain that the model does not know. */
+  /** @internal `domain` is an index; that behind the last one stands for an unknown domain. */
   constructor(
     private readonly model: Model,
-    private readonly encoder: Encoder,
-    readonly domain: string,
+    private readonly vocabulary: Vocabulary,
+    private readonly domain: number,
   ) {
-    const { domains } = encoder.schema;
-    this.#domain = domains.indexOf(domain);
-    if (this.#domain < 0) throw new DataError(`domain '${domain}'${suggest(domain, domains)}`);
+    this.#names = vocabulary.schema.features.map((feature) => feature.name);
   }
 
-  /** Probabilities, off the event loop. Unknown values count as unknown; missing ones throw. */
-  async predict(rows: readonly Row[]): Promise<Float32Array> {
-    if (rows.length === 0) return new Float32Array();
+  /**
+   * Probabilities [rows], off the event loop. Values that training has not seen count as unknown.
+   * Throws DataError for a missing column or value, and BusyError while the model is trained.
+   */
+  async predict(input: readonly Row[] | Columns): Promise<Float32Array> {
+    const { columns, rows } = this.#encode(input);
+    if (rows === 0) return new Float32Array();
     const { scoring } = this.model.compile();
-    return sigmoid(await scoring.predictAsync(this.#columns(rows), rows.length, this.#domain));
+    return sigmoid(await scoring.predictAsync(columns, rows, this.domain));
   }
 
   /** The probability of one row, now. */
   predictSync(row: Row): number {
+    const { columns } = this.#encode([row]);
     const { scoring } = this.model.compile();
-    return sigmoid(scoring.predict(this.#columns([row]), 1, this.#domain))[0] as number;
+    return sigmoid(scoring.predict(columns, 1, this.domain))[0] as number;
   }
 
-  #columns(rows: readonly Row[]): (Int32Array | Float32Array)[] {
-    const { features } = this.encoder.schema;
+  #encode(input: readonly Row[] | Columns): { columns: Int32Array[]; rows: number } {
     const { inputNames } = this.model.compile().scoring;
-    return inputNames.map((name) => {
-      if (name === 'domain') return new Int32Array(rows.length).fill(this.#domain);
-      const at = Number(name.slice('feature:'.length));
-      const feature = features[at]?.name ?? name;
-      return Int32Array.from(rows, (row, r) => {
-        const value = row[feature];
-        if (value === undefined) {
-          throw new DataError(
-            `row ${r}: '${feature}' is missing; expected ${features.map((f) => f.name).join(', ')}`,
-          );
-        }
-        return this.encoder.encode(at, value);
-      });
+    const raw = this.#names.map((name) => valuesOf(input, name, this.#names));
+    const rows = raw[0]?.length ?? 0;
+    raw.forEach((values, f) => {
+      if (values.length === rows) return;
+      throw new DataError(
+        `column '${this.#names[f]}' has ${values.length} rows; expected ${rows} as '${this.#names[0]}' has`,
+      );
     });
+    const columns = inputNames.map((name) => {
+      const ids = new Int32Array(rows);
+      if (name === 'domain') return ids.fill(this.domain);
+      const feature = Number(name.slice('feature:'.length));
+      const values = raw[feature] as ArrayLike<string | number>;
+      for (let row = 0; row < rows; row++) {
+        ids[row] = this.vocabulary.encode(feature, values[row] as string | number);
+      }
+      return ids;
+    });
+    return { columns, rows };
   }
 }
 

@@ -1,17 +1,22 @@
-import type { NativeCommand, NativeOptimizerSpec } from '../native/addon.js';
+import type { NativeCommand } from '../native/addon.js';
+import type { Optimizer } from '../optim/optimizers.js';
 
 /** What a strategy knows while it makes the commands of one epoch. */
 export interface EpochContext {
   /** 0-based. */
   readonly epoch: number;
-  /** Indices of the domains. */
+  /** Epochs at most and the patience of the run, for strategies whose domains stop on their own. */
+  readonly epochs: number;
+  readonly patience: number;
+  /** Number of domains; a domain is known by its index. */
   readonly domains: number;
   /** A seeded permutation of 0 .. count - 1; every call of an epoch draws another one. */
   shuffle(count: number): Int32Array;
-  /** Index of the strategy's optimizer `index` (see Strategy.optimizers) in the session. */
+  /** Index, in commands, of the strategy's own optimizer `index` (see Strategy.optimizers). */
   optimizer(index: number): number;
 }
 
+/** A command of a strategy; docs/architecture.md lists what each does. */
 export type Command = NativeCommand;
 
 /** How domain-specific values of a strategy combine with the shared ones. */
@@ -31,7 +36,13 @@ export interface Strategy {
   readonly options: Readonly<Record<string, unknown>>;
   /** Set when domains have values of their own; they are then evaluated with them. */
   readonly overlays?: OverlayRule;
-  /** Optimizers beside the inner one (index 0), such as that of an outer step. */
-  readonly optimizers?: readonly NativeOptimizerSpec[];
+  /** Optimizers beside that of the run. */
+  readonly optimizers?: readonly Optimizer[];
+  /** One epoch is all: its `converge` commands train each domain until that one stops. */
+  readonly domainsStop?: boolean;
   epoch(context: EpochContext): Generator<Command>;
 }
+
+/** Marks of the strategies; those of fit are negative. */
+export const outerMark = 1;
+export const innerMark = 2;

@@ -50,17 +50,26 @@ export function apply(
     });
     return symbolicTensor(trace, trace.graph.add(op, values, attributes, ''));
   }
-  const result = addon().call(
-    op,
-    tensors.map((tensor) => ({ data: tensor.data, shape: tensor.shape })),
-    attributes,
-    randomSeed,
-    randomStep++,
-  );
-  const dtype = tensors[0]?.dtype === 'int32' && op === 'reshape' ? 'int32' : 'float32';
-  return new Tensor(dtype as DType, result.shape, {
+  return call(op, tensors, attributes, nextRandomStep());
+}
+
+/** @internal A step of the random numbers of eager ops, that nothing else draws at. */
+export function nextRandomStep(): number {
+  return randomStep++;
+}
+
+/** @internal Calls a native op now, its random numbers at a given step. */
+export function call(
+  op: string,
+  tensors: readonly Tensor[],
+  attributes: Attributes,
+  step: number,
+): Tensor {
+  const values = tensors.map((tensor) => ({ data: tensor.data, shape: tensor.shape }));
+  const { data, shape, dtype } = addon().call(op, values, attributes, randomSeed, step);
+  return new Tensor<DType>(dtype, shape, {
     kind: 'eager',
-    data: result.data as ArrayOf[DType],
+    data: data as ArrayOf[DType],
     owned: true,
   });
 }

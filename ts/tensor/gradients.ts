@@ -1,6 +1,6 @@
 import { TraceError } from '../errors.js';
 import { addon } from '../native/load.js';
-import { apply, symbolicTensor } from './apply.js';
+import { call, nextRandomStep, symbolicTensor } from './apply.js';
 import { Tensor } from './tensor.js';
 import { Trace, withTrace } from './trace.js';
 
@@ -22,6 +22,8 @@ export function valueAndGradients(
     throw new TraceError('the function returned a tensor that does not depend on its inputs');
   }
   const gradients = trace.graph.backward(loss.value, inputs);
+  // One step for all, so that dropout's gradient has the mask of its value.
+  const step = nextRandomStep();
   const values = new Map<number, Tensor>();
   inputs.forEach((value, i) => {
     values.set(value, tensors[i] as Tensor);
@@ -30,14 +32,8 @@ export function valueAndGradients(
     if (values.has(id)) continue;
     const node = trace.graph.node(id);
     if (node.kind !== 'op') throw new TraceError(`'${node.name}' is read outside of its model`);
-    values.set(
-      id,
-      apply(
-        node.op,
-        node.inputs.map((input) => values.get(input) as Tensor),
-        node.attributes,
-      ),
-    );
+    const operands = node.inputs.map((input) => values.get(input) as Tensor);
+    values.set(id, call(node.op, operands, node.attributes, step));
   }
   const wanted = new Set([loss.value, ...gradients, ...inputs]);
   for (const [id, tensor] of values) if (!wanted.has(id)) tensor.dispose();

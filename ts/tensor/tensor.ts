@@ -54,7 +54,11 @@ export class Tensor<D extends DType = DType> {
   static from(data: TypedArray, shape: readonly number[] = [data.length]): Tensor {
     const dtype = dtypeNames.get(data.constructor);
     const count = shape.reduce((product, size) => product * size, 1);
-    if (!dtype || count !== data.length || shape.some((size) => size < 0)) {
+    if (
+      !dtype ||
+      count !== data.length ||
+      shape.some((size) => !(Number.isInteger(size) && size >= 0))
+    ) {
       throw new ShapeError(
         `Tensor.from: ${data.length} elements of ${data.constructor.name} with shape [${shape}]; ` +
           `expected a Float32Array, Float64Array, Int32Array or Uint8Array of ${count} elements`,
@@ -117,23 +121,28 @@ export class Tensor<D extends DType = DType> {
   }
 }
 
+/** The tensors in a value: itself, or anywhere in its arrays and plain objects. */
+function tensorsIn(value: unknown, found = new Set<Tensor>()): Set<Tensor> {
+  if (value instanceof Tensor) found.add(value);
+  else if (Array.isArray(value)) for (const item of value) tensorsIn(item, found);
+  else if (value && Object.getPrototypeOf(value) === Object.prototype) {
+    for (const item of Object.values(value)) tensorsIn(item, found);
+  }
+  return found;
+}
+
 /**
- * Runs `body` and frees the tensors that ops made meanwhile, except those it returns (alone, in an
- * array or in an object). With a promise, the scope lasts until it settles.
+ * Runs `body` and frees the tensors that ops made meanwhile, except those it returns (alone, in
+ * arrays or in objects). With a promise, the scope lasts until it settles.
  */
 export function scope<Result>(body: () => Result): Result {
   const made = new Set<Tensor>();
   scopes.push(made);
   const leave = (result: unknown): void => {
     scopes.splice(scopes.indexOf(made), 1);
-    const kept =
-      result instanceof Tensor
-        ? [result]
-        : typeof result === 'object' && result !== null
-          ? Object.values(result)
-          : [];
-    for (const tensor of [...made]) if (!kept.includes(tensor)) tensor.dispose();
-    for (const tensor of kept) if (tensor instanceof Tensor) scopes.at(-1)?.add(tensor);
+    const kept = tensorsIn(result);
+    for (const tensor of [...made]) if (!kept.has(tensor)) tensor.dispose();
+    for (const tensor of kept) scopes.at(-1)?.add(tensor);
   };
   let result: Result;
   try {

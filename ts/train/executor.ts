@@ -1,9 +1,31 @@
-import type { NativeCommand, NativeSession } from '../native/addon.js';
+import type { NativeCommand, NativeInterruption, NativeSession } from '../native/addon.js';
 
 export interface CommandResult {
   readonly loss: number;
   readonly auc: number;
   readonly rows: number;
+}
+
+/** How far a list of commands came. */
+export interface Execution {
+  /** Why it came to its end: all done, the signal aborted, or `pauseAt` was reached. */
+  readonly end: 'done' | 'aborted' | 'paused';
+  readonly completed: number;
+  /** Inside the next command, when it was stopped between two steps. */
+  readonly interruption: NativeInterruption | undefined;
+}
+
+export interface ExecutionOptions {
+  /** Gets every command's result; `done` commands are finished after the last one of a block. */
+  readonly onResult?: (
+    command: NativeCommand,
+    result: CommandResult,
+    done: number | undefined,
+  ) => void;
+  /** The commands run to their end, whatever the signal says. */
+  readonly unstoppable?: boolean;
+  /** On performance.now()'s clock: the first block that ends after it is the last. */
+  readonly pauseAt?: number;
 }
 
 /** Aims for blocks of this much native work, so that JavaScript is crossed seldom. */
@@ -19,51 +41,53 @@ export class Executor {
 
   constructor(
     private readonly session: NativeSession,
-    private readonly signal: AbortSignal | undefined,
+    private readonly signal?: AbortSignal,
   ) {}
 
-  /**
-   * `onResult` gets every command's result; `done`, the number of commands finished, comes with the
-   * last one of a block. Commands that are not `abortable` run to their end.
-   */
   async run(
     commands: readonly NativeCommand[],
-    onResult?: (command: NativeCommand, result: CommandResult, done: number | undefined) => void,
-    abortable = true,
-  ): Promise<{ aborted: boolean; completed: number; step: number }> {
+    { onResult, unstoppable = false, pauseAt = Number.POSITIVE_INFINITY }: ExecutionOptions = {},
+  ): Promise<Execution> {
+    const signal = unstoppable ? undefined : this.signal;
     const cancel = (): void => this.session.cancel();
-    if (abortable) this.signal?.addEventListener('abort', cancel);
+    signal?.addEventListener('abort', cancel);
     try {
       let completed = 0;
       while (completed < commands.length) {
-        if (abortable && this.signal?.aborted) return { aborted: true, completed, step: 0 };
+        if (signal?.aborted) return { end: 'aborted', completed, interruption: undefined };
         const block = commands.slice(completed, completed + this.#blockSize);
         const outcome = await this.session.run(block);
         completed += outcome.completed;
         for (let i = 0; i < outcome.completed; i++) {
-          onResult?.(
-            block[i] as NativeCommand,
-            {
-              loss: outcome.loss[i] as number,
-              auc: outcome.auc[i] as number,
-              rows: outcome.rows[i] as number,
-            },
-            i + 1 === outcome.completed ? completed : undefined,
-          );
+          const result = {
+            loss: outcome.loss[i] as number,
+            auc: outcome.auc[i] as number,
+            rows: outcome.rows[i] as number,
+          };
+          const done = i + 1 === outcome.completed ? completed : undefined;
+          onResult?.(block[i] as NativeCommand, result, done);
         }
-        if (abortable && this.signal?.aborted && outcome.completed < block.length) {
-          return { aborted: true, completed, step: outcome.step };
+        if (outcome.completed < block.length) {
+          const { interruption } = outcome;
+          return {
+            end: 'aborted',
+            completed,
+            interruption: interruption.step > 0 ? interruption : undefined,
+          };
         }
-        const perCommand = outcome.seconds / Math.max(1, outcome.completed);
-        this.#blockSize = Math.min(
-          mostCommands,
-          2 * this.#blockSize,
-          Math.max(1, Math.round(blockSeconds / Math.max(perCommand, 1e-7))),
-        );
+        this.#resize(outcome.seconds / outcome.completed);
+        if (performance.now() >= pauseAt && completed < commands.length) {
+          return { end: 'paused', completed, interruption: undefined };
+        }
       }
-      return { aborted: abortable && (this.signal?.aborted ?? false), completed, step: 0 };
+      return { end: signal?.aborted ? 'aborted' : 'done', completed, interruption: undefined };
     } finally {
-      this.signal?.removeEventListener('abort', cancel);
+      signal?.removeEventListener('abort', cancel);
     }
+  }
+
+  #resize(secondsPerCommand: number): void {
+    const fitting = Math.round(blockSeconds / Math.max(secondsPerCommand, 1e-7));
+    this.#blockSize = Math.min(mostCommands, 2 * this.#blockSize, Math.max(1, fitting));
   }
 }

@@ -56,6 +56,10 @@ struct RunContext {
 using Kernel = void (*)(const RunContext& context, const Attributes& attributes,
                         std::span<const TensorView> inputs, const TensorView& output);
 
+// Throws Error(kData) for input values that the kernel would trust, such as ids outside a table.
+// Called before an eager call; programs check their columns once (Program::checkIds).
+using ValueRule = void (*)(const Attributes& attributes, std::span<const TensorView> inputs);
+
 class Graph;
 using ValueId = int32_t;
 inline constexpr ValueId kNoValue = -1;
@@ -78,6 +82,7 @@ struct OpDefinition {
   Kernel cpu = nullptr;
   // The output may share memory with input 0 when that input has no other use.
   bool inPlace = false;
+  ValueRule check = nullptr;  // null: any values will do
 };
 
 // The ops of the library, filled once by registerAllOps(); a custom kernel adds its own with add().

@@ -26,6 +26,7 @@ enum class CommandKind : uint8_t {
   kOuterStep,
   kRelease,
   kRun,
+  kConverge,
   kEvaluate,
   kResetOptimizer,
   kBufferZero,
@@ -36,22 +37,33 @@ enum class CommandKind : uint8_t {
   kDropOverlay
 };
 
+// Where a cancelled pass stands: steps done, and the sums of its loss so far.
+struct Interruption {
+  int64_t step = 0;
+  double lossSum = 0;
+  int64_t rows = 0;
+};
+
 // One command of a strategy. Marks and gradient buffers go by ids that the strategy's side chooses.
 struct Command {
   CommandKind kind;
-  int32_t target = -1;     // mark or buffer id
-  int32_t other = -1;      // second buffer
-  int32_t domain = -1;     // run, evaluate, dropOverlay
-  int32_t split = 0;       // index into the session's splits
-  int32_t overlay = -1;    // run, evaluate: domain whose overlay is trained or read; -1 = shared
+  int32_t target = -1;  // mark or buffer id
+  int32_t other = -1;   // second buffer; converge: the split that tells when to stop
+  int32_t domain = -1;  // run, converge, evaluate, dropOverlay
+  int32_t split = 0;    // index into the session's splits
+  int32_t overlay =
+      -1;  // run, converge, evaluate: domain whose overlay is trained or read; -1 = shared
   int32_t optimizer = 0;   // index
   int32_t program = 0;     // index into the session's training programs (frozen groups)
   int32_t selection = -1;  // index into the session's selections; -1 = everything
-  int32_t order = -1;      // index into the call's explicit row orders; -1 = shuffled by `pass`
+  int32_t order = -1;      // index into the call's explicit row orders (converge: its passes' one
+                           // after another); -1 = shuffled by `pass`
   int64_t pass = 0;        // ordinal that keys the shuffle
   int64_t maxSteps = 0;    // 0 = the whole pass
-  int64_t firstStep = 0;   // resume inside a pass
-  double rate = 0;         // lerp, scale, add
+  Interruption resumed;    // run: go on from there inside the pass
+  int64_t passes = 0;      // converge: passes at most
+  int64_t patience = 0;    // converge: passes without a better score before it stops
+  double rate = 0;         // lerp, scale, add; converge: what counts as a better score
 };
 
 struct CommandResult {
@@ -62,8 +74,8 @@ struct CommandResult {
 };
 
 struct RunOutcome {
-  int64_t completed = 0;  // commands done
-  int64_t step = 0;       // steps done inside the next one, when it was cancelled between steps
+  int64_t completed = 0;      // commands done
+  Interruption interruption;  // inside the next one, when it was cancelled between two steps
   std::vector<CommandResult> results;  // one per completed command
 };
 

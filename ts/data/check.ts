@@ -1,0 +1,49 @@
+import { DataError } from '../errors.js';
+import type { Schema, Split, SplitName } from './types.js';
+
+/** Throws DataError where the rows of a part do not fit the schema: native kernels trust them. */
+export function checkSplit(schema: Schema, split: Split, name: SplitName): void {
+  const fail = (message: string): never => {
+    throw new DataError(`${name}: ${message}`);
+  };
+  const { domainOffsets, ids, labels, rows } = split;
+  const { domains, features } = schema;
+  if (domainOffsets.length !== domains.length + 1 || domainOffsets.at(-1) !== rows) {
+    fail(
+      `${domainOffsets.length - 1} domains up to row ${domainOffsets.at(-1)}; expected ${domains.length} over ${rows} rows`,
+    );
+  }
+  domains.forEach((domain, d) => {
+    const count = (domainOffsets[d + 1] as number) - (domainOffsets[d] as number);
+    if (count < 0) fail(`domain '${domain}' has ${count} rows; expected ascending offsets`);
+  });
+  if (ids.length !== features.length || labels.length !== rows) {
+    fail(
+      `${ids.length} features and ${labels.length} labels; expected ${features.length} and ${rows}`,
+    );
+  }
+  labels.forEach((label, row) => {
+    if (label !== 0 && label !== 1) fail(`row ${row}: label ${label}; expected 0 or 1`);
+  });
+  features.forEach((feature, i) => {
+    const column = ids[i] as Int32Array;
+    if (column.length !== rows) {
+      fail(`'${feature.name}' has ${column.length} rows; expected ${rows}`);
+    }
+    column.forEach((id, row) => {
+      if (id < 0 || id >= feature.size) {
+        fail(`'${feature.name}', row ${row}: id ${id}; expected 0 to ${feature.size - 1}`);
+      }
+    });
+  });
+}
+
+/** Throws DataError for a domain without training rows: a strategy could not pass over it. */
+export function requireTrainingRows(schema: Schema, { domainOffsets }: Split): void {
+  schema.domains.forEach((domain, d) => {
+    if (domainOffsets[d] !== domainOffsets[d + 1]) return;
+    throw new DataError(
+      `train: domain '${domain}' has no rows; expected one at least, or the domain left out (minRows)`,
+    );
+  });
+}

@@ -1,0 +1,52 @@
+import { DataError } from '../errors.js';
+
+/** A column as indices into its distinct values, which stand in the order of first appearance. */
+export interface Codes {
+  readonly codes: Int32Array;
+  readonly names: readonly string[];
+}
+
+/** A value as text. Throws DataError for a missing one. */
+export function text(value: unknown, column: string, row: number): string {
+  if (value === null || value === undefined || (typeof value === 'number' && Number.isNaN(value))) {
+    throw new DataError(
+      `column '${column}', row ${row + 1}: ${value}; expected a value (drop or fill such rows before)`,
+    );
+  }
+  return String(value);
+}
+
+/** Codes of a column's values. Throws DataError for a missing one. */
+export function encode(values: ArrayLike<unknown>, column: string): Codes {
+  const known = new Map<string, number>();
+  const codes = new Int32Array(values.length);
+  for (let row = 0; row < values.length; row++) {
+    const value = text(values[row], column, row);
+    let code = known.get(value);
+    if (code === undefined) {
+      code = known.size;
+      known.set(value, code);
+    }
+    codes[row] = code;
+  }
+  return { codes, names: [...known.keys()] };
+}
+
+/** Rows by group, in order: `rows.subarray(offsets[g], offsets[g + 1])` are those of group g. */
+export function groupRows(
+  groups: Int32Array,
+  count: number,
+): { readonly rows: Int32Array; readonly offsets: Int32Array } {
+  const offsets = new Int32Array(count + 1);
+  for (const group of groups) offsets[group + 1] = (offsets[group + 1] as number) + 1;
+  for (let g = 0; g < count; g++) {
+    offsets[g + 1] = (offsets[g + 1] as number) + (offsets[g] as number);
+  }
+  const next = offsets.slice(0, count);
+  const rows = new Int32Array(groups.length);
+  groups.forEach((group, row) => {
+    rows[next[group] as number] = row;
+    next[group] = (next[group] as number) + 1;
+  });
+  return { rows, offsets };
+}

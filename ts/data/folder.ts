@@ -1,0 +1,72 @@
+import { mkdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { DataError } from '../errors.js';
+import { writeFileAtomic } from '../io/atomic.js';
+import { readTensors, writeTensors } from '../io/safetensors.js';
+import type { Prepared } from './prepare.js';
+import { type Schema, splitNames } from './types.js';
+
+const format = 'polydomain-dataset';
+const version = 1;
+
+/** Writes a prepared dataset. schema.json comes last: a folder that has it is complete. */
+export async function writeFolder(folder: string, prepared: Prepared): Promise<void> {
+  await mkdir(folder, { recursive: true });
+  const tensors = new Map<string, Int32Array | Float32Array>();
+  splitNames.forEach((name, p) => {
+    const split = prepared.splits[p] as Prepared['splits'][0];
+    tensors.set(`${name}.domainOffsets`, split.domainOffsets);
+    tensors.set(`${name}.labels`, split.labels);
+    split.ids.forEach((ids, i) => {
+      tensors.set(`${name}.ids.${i}`, ids);
+    });
+  });
+  await writeTensors(join(folder, 'dataset.safetensors'), tensors);
+  const { schema, vocabularies } = prepared;
+  await writeFileAtomic(
+    join(folder, 'schema.json'),
+    `${JSON.stringify({ format, version, schema, vocabularies })}\n`,
+  );
+}
+
+/** Reads what writeFolder() wrote. Throws DataError when it is missing, truncated or foreign. */
+export async function readFolder(folder: string): Promise<Prepared> {
+  try {
+    const stored = JSON.parse(await readFile(join(folder, 'schema.json'), 'utf8')) as {
+      format?: string;
+      version?: number;
+      schema: Schema;
+      vocabularies: string[][];
+    };
+    if (stored.format !== format || stored.version !== version) {
+      throw new DataError(
+        `format '${stored.format}' version ${stored.version}; expected '${format}' version ${version}`,
+      );
+    }
+    const tensors = await readTensors(join(folder, 'dataset.safetensors'));
+    const get = <Values>(name: string): Values => {
+      const values = tensors.get(name);
+      if (values) return values as Values;
+      throw new DataError(`tensor '${name}' is missing`);
+    };
+    const splits = splitNames.map((name) => {
+      const labels = get<Float32Array>(`${name}.labels`);
+      return {
+        rows: labels.length,
+        domainOffsets: get<Int32Array>(`${name}.domainOffsets`),
+        ids: stored.schema.features.map((_, i) => get<Int32Array>(`${name}.ids.${i}`)),
+        labels,
+      };
+    });
+    return {
+      schema: stored.schema,
+      vocabularies: stored.vocabularies,
+      splits: splits as unknown as Prepared['splits'],
+    };
+  } catch (cause) {
+    throw new DataError(
+      `'${folder}' is not a prepared dataset: ${(cause as Error).message}; expected a folder that Dataset.save wrote`,
+      { cause },
+    );
+  }
+}

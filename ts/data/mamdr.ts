@@ -1,0 +1,121 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { DataError } from '../errors.js';
+import type { Prepared } from './prepare.js';
+import { readTable, type Table } from './table.js';
+import type { Split } from './types.js';
+
+const fields = ['uid', 'pid'] as const;
+const files = ['train', 'val', 'test'] as const;
+
+/** Whether a folder has the layout that MAMDR's public preparation writes. */
+export function isMamdrFolder(folder: string): boolean {
+  return existsSync(join(folder, 'domain_0', 'train.csv'));
+}
+
+/**
+ * Reads MAMDR's processed layout as it is: `domain_<i>/{train,val,test}.csv` with columns uid, pid,
+ * domain and label. Ids count from 0 there; here they move up by one, as 0 is the unknown id. Raw
+ * ids come from `processed_data/<field>2id.json` where it is; else the numbers stand for themselves.
+ * Throws DataError.
+ */
+export async function readMamdrFolder(folder: string): Promise<Prepared> {
+  const count = readdirSync(folder).filter((name) => /^domain_\d+$/.test(name)).length;
+  const names: string[] = [];
+  const tables: (readonly [Table, Table, Table])[] = [];
+  for (let d = 0; d < count; d++) {
+    const own = join(folder, `domain_${d}`);
+    if (!existsSync(own)) {
+      throw new DataError(
+        `'${folder}': domain_${d} is missing; expected domain_0 to domain_${count - 1}`,
+      );
+    }
+    const read = await Promise.all(files.map((file) => readTable(join(own, `${file}.csv`))));
+    tables.push(read as unknown as (typeof tables)[0]);
+    names.push(domainName(own, d));
+  }
+  const columns = fields.map((field) =>
+    files.map((_, p) => tables.map((own) => numbers((own[p] as Table).column(field), field))),
+  );
+  const vocabularies = fields.map((field, f) =>
+    vocabulary(folder, field, columns[f] as Int32Array[][]),
+  );
+  const splits = files.map((_, p): Split => {
+    const own = tables.map((parts) => parts[p] as Table);
+    const domainOffsets = new Int32Array(count + 1);
+    own.forEach(({ rows }, d) => {
+      domainOffsets[d + 1] = (domainOffsets[d] as number) + rows;
+    });
+    return {
+      rows: domainOffsets[count] as number,
+      domainOffsets,
+      ids: columns.map((parts) => joined(parts[p] as Int32Array[]).map((id) => id + 1)),
+      labels: Float32Array.from(
+        joined(own.map((table) => numbers(table.column('label'), 'label'))),
+      ),
+    };
+  });
+  return {
+    schema: {
+      label: 'label',
+      domain: 'domain',
+      features: fields.map((name, f) => ({
+        name,
+        kind: 'categorical',
+        size: (vocabularies[f] as string[]).length + 1,
+      })),
+      domains: names,
+    },
+    vocabularies,
+    splits: splits as unknown as Prepared['splits'],
+  };
+}
+
+function numbers(values: ArrayLike<unknown>, column: string): Int32Array {
+  return Int32Array.from(values as ArrayLike<never>, (value: unknown, row) => {
+    const number = Number(value);
+    if (value !== null && Number.isInteger(number) && number >= 0) return number;
+    throw new DataError(`column '${column}', row ${row + 1}: '${value}'; expected an id from 0`);
+  });
+}
+
+function joined(parts: readonly Int32Array[]): Int32Array {
+  const all = new Int32Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    all.set(part, at);
+    at += part.length;
+  }
+  return all;
+}
+
+function json<Content>(path: string): Content | undefined {
+  if (!existsSync(path)) return undefined;
+  try {
+    return JSON.parse(readFileSync(path, 'utf8')) as Content;
+  } catch (cause) {
+    throw new DataError(`'${path}' is not JSON: ${(cause as Error).message}`, { cause });
+  }
+}
+
+function domainName(folder: string, index: number): string {
+  const path = join(folder, 'domain_property.json');
+  return json<{ readonly domain_name?: string }>(path)?.domain_name ?? `domain_${index}`;
+}
+
+function vocabulary(folder: string, field: string, columns: readonly Int32Array[][]): string[] {
+  const stored = json<{ readonly id?: number; readonly raw_id2id?: Record<string, number> }>(
+    join(folder, 'processed_data', `${field}2id.json`),
+  );
+  let highest = -1;
+  for (const part of columns) {
+    for (const own of part) for (const id of own) highest = Math.max(highest, id);
+  }
+  if (!stored) return Array.from({ length: highest + 1 }, (_, id) => String(id));
+  const size = Math.max(stored.id ?? 0, highest + 1);
+  const names = Array.from({ length: size }, (_, id) => String(id));
+  for (const [raw, id] of Object.entries(stored.raw_id2id ?? {})) {
+    if (id < size) names[id] = raw;
+  }
+  return names;
+}

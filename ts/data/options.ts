@@ -1,0 +1,76 @@
+import { z } from 'zod';
+import { count, positive } from '../options.js';
+
+const share = z.number().gte(0).lt(1);
+
+/** How rows are told apart into training, validation and test. */
+const split = z.union(
+  [
+    z
+      .strictObject({ column: z.string() })
+      .describe('A column of train, validation (or val) and test'),
+    z
+      .strictObject({ random: z.tuple([z.number().gt(0).lt(1), share, share]) })
+      .describe('Shares of each domain, which add up to 1'),
+    z
+      .strictObject({
+        time: z.string(),
+        at: z.tuple([z.union([z.string(), z.number()]), z.union([z.string(), z.number()])]),
+      })
+      .describe('A time column and the two moments at which validation and test begin'),
+  ],
+  {
+    error:
+      'expected { column }, { random: [train, validation, test] } or { time, at: [2 moments] }',
+  },
+);
+
+/** Negatives for data that holds positives only. */
+const negatives = z.strictObject({
+  method: z
+    .enum(['by-positive', 'per-user'])
+    .describe("by-positive: the user of a random positive; per-user: MAMDR's, without replacement"),
+  user: z.string(),
+  item: z.string(),
+  ratio: z
+    .union([positive, z.tuple([positive, positive])], {
+      error:
+        'expected positives per negative: a number above 0, or the range each domain draws from',
+    })
+    .describe('Positives per negative: a number, or a range from which each domain draws its own'),
+  from: z
+    .enum(['domain', 'all'])
+    .default('domain')
+    .describe('Whose items negatives are drawn from'),
+  exclude: z
+    .string()
+    .optional()
+    .describe("SQL for pairs (the user's and the item's column) that are never negatives"),
+});
+
+/** What the columns of a table are. */
+export const roles = z.strictObject({
+  domain: z.string(),
+  label: z.string().optional().describe('Column of 0 and 1; left out with negatives'),
+  features: z.array(z.string()).min(1).describe('Categorical columns'),
+  split,
+  negatives: negatives.optional(),
+  minRows: count
+    .default(1)
+    .describe('Keeps domains of at least this many rows (positives, with negatives)'),
+  seed: z.int().gte(0).default(0),
+});
+
+export const sourceOptions = roles.extend({
+  source: z
+    .string()
+    .describe('A CSV, Parquet or JSON Lines file; with query, a file or folder it reads'),
+  query: z.string().optional().describe('SQL that makes the rows; {source} stands for the source'),
+});
+
+export type SplitRule = z.input<typeof split>;
+export type NegativeRule = z.input<typeof negatives>;
+export type Roles = z.input<typeof roles>;
+export type DatasetOptions = z.input<typeof sourceOptions>;
+export type ResolvedRoles = z.output<typeof roles>;
+export type ResolvedNegatives = z.output<typeof negatives>;

@@ -1,0 +1,181 @@
+import { mkdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Schema } from '../data/types.js';
+import { Vocabulary } from '../data/vocabulary.js';
+import { CheckpointError, ConfigError } from '../errors.js';
+import { type ModelMaker, modelMakers } from '../models/registry.js';
+import type { OverlayEntries } from '../native/addon.js';
+import { suggest } from '../nearest.js';
+import type { Model } from '../nn/model.js';
+import { Predictor } from '../serve/predictor.js';
+import type { OverlayRule } from '../strategies/types.js';
+import { writeFileAtomic } from './atomic.js';
+import { readTensors, writeTensors } from './safetensors.js';
+
+const format = 'polydomain-model';
+const version = 1;
+
+interface StoredModel {
+  readonly format: typeof format;
+  readonly version: typeof version;
+  readonly name: string;
+  readonly options: Readonly<Record<string, unknown>>;
+  /** Of the parameters' start; also of specific values that start at random. */
+  readonly seed: number;
+  readonly schema: Schema;
+  readonly overlays: OverlayRule | null;
+}
+
+/** Of the specific values of a parameter, which is named by its place in the model. */
+function specificFile(folder: string, index: number): string {
+  return join(folder, 'specific', `${index}.safetensors`);
+}
+
+/**
+ * Writes what load() needs: weights, the domains' own values, vocabulary and, last, model.json, so
+ * that a folder that has it is complete. Throws CheckpointError.
+ */
+export async function saveModel(folder: string, { model, vocabulary }: Predictor): Promise<void> {
+  await mkdir(folder, { recursive: true });
+  const parameters = model.parameters();
+  await writeTensors(join(folder, 'model.safetensors'), parameters);
+  const { schema } = vocabulary;
+  const overlays = model.overlays ?? null;
+  if (overlays) {
+    await mkdir(join(folder, 'specific'), { recursive: true });
+    for (const [index, name] of [...parameters.keys()].entries()) {
+      await saveSpecific(specificFile(folder, index), model, name, schema.domains.length);
+    }
+  }
+  await writeFileAtomic(
+    join(folder, 'vocabulary.json'),
+    `${JSON.stringify({ format: 'polydomain-vocabulary', version, values: vocabulary.values })}\n`,
+  );
+  const { seed } = model;
+  const stored: StoredModel = { format, version, ...model.describe(), seed, schema, overlays };
+  await writeFileAtomic(join(folder, 'model.json'), `${JSON.stringify(stored, null, 2)}\n`);
+}
+
+/** Rows of all domains one after another, with offsets by domain: compressed sparse rows. */
+async function saveSpecific(
+  path: string,
+  model: Model,
+  parameter: string,
+  domains: number,
+): Promise<void> {
+  const { space } = model.compile();
+  const offsets = new Int32Array(domains + 1);
+  const entries: OverlayEntries[] = [];
+  for (let d = 0; d < domains; d++) {
+    const own = space.overlay(d, parameter);
+    entries.push(own);
+    offsets[d + 1] = (offsets[d] as number) + own.units.length;
+  }
+  const units = new Uint32Array(offsets[domains] as number);
+  const values = new Float32Array(entries.reduce((sum, own) => sum + own.values.length, 0));
+  let at = 0;
+  entries.forEach((own, d) => {
+    units.set(own.units, offsets[d]);
+    values.set(own.values, at);
+    at += own.values.length;
+  });
+  await writeTensors(
+    path,
+    new Map<string, Int32Array | Uint32Array | Float32Array>([
+      ['offsets', offsets],
+      ['units', units],
+      ['values', values],
+    ]),
+  );
+}
+
+async function readJson<Content>(path: string, expected: string): Promise<Content> {
+  let content: Content & { readonly format?: string; readonly version?: number };
+  try {
+    content = JSON.parse(await readFile(path, 'utf8'));
+  } catch (cause) {
+    throw new CheckpointError(
+      `'${path}' cannot be read (${(cause as Error).message}); expected a run folder`,
+      { cause },
+    );
+  }
+  if (content.format === expected && content.version === version) return content;
+  throw new CheckpointError(
+    `'${path}' has format '${content.format}' version ${content.version}; expected '${expected}' version ${version}`,
+  );
+}
+
+export interface LoadOptions {
+  /** Makers of models that are not the library's, by the name that their describe() gives. */
+  readonly models?: Readonly<Record<string, ModelMaker>>;
+}
+
+/**
+ * Reads a run folder: a model that scores rows of its domains. Throws CheckpointError for a folder
+ * that is missing, truncated or foreign, and ConfigError for a model that has no maker.
+ */
+export async function load(folder: string, { models = {} }: LoadOptions = {}): Promise<Predictor> {
+  const stored = await readJson<StoredModel>(join(folder, 'model.json'), format);
+  const makers = { ...modelMakers, ...models };
+  const make = makers[stored.name];
+  if (!make) {
+    throw new ConfigError(
+      `load: model '${stored.name}'${suggest(stored.name, Object.keys(makers))}`,
+    );
+  }
+  const { values } = await readJson<{ readonly values: readonly (readonly string[])[] }>(
+    join(folder, 'vocabulary.json'),
+    'polydomain-vocabulary',
+  );
+  const { schema, options, seed, overlays } = stored;
+  const model = make({ ...options, schema, seed });
+  const parameters = model.parameters();
+  const tensors = await readTensors(join(folder, 'model.safetensors'));
+  for (const [name, { data, shape }] of parameters) {
+    const own = tensors.get(name);
+    if (!(own instanceof Float32Array) || own.length !== data.length) {
+      throw new CheckpointError(
+        `'${folder}': '${name}' has ${own?.length ?? 'no'} values; expected shape [${shape}]`,
+      );
+    }
+    data.set(own);
+  }
+  if (overlays) {
+    model.configureOverlays(overlays);
+    for (const [index, name] of [...parameters.keys()].entries()) {
+      await loadSpecific(specificFile(folder, index), model, name, schema.domains.length);
+    }
+  }
+  return new Predictor(model, new Vocabulary(schema, values));
+}
+
+async function loadSpecific(
+  path: string,
+  model: Model,
+  parameter: string,
+  domains: number,
+): Promise<void> {
+  const tensors = await readTensors(path);
+  const offsets = tensors.get('offsets');
+  const units = tensors.get('units');
+  const values = tensors.get('values');
+  const complete =
+    offsets instanceof Int32Array &&
+    units instanceof Uint32Array &&
+    values instanceof Float32Array &&
+    offsets.length === domains + 1 &&
+    offsets[domains] === units.length;
+  if (!complete) {
+    throw new CheckpointError(`'${path}' does not fit; expected the values of ${domains} domains`);
+  }
+  const size = units.length > 0 ? values.length / units.length : 0;
+  const { space } = model.compile();
+  for (let d = 0; d < domains; d++) {
+    const [begin, end] = [offsets[d] as number, offsets[d + 1] as number];
+    if (begin === end) continue;
+    space.setOverlay(d, parameter, {
+      units: units.subarray(begin, end),
+      values: values.subarray(begin * size, end * size),
+    });
+  }
+}

@@ -1,0 +1,85 @@
+import { z } from 'zod';
+import { ConfigError } from '../errors.js';
+import type { NativeOptimizerSpec } from '../native/addon.js';
+import { parse, positive } from '../options.js';
+
+const share = z.number().gte(0).lt(1);
+const notNegative = z.number().gte(0);
+
+const sgdOptions = z.strictObject({
+  learningRate: positive.default(1e-3),
+  momentum: share.default(0),
+  nesterov: z.boolean().default(false),
+  weightDecay: notNegative.default(0),
+});
+const adagradOptions = z.strictObject({
+  learningRate: positive.default(1e-2),
+  epsilon: positive.default(1e-10),
+  initialAccumulator: notNegative.default(0),
+  weightDecay: notNegative.default(0),
+});
+const adamOptions = z.strictObject({
+  learningRate: positive.default(1e-3),
+  beta1: share.default(0.9),
+  beta2: share.default(0.999),
+  epsilon: positive.default(1e-8),
+  epsilonForm: z
+    .enum(['torch', 'tf1'])
+    .default('torch')
+    .describe('Where epsilon stands: beside the corrected root (torch) or the raw one (tf1)'),
+  weightDecay: notNegative.default(0),
+});
+const adamwOptions = adamOptions.extend({ weightDecay: notNegative.default(1e-2) });
+
+/** An optimizer in a config: its name beside its options. */
+export const optimizerConfig = z.discriminatedUnion('name', [
+  sgdOptions.extend({ name: z.literal('sgd') }),
+  adagradOptions.extend({ name: z.literal('adagrad') }),
+  adamOptions.extend({ name: z.literal('adam') }),
+  adamwOptions.extend({ name: z.literal('adamw') }),
+]);
+
+/** An optimizer's name and settings; its state belongs to the run that uses it. */
+export type Optimizer = Readonly<z.output<typeof optimizerConfig>>;
+
+const neutral: NativeOptimizerSpec = {
+  kind: 'sgd',
+  learningRate: 1e-3,
+  momentum: 0,
+  nesterov: false,
+  beta1: 0.9,
+  beta2: 0.999,
+  epsilon: 1e-8,
+  epsilonForm: 'torch',
+  weightDecay: 0,
+  initialAccumulator: 0,
+};
+
+/** @internal What the native core needs to know of an optimizer. */
+export function nativeSpec({ name, ...settings }: Optimizer): NativeOptimizerSpec {
+  return { ...neutral, ...settings, kind: name };
+}
+
+/** Stochastic gradient descent in PyTorch's form. */
+export function sgd(options: z.input<typeof sgdOptions> = {}): Optimizer {
+  const settings = parse(sgdOptions, options, 'sgd');
+  if (settings.nesterov && settings.momentum === 0) {
+    throw new ConfigError('sgd.nesterov: true; expected a momentum above 0 with it');
+  }
+  return { name: 'sgd', ...settings };
+}
+
+/** Adagrad (Duchi et al. 2011). */
+export function adagrad(options: z.input<typeof adagradOptions> = {}): Optimizer {
+  return { name: 'adagrad', ...parse(adagradOptions, options, 'adagrad') };
+}
+
+/** Adam (Kingma and Ba 2015), lazy on tables: a row's moments change when the row is touched. */
+export function adam(options: z.input<typeof adamOptions> = {}): Optimizer {
+  return { name: 'adam', ...parse(adamOptions, options, 'adam') };
+}
+
+/** AdamW (Loshchilov and Hutter 2019): weight decay apart from the gradient. */
+export function adamw(options: z.input<typeof adamwOptions> = {}): Optimizer {
+  return { name: 'adamw', ...parse(adamwOptions, options, 'adamw') };
+}

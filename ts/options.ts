@@ -1,0 +1,74 @@
+import { z } from 'zod';
+import { ConfigError } from './errors.js';
+import { suggest } from './nearest.js';
+
+type JsonSchema = {
+  properties?: Record<string, JsonSchema>;
+  items?: JsonSchema;
+  anyOf?: JsonSchema[];
+  oneOf?: JsonSchema[];
+};
+
+/** The property names that a schema knows at a path, over all of its alternatives. */
+function knownKeys(schema: z.ZodType, path: readonly PropertyKey[]): string[] {
+  const alternatives = (node: JsonSchema): JsonSchema[] =>
+    [node, ...(node.anyOf ?? []), ...(node.oneOf ?? [])].flatMap((one) =>
+      one === node ? [one] : alternatives(one),
+    );
+  let nodes = alternatives(z.toJSONSchema(schema, { io: 'input' }) as JsonSchema);
+  for (const key of path) {
+    nodes = nodes.flatMap((node) => {
+      const next = typeof key === 'number' ? node.items : node.properties?.[String(key)];
+      return next ? alternatives(next) : [];
+    });
+  }
+  return [...new Set(nodes.flatMap((node) => Object.keys(node.properties ?? {})))];
+}
+
+function valueAt(value: unknown, path: readonly PropertyKey[]): unknown {
+  return path.reduce<unknown>(
+    (at, key) => (at as Record<PropertyKey, unknown> | undefined)?.[key],
+    value,
+  );
+}
+
+function describe(schema: z.ZodType, value: unknown, where: string, issue: z.core.$ZodIssue) {
+  const at = [where, ...issue.path.map(String)].filter((part) => part !== '').join('.');
+  if (issue.code === 'unrecognized_keys') {
+    const key = issue.keys[0] ?? '';
+    return `${at === '' ? '' : `${at}: `}unknown key '${key}'${suggest(key, knownKeys(schema, issue.path))}`;
+  }
+  const given = valueAt(value, issue.path);
+  if (issue.code === 'invalid_union' && 'options' in issue) {
+    const known = (issue.options as unknown[]).map(String);
+    return `${at}: '${String(given)}'${suggest(String(given), known)}`;
+  }
+  // JSON knows no NaN.
+  const shown =
+    given === undefined
+      ? 'missing'
+      : typeof given === 'number'
+        ? String(given)
+        : (JSON.stringify(given) ?? String(given));
+  return `${at}: ${shown}; ${issue.message.replace(/^Invalid input: |^Too (small|big): /, '')}`;
+}
+
+/**
+ * Checks options against their schema and fills in defaults. Throws ConfigError that names the
+ * first key at fault, its value and what would be right; `where` is the path of the whole.
+ */
+export function parse<Schema extends z.ZodType>(
+  schema: Schema,
+  value: unknown,
+  where: string,
+): z.output<Schema> {
+  const result = schema.safeParse(value);
+  if (result.success) return result.data;
+  const issue = result.error.issues[0] as z.core.$ZodIssue;
+  throw new ConfigError(describe(schema, value, where, issue));
+}
+
+/** A share or rate above 0 and of 1 at most. */
+export const rate = z.number().gt(0).lte(1);
+export const positive = z.number().gt(0);
+export const count = z.int().gte(1);

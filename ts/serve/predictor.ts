@@ -1,0 +1,63 @@
+import type { Vocabulary } from '../data/vocabulary.js';
+import type { Model } from '../nn/model.js';
+import { type Columns, type Row, Scorer, valuesOf } from './scorer.js';
+
+export interface PredictOptions {
+  /** What becomes of a domain that training has not seen: shared parameters alone, or DataError. */
+  readonly unknownDomain?: 'error' | 'shared';
+}
+
+/** A trained model with its vocabulary: scores raw rows of any domain. */
+export class Predictor {
+  readonly #scorers = new Map<number, Scorer>();
+
+  /** @internal Use fit() or load(). */
+  constructor(
+    readonly model: Model,
+    readonly vocabulary: Vocabulary,
+  ) {}
+
+  /** The scorer of one domain. Throws DataError for one that training has not seen. */
+  forDomain(domain: string, { unknownDomain = 'error' }: PredictOptions = {}): Scorer {
+    const { domains } = this.vocabulary.schema;
+    const known = unknownDomain === 'error' || this.vocabulary.hasDomain(domain);
+    const index = known ? this.vocabulary.domain(domain) : domains.length;
+    let scorer = this.#scorers.get(index);
+    if (!scorer) {
+      scorer = new Scorer(this.model, this.vocabulary, index);
+      this.#scorers.set(index, scorer);
+    }
+    return scorer;
+  }
+
+  /**
+   * Probabilities [rows] of rows of mixed domains, which name theirs in the domain's column. Throws
+   * DataError for a missing column or value and for an unknown domain.
+   */
+  async predict(
+    input: readonly Row[] | Columns,
+    options: PredictOptions = {},
+  ): Promise<Float32Array> {
+    const { domain, features } = this.vocabulary.schema;
+    const names = features.map((feature) => feature.name);
+    const domains = valuesOf(input, domain, [domain, ...names]);
+    const columns = names.map((name) => valuesOf(input, name, [domain, ...names]));
+    const groups = new Map<string, number[]>();
+    for (let row = 0; row < domains.length; row++) {
+      const name = String(domains[row]);
+      const rows = groups.get(name);
+      if (rows) rows.push(row);
+      else groups.set(name, [row]);
+    }
+    const scorers = [...groups.keys()].map((name) => this.forDomain(name, options));
+    const scores = new Float32Array(domains.length);
+    for (const [g, rows] of [...groups.values()].entries()) {
+      const own = columns.map((values) => rows.map((row) => values[row] as string | number));
+      const part = Object.fromEntries(names.map((name, f) => [name, own[f] ?? []]));
+      (await (scorers[g] as Scorer).predict(part)).forEach((score, i) => {
+        scores[rows[i] as number] = score;
+      });
+    }
+    return scores;
+  }
+}

@@ -1,0 +1,93 @@
+import { existsSync } from 'node:fs';
+import { mkdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { CheckpointError } from '../errors.js';
+import { writeFileAtomic } from '../io/atomic.js';
+import type { NativeInterruption, NativeSession } from '../native/addon.js';
+import type { EpochRecord } from './events.js';
+import type { StageMetrics } from './result.js';
+
+const format = 'polydomain-checkpoint';
+const version = 1;
+
+/** Where a run stands, beside the native state. */
+export interface Progress {
+  /** Index of the stage, and its epoch. */
+  readonly stage: number;
+  readonly epoch: number;
+  /** Of this epoch: commands done, where inside the next one, sums of loss and rows so far. */
+  readonly commandsDone: number;
+  readonly interruption?: NativeInterruption | undefined;
+  readonly losses: readonly [number, number];
+  readonly history: readonly EpochRecord[];
+  readonly best: { readonly epoch: number; readonly score: number } | null;
+  readonly finished: readonly StageMetrics[];
+}
+
+interface Stored extends Progress {
+  readonly format: typeof format;
+  readonly version: typeof version;
+  readonly fingerprint: string;
+  readonly simd: string;
+  readonly native: string;
+}
+
+/** A run's checkpoints: progress.json and the native state that it names. */
+export class Checkpoints {
+  /** Two native files take turns, so that the one that progress.json names is never written to. */
+  #turn = 0;
+
+  constructor(
+    private readonly folder: string,
+    /** Tells runs apart whose states must not be mixed. */
+    private readonly fingerprint: string,
+    private readonly simd: string,
+  ) {}
+
+  get exist(): boolean {
+    return existsSync(this.#path);
+  }
+
+  get #path(): string {
+    return join(this.folder, 'progress.json');
+  }
+
+  /** Writes both, whole or not at all; returns the path of progress.json. */
+  async save(session: NativeSession, progress: Progress): Promise<string> {
+    await mkdir(this.folder, { recursive: true });
+    this.#turn = 1 - this.#turn;
+    const native = `state-${this.#turn}.bin`;
+    await session.save(join(this.folder, native));
+    const { fingerprint, simd } = this;
+    const stored: Stored = { format, version, fingerprint, simd, native, ...progress };
+    await writeFileAtomic(this.#path, `${JSON.stringify(stored)}\n`);
+    return this.#path;
+  }
+
+  /** Throws CheckpointError for what is damaged, or belongs to another run. */
+  async load(session: NativeSession): Promise<Progress & { readonly simd: string }> {
+    const path = this.#path;
+    let stored: Stored;
+    try {
+      stored = JSON.parse(await readFile(path, 'utf8')) as Stored;
+    } catch (cause) {
+      throw new CheckpointError(
+        `'${path}' cannot be read (${(cause as Error).message}); expected the checkpoint of a run`,
+        { cause },
+      );
+    }
+    if (stored.format !== format || stored.version !== version) {
+      throw new CheckpointError(
+        `'${path}' has format '${stored.format}' version ${stored.version}; expected '${format}' version ${version}`,
+      );
+    }
+    if (stored.fingerprint !== this.fingerprint) {
+      throw new CheckpointError(
+        `'${path}' belongs to another run; expected the same model, strategy, optimizer, batch size, seed and data`,
+      );
+    }
+    await session.load(join(this.folder, stored.native));
+    this.#turn = stored.native === 'state-1.bin' ? 1 : 0;
+    return stored;
+  }
+}

@@ -1,0 +1,36 @@
+import type { SplitMetrics } from '../metrics/index.js';
+
+/** What `fit` tells while it runs, in this order of first appearance. */
+export type FitEvent =
+  /** Bytes that the run is expected to hold at its most, and commands of one epoch. */
+  | { readonly kind: 'start'; readonly expectedBytes: number; readonly commands: number }
+  /** Something to know that does not stop the run. */
+  | { readonly kind: 'warning'; readonly message: string }
+  | { readonly kind: 'phase'; readonly stage: string; readonly epochs: number }
+  /** Commands done of this epoch. */
+  | {
+      readonly kind: 'progress';
+      readonly stage: string;
+      readonly epoch: number;
+      readonly done: number;
+      readonly total: number;
+    }
+  | {
+      readonly kind: 'epoch';
+      readonly stage: string;
+      readonly epoch: number;
+      readonly loss: number;
+      readonly validation: SplitMetrics;
+      readonly best: boolean;
+      readonly seconds: number;
+    }
+  | { readonly kind: 'checkpoint'; readonly path: string }
+  | { readonly kind: 'end'; readonly testAuc: number | null; readonly seconds: number };
+
+/** One epoch in short. */
+export interface EpochRecord {
+  readonly stage: string;
+  readonly epoch: number;
+  readonly loss: number;
+  readonly validationAuc: number | null;
+}

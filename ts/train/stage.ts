@@ -1,0 +1,197 @@
+import type { Dataset } from '../data/dataset.js';
+import { ConfigError } from '../errors.js';
+import type { SplitMetrics } from '../metrics/index.js';
+import type { NativeCommand, NativeInterruption, NativeSession } from '../native/addon.js';
+import { addon } from '../native/load.js';
+import { nativeSpec, type Optimizer } from '../optim/optimizers.js';
+import type { Strategy } from '../strategies/types.js';
+import type { Progress } from './checkpoint.js';
+import { evaluateSplit } from './evaluate.js';
+import type { EpochRecord, FitEvent } from './events.js';
+import type { Executor } from './executor.js';
+
+/** What the stages of a run share. */
+export interface StageContext {
+  readonly session: NativeSession;
+  readonly executor: Executor;
+  readonly data: Dataset;
+  readonly epochs: number;
+  readonly patience: number;
+  readonly seed: number;
+  readonly history: EpochRecord[];
+  emit(event: FitEvent): void;
+  /** When the next checkpoint is due, on performance.now()'s clock. */
+  checkpointDue(): number;
+  checkpoint(progress: StageProgress): Promise<void>;
+  /** Rejects with the reason of the abort. */
+  aborted(): never;
+}
+
+export type StageProgress = Pick<
+  Progress,
+  'epoch' | 'commandsDone' | 'interruption' | 'losses' | 'best'
+>;
+
+const bestMark = -1;
+/** Ordinals of passes in one epoch at most: they key the shuffles. */
+const passesPerEpoch = 2 ** 32;
+
+/** A strategy at work: its epochs, the choice among them, and where it stands. */
+export class Stage {
+  readonly #inner: number;
+  readonly #own: readonly number[];
+  #best: { epoch: number; score: number } | null = null;
+
+  constructor(
+    /** Place among the stages of the run. */
+    readonly index: number,
+    readonly strategy: Strategy,
+    optimizer: Optimizer,
+    /** The training program, which tells the parameters that are trained. */
+    private readonly program: number,
+    private readonly context: StageContext,
+  ) {
+    const { session } = context;
+    this.#inner = session.addOptimizer(nativeSpec(optimizer));
+    this.#own = (strategy.optimizers ?? []).map((own) => session.addOptimizer(nativeSpec(own)));
+  }
+
+  get epochs(): number {
+    return this.strategy.domainsStop ? 1 : this.context.epochs;
+  }
+
+  get bestEpoch(): number {
+    return this.#best?.epoch ?? 0;
+  }
+
+  /** An epoch's commands: the strategy's, with a number for every pass. */
+  *commands(epoch: number): Generator<NativeCommand> {
+    const { data, epochs, patience, seed } = this.context;
+    let draws = 0;
+    let passes = (this.index * 2 ** 16 + epoch) * passesPerEpoch;
+    const stream = `stage ${this.index}, epoch ${epoch}`;
+    const commands = this.strategy.epoch({
+      epoch,
+      epochs,
+      patience,
+      domains: data.schema.domains.length,
+      shuffle: (count) => addon().permutation(count, seed, stream, draws++),
+      optimizer: (index) => {
+        const found = this.#own[index];
+        if (found !== undefined) return found;
+        throw new ConfigError(
+          `strategy '${this.strategy.name}' has no optimizer ${index}; expected one of its ${this.#own.length}`,
+        );
+      },
+    });
+    for (const command of commands) {
+      if (command.kind === 'run' || command.kind === 'converge') {
+        yield { optimizer: this.#inner, program: this.program, ...command, pass: passes };
+        passes += command.passes ?? 1;
+      } else {
+        yield command;
+      }
+    }
+  }
+
+  /** Trains until patience or epochs end it; the best epoch's state is then in place. */
+  async run(from: StageProgress | undefined): Promise<void> {
+    const { executor, history, emit, patience } = this.context;
+    this.#best = from?.best ? { ...from.best } : null;
+    emit({ kind: 'phase', stage: this.strategy.name, epochs: this.epochs });
+    let progress = from;
+    for (let epoch = from?.epoch ?? 0; epoch < this.epochs; epoch++) {
+      if (this.#best && epoch - 1 - this.#best.epoch >= patience) break;
+      const record = await this.#epoch(epoch, progress);
+      history.push(record);
+      progress = undefined;
+      if (performance.now() >= this.context.checkpointDue() || epoch + 1 === this.epochs) {
+        await this.context.checkpoint(this.#between(epoch + 1));
+      }
+    }
+    if (!this.#best) return;
+    await executor.run(
+      [
+        { kind: 'restore', target: bestMark },
+        { kind: 'release', target: bestMark },
+      ],
+      { unstoppable: true },
+    );
+  }
+
+  #between(epoch: number): StageProgress {
+    return { epoch, commandsDone: 0, losses: [0, 0], best: this.#best };
+  }
+
+  async #epoch(epoch: number, from: StageProgress | undefined): Promise<EpochRecord> {
+    const { executor, data, emit } = this.context;
+    const begun = performance.now();
+    const stage = this.strategy.name;
+    const losses = await this.#commandsOf(epoch, from);
+    const validation = await evaluateSplit(executor, data.schema.domains, 'validation');
+    const best = await this.#keepIfBest(epoch, validation);
+    const loss = losses[1] > 0 ? losses[0] / losses[1] : 0;
+    const seconds = (performance.now() - begun) / 1000;
+    emit({ kind: 'epoch', stage, epoch, loss, validation, best, seconds });
+    return { stage, epoch, loss, validationAuc: validation.auc.mean };
+  }
+
+  /** Runs an epoch's commands with checkpoints on the way; returns sums of loss and rows. */
+  async #commandsOf(
+    epoch: number,
+    from: StageProgress | undefined,
+  ): Promise<readonly [number, number]> {
+    const { executor, emit } = this.context;
+    const commands = [...this.commands(epoch)];
+    const losses: [number, number] = from ? [...from.losses] : [0, 0];
+    let done = from?.commandsDone ?? 0;
+    let resumed: NativeInterruption | undefined = from?.interruption;
+    for (;;) {
+      const rest = commands.slice(done);
+      if (resumed && rest[0]) rest[0] = { ...rest[0], resumed };
+      const before = done;
+      const execution = await executor.run(rest, {
+        pauseAt: this.context.checkpointDue(),
+        onResult: (command, { loss, rows }, completed) => {
+          if (command.kind === 'run' || command.kind === 'converge') {
+            losses[0] += loss * rows;
+            losses[1] += rows;
+          }
+          if (completed === undefined) return;
+          const stage = this.strategy.name;
+          emit({
+            kind: 'progress',
+            stage,
+            epoch,
+            done: before + completed,
+            total: commands.length,
+          });
+        },
+      });
+      done += execution.completed;
+      if (execution.completed > 0 || execution.interruption) resumed = execution.interruption;
+      if (execution.end === 'done') return losses;
+      await this.context.checkpoint({
+        epoch,
+        commandsDone: done,
+        interruption: resumed,
+        losses,
+        best: this.#best,
+      });
+      if (execution.end === 'aborted') this.context.aborted();
+    }
+  }
+
+  /** The best state is an open mark: it costs what changed since. */
+  async #keepIfBest(epoch: number, validation: SplitMetrics): Promise<boolean> {
+    // Where no domain has both classes the loss decides, without any rows the last epoch is best.
+    const { weighted } = validation.loss;
+    const score = validation.auc.mean ?? (weighted === null ? epoch : -weighted);
+    if (this.#best && score <= this.#best.score) return false;
+    const commands: NativeCommand[] = [{ kind: 'mark', target: bestMark }];
+    if (this.#best) commands.unshift({ kind: 'release', target: bestMark });
+    await this.context.executor.run(commands, { unstoppable: true });
+    this.#best = { epoch, score };
+    return true;
+  }
+}
