@@ -32,6 +32,7 @@ export function build() {
   ]);
   writeFileSync(`${root}/dist/cjs/package.json`, '{"type":"commonjs"}\n');
   writeFileSync(`${root}/dist/cjs/index.d.ts`, "export * from '../esm/index.js';\n");
+  run(['node', 'scripts/schema.mjs']);
   chmodSync(`${root}/dist/esm/cli/main.js`, 0o755);
 }
 

@@ -32,7 +32,32 @@ function valueAt(value: unknown, path: readonly PropertyKey[]): unknown {
   );
 }
 
-function describe(schema: z.ZodType, value: unknown, where: string, issue: z.core.$ZodIssue) {
+/** Of a union's alternatives, what is wrong with the one that was most likely meant. */
+function nearestAlternative(issues: readonly (readonly z.core.$ZodIssue[])[]): z.core.$ZodIssue {
+  const strangers = (alternative: readonly z.core.$ZodIssue[]): number =>
+    alternative.reduce(
+      (sum, issue) => sum + (issue.code === 'unrecognized_keys' ? issue.keys.length : 0),
+      0,
+    );
+  const [nearest] = [...issues].sort((a, b) => strangers(a) - strangers(b) || a.length - b.length);
+  return nearest?.[0] as z.core.$ZodIssue;
+}
+
+function describe(
+  schema: z.ZodType,
+  value: unknown,
+  where: string,
+  issue: z.core.$ZodIssue,
+): string {
+  if (
+    issue.code === 'invalid_union' &&
+    issue.errors.length > 0 &&
+    issue.message === 'Invalid input'
+  ) {
+    const nearest = nearestAlternative(issue.errors);
+    const path = [...issue.path, ...nearest.path];
+    return describe(schema, value, where, { ...nearest, path } as z.core.$ZodIssue);
+  }
   const at = [where, ...issue.path.map(String)].filter((part) => part !== '').join('.');
   if (issue.code === 'unrecognized_keys') {
     const key = issue.keys[0] ?? '';

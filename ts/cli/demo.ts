@@ -1,52 +1,75 @@
+import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { SingleBar } from 'cli-progress';
 import { onlineRetail } from '../data/bundled.js';
+import { ConfigError } from '../errors.js';
 import { writeFileAtomic } from '../io/atomic.js';
 import { mlp } from '../models/mlp.js';
-import { adam } from '../optim/index.js';
+import { adam } from '../optim/optimizers.js';
 import { alternate, mamdr } from '../strategies/index.js';
 import type { Strategy } from '../strategies/types.js';
 import { type FitResult, fit } from '../train/fit.js';
+import { showProgress } from './progress.js';
+import { shown, table } from './table.js';
 
 export interface DemoOptions {
   readonly epochs: number;
-  readonly output: string;
+  readonly output?: string;
   readonly seed: number;
   readonly signal: AbortSignal;
 }
 
+/** The document of `demo --json`. */
+export interface DemoReport {
+  readonly output: string;
+  readonly runs: readonly {
+    readonly strategy: string;
+    /** Run folder, for evaluate and predict. */
+    readonly folder: string;
+    readonly testAuc: number | null;
+    readonly byDomain: Readonly<Record<string, number | null>>;
+    readonly bestEpoch: number;
+    readonly seconds: number;
+  }[];
+  /** Training rows. */
+  readonly rows: Readonly<Record<string, number>>;
+}
+
+const defaultOutput = 'polydomain-demo';
+
+/** The first of polydomain-demo, polydomain-demo-2, ... that is free. */
+function freeFolder(): string {
+  for (let number = 1; ; number++) {
+    const name = number === 1 ? defaultOutput : `${defaultOutput}-${number}`;
+    if (!existsSync(name)) return name;
+  }
+}
+
 /** MAMDR beside alternate training on the bundled data: what each country's AUC comes to. */
-export async function demo({ epochs, output, seed, signal }: DemoOptions) {
+export async function demo(options: DemoOptions): Promise<DemoReport> {
+  const { epochs, seed, signal, output = freeFolder() } = options;
+  if (options.output !== undefined && existsSync(output)) {
+    throw new ConfigError(`'${output}' exists; expected a new folder`);
+  }
   process.stderr.write('Preparing the bundled data (online-retail: 17 countries)\n');
   const data = await onlineRetail({ seed });
-  const results: Record<string, FitResult> = {};
-  for (const strategy of [alternate(), mamdr()]) {
-    results[strategy.name] = await train(strategy);
-  }
   await mkdir(output, { recursive: true });
-  const summary = {
+  const results: [Strategy, FitResult][] = [];
+  for (const strategy of [alternate(), mamdr()]) results.push([strategy, await train(strategy)]);
+  const report: DemoReport = {
     output,
-    domains: data.schema.domains.map((domain, d) => ({
-      domain,
-      rows: (data.train.domainOffsets[d + 1] as number) - (data.train.domainOffsets[d] as number),
-      ...Object.fromEntries(
-        Object.entries(results).map(([name, { metrics }]) => [
-          name,
-          metrics.test.auc.byDomain[domain] ?? null,
-        ]),
-      ),
-    })),
-    runs: Object.entries(results).map(([name, { metrics, seconds, history, bestEpoch }]) => ({
+    runs: results.map(([{ name }, { metrics, bestEpoch, seconds }]) => ({
       strategy: name,
+      folder: join(output, name),
       testAuc: metrics.test.auc.mean,
-      seconds,
+      byDomain: metrics.test.auc.byDomain,
       bestEpoch,
-      history,
+      seconds,
     })),
+    rows: results[0]?.[1].metrics.train.rows ?? {},
   };
-  await writeFileAtomic(join(output, 'metrics.json'), `${JSON.stringify(summary, null, 2)}\n`);
-  return summary;
+  await writeFileAtomic(join(output, 'demo.json'), `${JSON.stringify(report, null, 2)}\n`);
+  return report;
 
   async function train(strategy: Strategy): Promise<FitResult> {
     const model = mlp({
@@ -56,59 +79,34 @@ export async function demo({ epochs, output, seed, signal }: DemoOptions) {
       dropout: 0.2,
       seed,
     });
-    const bar = new SingleBar({
-      format: `${strategy.name.padEnd(10)} {bar} {percentage}% epoch {epoch}/${epochs} validation AUC {auc}`,
-      stream: process.stderr,
-      hideCursor: true,
-    });
-    bar.start(epochs, 0, { epoch: 1, auc: '-' });
+    const progress = showProgress(strategy.name);
     try {
       return await fit(model, data, {
         strategy,
         optimizer: adam({ learningRate: 2e-3 }),
-        batchSize: 1024,
         epochs,
-        patience: 3,
         seed,
         signal,
-        onEvent(event) {
-          if (event.kind === 'progress') {
-            bar.update(event.epoch + event.done / event.total, { epoch: event.epoch + 1 });
-          } else if (event.kind === 'epoch') {
-            bar.update(event.epoch + 1, { auc: event.validation.auc.mean?.toFixed(4) ?? '-' });
-          }
-        },
+        runFolder: join(output, strategy.name),
+        onEvent: progress.onEvent,
       });
     } finally {
-      bar.stop();
+      progress.stop();
     }
   }
 }
 
-/** The demo's result as a table for people. */
-export function demoTable(summary: Awaited<ReturnType<typeof demo>>): string {
-  const names = summary.runs.map((run) => run.strategy);
-  const line = (first: string, rows: string, values: readonly string[]): string =>
-    `${first.padEnd(18)}${rows.padStart(10)}${values.map((value) => value.padStart(12)).join('')}\n`;
-  const shown = (value: unknown): string => (typeof value === 'number' ? value.toFixed(4) : '-');
-  let table = line('test AUC', 'rows', names);
-  for (const domain of summary.domains) {
-    const scores = domain as unknown as Readonly<Record<string, unknown>>;
-    table += line(
-      domain.domain,
-      String(domain.rows),
-      names.map((name) => shown(scores[name])),
-    );
-  }
-  table += line(
-    'mean',
-    '',
-    summary.runs.map((run) => shown(run.testAuc)),
-  );
-  table += line(
-    'seconds',
-    '',
-    summary.runs.map((run) => run.seconds.toFixed(1)),
-  );
-  return `${table}\nRun folder: ${summary.output}\n`;
+/** The report as a table for people. */
+export function demoTable({ output, runs, rows }: DemoReport): string {
+  return `${table([
+    ['test AUC', 'rows', ...runs.map((run) => run.strategy)],
+    ...Object.entries(rows).map(([domain, count]) => [
+      domain,
+      String(count),
+      ...runs.map((run) => shown(run.byDomain[domain])),
+    ]),
+    ['mean', '', ...runs.map((run) => shown(run.testAuc))],
+    ['seconds', '', ...runs.map((run) => run.seconds.toFixed(1))],
+  ])}
+Run folder: ${output} (${runs.map((run) => run.folder).join(', ')})\n`;
 }

@@ -1,16 +1,44 @@
-import { addon } from '../native/load.js';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Addon } from '../native/addon.js';
+import { addon, packageRoot } from '../native/load.js';
 
-/** What this installation is and runs on. */
-export function doctor() {
-  const native = addon();
-  return {
-    version: native.version,
+/** The document of `doctor --json`. */
+export interface DoctorReport {
+  readonly version: string;
+  readonly node: string;
+  readonly platform: string;
+  /** 'loaded', or why not; what follows is known of a loaded one. */
+  readonly addon: string;
+  readonly simd?: string;
+  readonly simdSupported?: readonly string[];
+  readonly threads?: number;
+  readonly gpu?: string;
+  readonly ops?: number;
+}
+
+/** What this installation is and runs on; also when the addon does not load, and then why. */
+export function doctor(): DoctorReport {
+  const manifest = readFileSync(join(packageRoot(), 'package.json'), 'utf8');
+  const { version } = JSON.parse(manifest) as { version: string };
+  const installation = {
+    version,
     node: process.version,
     platform: `${process.platform}-${process.arch}`,
+  };
+  let native: Addon;
+  try {
+    native = addon();
+  } catch (error) {
+    return { ...installation, addon: `not loaded: ${(error as Error).message}` };
+  }
+  return {
+    ...installation,
+    addon: 'loaded',
     simd: native.simdLevel(),
     simdSupported: native.supportedSimdLevels(),
     threads: native.threads(),
-    gpu: 'none: this version computes on the CPU only',
+    gpu: 'not used: this version computes on the CPU only',
     ops: native.ops().length,
   };
 }

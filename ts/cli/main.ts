@@ -1,8 +1,14 @@
 #!/usr/bin/env node
-import { Command, CommanderError, InvalidArgumentError } from 'commander';
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { splitNames } from '../data/types.js';
 import { CheckpointError, ConfigError, DataError } from '../errors.js';
-import { demo, demoTable } from './demo.js';
+import { readConfig } from './config.js';
+import { type DemoOptions, demo, demoTable } from './demo.js';
 import { doctor } from './doctor.js';
+import { type EvaluateOptions, evaluateRun } from './evaluate.js';
+import { type PredictFileOptions, predictFile } from './predict.js';
+import { prepareFolder, prepareTable } from './prepare.js';
+import { metricsTable, train, trainTable } from './train.js';
 
 /** Exit codes: 0 done, 1 anything else, 2 usage or config, 3 data or run folder, 130 interrupted. */
 function exitCodeOf(error: unknown): number {
@@ -12,55 +18,142 @@ function exitCodeOf(error: unknown): number {
   return 1;
 }
 
-function positiveInteger(text: string): number {
-  const value = Number(text);
-  if (Number.isInteger(value) && value >= 1) return value;
-  throw new InvalidArgumentError('expected an integer of 1 at least');
+function integerFrom(lowest: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (Number.isInteger(value) && value >= lowest) return value;
+    throw new InvalidArgumentError(`expected an integer of ${lowest} at least`);
+  };
 }
 
 const interruption = new AbortController();
-process.on('SIGINT', () => {
-  if (interruption.signal.aborted) process.exit(130);
-  interruption.abort(new Error('interrupted'));
-});
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.on(signal, () => {
+    if (interruption.signal.aborted) process.exit(130);
+    interruption.abort(new Error(`interrupted by ${signal}`));
+  });
+}
+
+interface JsonOption {
+  readonly json?: boolean;
+}
+
+/** With --json the one document on stdout, else what people read. */
+function print<Report>({ json }: JsonOption, report: Report, show: (report: Report) => string) {
+  process.stdout.write(json ? `${JSON.stringify(report)}\n` : show(report));
+}
 
 const program = new Command('polydomain')
   .description('Multi-domain learning on Node.js')
   .exitOverride();
+const json = ['--json', 'print one JSON document'] as const;
+const set = new Option('--set <key.path=value...>', 'changes of the config');
 
 program
   .command('demo')
   .description('MAMDR beside alternate training on the bundled data')
-  .option('--epochs <n>', 'epochs at most', positiveInteger, 10)
-  .option('--seed <n>', 'seed of data and training', positiveInteger, 1)
-  .option('-o, --output <folder>', 'run folder', 'polydomain-demo')
-  .option('--json', 'print one JSON document')
-  .action(async (options: { epochs: number; seed: number; output: string; json?: boolean }) => {
-    const summary = await demo({ ...options, signal: interruption.signal });
-    process.stdout.write(options.json ? `${JSON.stringify(summary)}\n` : demoTable(summary));
+  .option('--epochs <n>', 'epochs at most', integerFrom(1), 10)
+  .option('--seed <n>', 'seed of data and training', integerFrom(0), 1)
+  .option('-o, --output <folder>', 'new folder (default: polydomain-demo)')
+  .option(...json)
+  .action(async (options: Omit<DemoOptions, 'signal'> & JsonOption) => {
+    print(options, await demo({ ...options, signal: interruption.signal }), demoTable);
+  });
+
+program
+  .command('prepare')
+  .description('turn the raw data of a config into a dataset folder')
+  .argument('<config>', 'config in JSON')
+  .requiredOption('-o, --output <folder>', 'new dataset folder')
+  .addOption(set)
+  .option(...json)
+  .action(async (path: string, options: { output: string; set?: string[] } & JsonOption) => {
+    print(
+      options,
+      await prepareFolder(await readConfig(path, options), options.output),
+      prepareTable,
+    );
+  });
+
+program
+  .command('train')
+  .description('train what a config says')
+  .argument('<config>', 'config in JSON')
+  .requiredOption('-o, --output <folder>', 'run folder, new but for --resume')
+  .option('--resume', "go on from the run folder's checkpoint, if it has one")
+  .option('--seed <n>', "in place of the config's", integerFrom(0))
+  .addOption(set)
+  .option(...json)
+  .action(
+    async (
+      path: string,
+      options: {
+        output: string;
+        resume?: boolean;
+        seed?: number;
+        set?: string[];
+      } & JsonOption,
+    ) => {
+      const config = await readConfig(path, options);
+      const report = await train(config, { ...options, signal: interruption.signal });
+      print(options, report, trainTable);
+    },
+  );
+
+program
+  .command('evaluate')
+  .description('AUC and loss of a run, by domain')
+  .argument('<run>', 'run folder')
+  .option('--data <folder>', "a dataset folder in place of the run's data")
+  .addOption(new Option('--split <part>', 'part of the data').choices(splitNames).default('test'))
+  .option(...json)
+  .action(async (run: string, options: EvaluateOptions & JsonOption) => {
+    print(options, await evaluateRun(run, options), metricsTable);
+  });
+
+program
+  .command('predict')
+  .description('score rows of any domain')
+  .argument('<run>', 'run folder')
+  .requiredOption('--input <file>', 'CSV, Parquet or JSON Lines; - for stdin')
+  .requiredOption('--output <file>', 'CSV; - for stdout')
+  .addOption(
+    new Option('--unknown-domain <how>', 'rows of domains that training has not seen')
+      .choices(['error', 'shared'])
+      .default('error'),
+  )
+  .option(...json)
+  .action(async (run: string, options: PredictFileOptions & JsonOption) => {
+    if (options.json && options.output === '-') {
+      throw new ConfigError(
+        '--json with --output -; expected one document on stdout, or the other',
+      );
+    }
+    const report = await predictFile(run, options);
+    if (options.output === '-') return;
+    print(options, report, ({ output, rows }) => `${rows} scores in ${output}\n`);
   });
 
 program
   .command('doctor')
-  .description('Version, SIMD level, threads and GPU of this installation')
-  .option('--json', 'print one JSON document')
-  .action((options: { json?: boolean }) => {
+  .description('version, SIMD level, threads and GPU of this installation')
+  .option(...json)
+  .action((options: JsonOption) => {
     const report = doctor();
-    process.stdout.write(
-      options.json
-        ? `${JSON.stringify(report)}\n`
-        : Object.entries(report)
-            .map(([key, value]) => `${key.padEnd(14)}${value}\n`)
-            .join(''),
+    if (report.addon !== 'loaded') process.exitCode = 1;
+    print(options, report, (entries) =>
+      Object.entries(entries)
+        .map(([key, value]) => `${key.padEnd(14)}${value}\n`)
+        .join(''),
     );
   });
 
 try {
   await program.parseAsync();
 } catch (error) {
-  if (interruption.signal.aborted) process.exit(130);
+  const interrupted = interruption.signal.aborted && error === interruption.signal.reason;
   if (!(error instanceof CommanderError)) {
     process.stderr.write(`${(error as Error).name}: ${(error as Error).message}\n`);
   }
-  process.exitCode = exitCodeOf(error);
+  process.exitCode = interrupted ? 130 : exitCodeOf(error);
 }

@@ -1,0 +1,79 @@
+import { readFile } from 'node:fs/promises';
+import { z } from 'zod';
+import { type DatasetOptions, sourceOptions } from '../data/options.js';
+import { ConfigError } from '../errors.js';
+import { modelConfig } from '../models/registry.js';
+import { optimizerConfig } from '../optim/optimizers.js';
+import { parse } from '../options.js';
+import { finetuneOptions } from '../strategies/finetune.js';
+import { strategyConfig } from '../strategies/registry.js';
+import { trainingShape } from '../train/options.js';
+
+const folder = z.strictObject({
+  source: z.string().describe("A prepared folder, or one in MAMDR's processed layout"),
+});
+
+/** The config of `train`: schema/config.schema.json is made of it. */
+export const runConfig = z.strictObject({
+  $schema: z.string().optional(),
+  data: z.union([folder, sourceOptions]),
+  model: modelConfig,
+  strategy: strategyConfig,
+  finetune: finetuneOptions
+    .optional()
+    .describe('A stage after the strategy: each domain is tuned by itself'),
+  optimizer: optimizerConfig,
+  ...trainingShape,
+});
+export type RunConfig = z.output<typeof runConfig>;
+
+/** What Dataset.open takes of a config. */
+export function sourceOf(data: RunConfig['data']): string | DatasetOptions {
+  return 'domain' in data ? data : data.source;
+}
+
+/** Sets `key.path=value` in a config; the value is JSON, or text. Throws ConfigError. */
+function assign(config: Record<string, unknown>, assignment: string): void {
+  const equals = assignment.indexOf('=');
+  if (equals < 1) throw new ConfigError(`--set ${assignment}; expected key.path=value`);
+  const text = assignment.slice(equals + 1);
+  const path = assignment.slice(0, equals).split('.');
+  let value: unknown = text;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    // Text as it stands.
+  }
+  const last = path.pop() as string;
+  let at = config;
+  for (const key of path) {
+    at[key] ??= {};
+    const next = at[key];
+    if (typeof next !== 'object' || next === null) {
+      throw new ConfigError(
+        `--set ${assignment}: '${key}' is ${JSON.stringify(next)}; expected an object`,
+      );
+    }
+    at = next as Record<string, unknown>;
+  }
+  at[last] = value;
+}
+
+/** Reads a config file with changes from the command line. Throws ConfigError. */
+export async function readConfig(
+  path: string,
+  { set = [], seed }: { readonly set?: readonly string[]; readonly seed?: number },
+): Promise<RunConfig> {
+  let config: Record<string, unknown>;
+  try {
+    config = JSON.parse(await readFile(path, 'utf8')) as Record<string, unknown>;
+  } catch (cause) {
+    throw new ConfigError(
+      `'${path}' cannot be read (${(cause as Error).message}); expected a config in JSON`,
+      { cause },
+    );
+  }
+  for (const assignment of set) assign(config, assignment);
+  if (seed !== undefined) config = { ...config, seed };
+  return parse(runConfig, config, '');
+}

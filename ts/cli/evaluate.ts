@@ -1,0 +1,24 @@
+import { join } from 'node:path';
+import { Dataset } from '../data/dataset.js';
+import type { SplitName } from '../data/types.js';
+import { load } from '../io/run-folder.js';
+import type { SplitMetrics } from '../metrics/index.js';
+import { evaluate } from '../train/evaluate.js';
+import { readConfig, sourceOf } from './config.js';
+
+export interface EvaluateOptions {
+  /** A dataset folder; the run's own data by default. */
+  readonly data?: string;
+  readonly split: SplitName;
+}
+
+/** Scores a run folder's model on one part of its data, or of another dataset. */
+export async function evaluateRun(
+  run: string,
+  { data, split }: EvaluateOptions,
+): Promise<SplitMetrics> {
+  const { model, vocabulary } = await load(run);
+  const source = data ?? sourceOf((await readConfig(join(run, 'config.json'), {})).data);
+  const rows = (await Dataset.open(source)).as(vocabulary);
+  return evaluate(model, rows, split);
+}

@@ -1,0 +1,61 @@
+import { randomUUID } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { readTable, type Table } from '../data/table.js';
+import { DataError } from '../errors.js';
+import { writeFileAtomic } from '../io/atomic.js';
+import { load } from '../io/run-folder.js';
+
+export interface PredictFileOptions {
+  /** A CSV, Parquet or JSON Lines file, or - for CSV or JSON Lines from stdin. */
+  readonly input: string;
+  /** A CSV file, or - for stdout. */
+  readonly output: string;
+  readonly unknownDomain: 'error' | 'shared';
+}
+
+/** Standard input as a table: JSON Lines when it begins with a brace, else CSV. */
+async function readStandardInput(): Promise<Table> {
+  const content = readFileSync(0);
+  const extension = content.toString('utf8', 0, 64).trimStart().startsWith('{') ? 'jsonl' : 'csv';
+  const path = join(tmpdir(), `polydomain-${randomUUID()}.${extension}`);
+  try {
+    await writeFile(path, content, { mode: 0o600 });
+    return await readTable(path);
+  } finally {
+    await rm(path, { force: true });
+  }
+}
+
+function cell(value: unknown): string {
+  const text = String(value);
+  return /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+}
+
+/** Writes the input's domain and features with a column `score`, in the order of the input. */
+export async function predictFile(
+  run: string,
+  { input, output, unknownDomain }: PredictFileOptions,
+): Promise<{ readonly output: string; readonly rows: number }> {
+  const predictor = await load(run);
+  const { domain, features } = predictor.vocabulary.schema;
+  const names = [domain, ...features.map((feature) => feature.name)];
+  const rows = input === '-' ? await readStandardInput() : await readTable(input);
+  const columns = Object.fromEntries(names.map((name) => [name, rows.column(name)])) as Readonly<
+    Record<string, ArrayLike<string | number>>
+  >;
+  const scores = await predictor.predict(columns, { unknownDomain });
+  if (scores.length !== rows.rows) {
+    throw new DataError(`'${input}': ${rows.rows} rows; ${scores.length} scores`);
+  }
+  const lines = [[...names, 'score'].map(cell).join(',')];
+  scores.forEach((score, row) => {
+    lines.push([...names.map((name) => cell(columns[name]?.[row])), score].join(','));
+  });
+  const text = `${lines.join('\n')}\n`;
+  if (output === '-') process.stdout.write(text);
+  else await writeFileAtomic(output, text);
+  return { output, rows: scores.length };
+}

@@ -1,0 +1,91 @@
+import { existsSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Dataset } from '../data/dataset.js';
+import { ConfigError } from '../errors.js';
+import { writeFileAtomic } from '../io/atomic.js';
+import type { SplitMetrics } from '../metrics/index.js';
+import { modelOf } from '../models/registry.js';
+import { strategyOf } from '../strategies/registry.js';
+import { fit } from '../train/fit.js';
+import type { RunMetrics } from '../train/result.js';
+import { type RunConfig, sourceOf } from './config.js';
+import { showProgress } from './progress.js';
+import { shown, table } from './table.js';
+
+export interface TrainOptions {
+  readonly output: string;
+  readonly resume?: boolean;
+  readonly signal: AbortSignal;
+}
+
+/** The document of `train --json`. */
+export interface TrainReport {
+  readonly output: string;
+  readonly seconds: number;
+  readonly bestEpoch: number;
+  readonly metrics: RunMetrics;
+}
+
+/** Trains what a config says into a run folder. */
+export async function train(
+  config: RunConfig,
+  { output, resume = false, signal }: TrainOptions,
+): Promise<TrainReport> {
+  if (existsSync(output) && !resume) {
+    throw new ConfigError(`'${output}' exists; expected a new folder, or --resume`);
+  }
+  const strategy = strategyOf(config.strategy);
+  const data = await Dataset.open(sourceOf(config.data));
+  const { seed, batchSize, epochs, patience, threads, checkpointEvery, finetune } = config;
+  const model = modelOf(config.model, { schema: data.schema, seed });
+  await mkdir(output, { recursive: true });
+  await writeFileAtomic(join(output, 'config.json'), `${JSON.stringify(config, null, 2)}\n`);
+  const progress = showProgress(`${config.model.name}, ${strategy.name}`);
+  try {
+    const { metrics, bestEpoch, seconds } = await fit(model, data, {
+      strategy,
+      optimizer: config.optimizer,
+      finetune,
+      batchSize,
+      epochs,
+      patience,
+      seed,
+      threads,
+      checkpointEvery,
+      runFolder: output,
+      resume,
+      signal,
+      onEvent: progress.onEvent,
+    });
+    return { output, seconds, bestEpoch, metrics };
+  } finally {
+    progress.stop();
+  }
+}
+
+/** Scores by domain as a table for people. */
+export function metricsTable(scores: SplitMetrics): string {
+  const domains = Object.keys(scores.rows);
+  const count = (rows: number | undefined): string => String(rows ?? 0);
+  return table([
+    ['domain', 'rows', 'AUC', 'loss'],
+    ...domains.map((domain) => [
+      domain,
+      count(scores.rows[domain]),
+      shown(scores.auc.byDomain[domain]),
+      shown(scores.loss.byDomain[domain]),
+    ]),
+    ['mean', '', shown(scores.auc.mean), shown(scores.loss.mean)],
+    ['weighted by rows', '', shown(scores.auc.weighted), shown(scores.loss.weighted)],
+  ]);
+}
+
+/** The report as a table for people. */
+export function trainTable({ output, metrics, seconds, bestEpoch }: TrainReport): string {
+  const stages = metrics.stages.map(
+    ({ name, test }) => `test AUC after ${name}: ${shown(test.auc.mean)}\n`,
+  );
+  return `${metricsTable(metrics.test)}${stages.join('')}
+best epoch ${bestEpoch + 1}, ${seconds.toFixed(1)} s. Run folder: ${output}\n`;
+}
