@@ -3,6 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { transformSync } from 'esbuild';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -59,15 +60,31 @@ describe('the package', () => {
     expect(inFolder('node', ['-e', script])).toMatch(/alternate.*mamdr/);
   });
 
+  it.each(['own-model', 'own-strategy'])(
+    'is all that the example %s needs',
+    (name) => {
+      const source = readFileSync(join(root, 'examples', `${name}.ts`), 'utf8');
+      const { code } = transformSync(source, { loader: 'ts', format: 'esm' });
+      writeFileSync(join(folder, `${name}.mjs`), code);
+      const lines = inFolder('node', [`${name}.mjs`, '1', name])
+        .trim()
+        .split('\n');
+      expect(Number(lines[0]?.split(' ').at(-1))).toBeGreaterThan(0.5);
+      const [before, after] = (lines[1] ?? '').split(' ').slice(-2);
+      expect(after).toBe(before);
+    },
+    300_000,
+  );
+
   it('has a command line that runs the demo and tells what it runs on', () => {
     const cli = join(folder, 'node_modules/.bin/polydomain');
     const report = JSON.parse(inFolder('node', [cli, 'doctor', '--json'])) as { version: string };
     expect(report.version).toBe('0.1.0');
     const summary = JSON.parse(inFolder('node', [cli, 'demo', '--epochs', '1', '--json'])) as {
-      domains: unknown[];
-      runs: { strategy: string; testAuc: number }[];
+      rows: Record<string, number>;
+      runs: { strategy: string; testAuc: number; folder: string }[];
     };
-    expect(summary.domains).toHaveLength(17);
+    expect(Object.keys(summary.rows)).toHaveLength(17);
     expect(summary.runs.map((run) => run.strategy)).toEqual(['alternate', 'mamdr']);
     for (const run of summary.runs) expect(run.testAuc).toBeGreaterThan(0.55);
     expect(() => inFolder('node', [cli, 'demo', '--epochs', 'many'])).toThrow();
