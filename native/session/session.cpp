@@ -10,6 +10,7 @@
 #include "cpu/auc.h"
 #include "cpu/elementwise.h"
 #include "polydomain/error.h"
+#include "space/serialize.h"
 #include "state_file.h"
 
 namespace polydomain {
@@ -104,6 +105,7 @@ class Session::Impl {
   std::vector<float> scores(int split, int32_t domain, OverlayId overlay) {
     const Lease lease(*this);
     const ScopedFlushDenormals flush;
+    checkSplits();
     std::vector<float> logits;
     evaluate(split, domain, overlay, &logits);
     cpu::unary(*pool_, cpu::Unary::kSigmoid, {}, logits.data(), logits.data(),
@@ -122,11 +124,10 @@ class Session::Impl {
     const ParameterSpace::Write write = [&](const void* data, size_t bytes) {
       file.write(data, bytes);
     };
+    writeLayout(write);
     const int64_t steps = steps_;
     write(&steps, sizeof(steps));
     space_->save(write);
-    const auto count = static_cast<int64_t>(optimizers_.size());
-    write(&count, sizeof(count));
     for (const auto& optimizer : optimizers_) optimizer->save(write);
     const auto marks = static_cast<int64_t>(marks_.size());
     write(&marks, sizeof(marks));
@@ -141,15 +142,11 @@ class Session::Impl {
     const Lease lease(*this);
     StateFileReader file(path);
     const ParameterSpace::Read read = [&](void* data, size_t bytes) { file.read(data, bytes); };
-    int64_t steps = 0, count = 0, marks = 0;
+    // Nothing is taken from a file before all of it is known to fit.
+    requireLayout(read);
+    int64_t steps = 0, marks = 0;
     read(&steps, sizeof(steps));
     space_->load(read);
-    read(&count, sizeof(count));
-    if (count != static_cast<int64_t>(optimizers_.size())) {
-      throw Error(ErrorKind::kCheckpoint, "checkpoint '" + path + "' holds " +
-                                              std::to_string(count) + " optimizers; expected " +
-                                              std::to_string(optimizers_.size()));
-    }
     for (const auto& optimizer : optimizers_) optimizer->load(read);
     read(&marks, sizeof(marks));
     marks_.clear();
@@ -165,6 +162,35 @@ class Session::Impl {
   }
 
  private:
+  void writeLayout(const ParameterSpace::Write& write) const {
+    writeValue(write, static_cast<int64_t>(space_->regionCount()));
+    for (int r = 0; r < space_->regionCount(); ++r) {
+      writeValue(write, space_->unitCount(r));
+      writeValue(write, space_->unitSize(r));
+    }
+    writeValue(write, static_cast<int64_t>(optimizers_.size()));
+    for (const auto& optimizer : optimizers_) {
+      writeValue(write, static_cast<int64_t>(optimizer->spec().kind));
+      writeValue(write, static_cast<int64_t>(optimizer->spec().stateCount()));
+    }
+  }
+
+  void requireLayout(const ParameterSpace::Read& read) const {
+    const auto require = [&](int64_t expected, const char* what) {
+      requireEqual(readValue<int64_t>(read), expected, what);
+    };
+    require(space_->regionCount(), "regions");
+    for (int r = 0; r < space_->regionCount(); ++r) {
+      require(space_->unitCount(r), "units of a region");
+      require(space_->unitSize(r), "values of a unit");
+    }
+    require(static_cast<int64_t>(optimizers_.size()), "optimizers");
+    for (const auto& optimizer : optimizers_) {
+      require(static_cast<int64_t>(optimizer->spec().kind), "as its optimizer's kind");
+      require(optimizer->spec().stateCount(), "state values per weight");
+    }
+  }
+
   // One caller at a time; the space is not to be touched by others meanwhile.
   class Lease {
    public:
@@ -201,22 +227,26 @@ class Session::Impl {
 
   // Kernels trust ids: every split is checked once against every program.
   void checkSplits() {
-    if (checkedSplits_ == splits_.size() && checkedPrograms_ == programs_.size()) return;
+    const size_t programs = programs_.size() + (evaluation_.program ? 1 : 0);
+    if (checkedSplits_ == splits_.size() && checkedPrograms_ == programs) return;
     for (const SplitData& split : splits_) {
-      for (const BoundProgram& bound : programs_) {
-        for (size_t input = 0; input < bound.sources.size(); ++input) {
-          const int source = bound.sources[input];
-          if (source >= 0) {
-            bound.program->checkIds(input, at(split.ids, source, "feature"), split.rows);
-          } else if (source == BoundProgram::kDomain) {
-            const auto last = static_cast<int32_t>(split.domainOffsets.size()) - 2;
-            bound.program->checkIds(input, &last, 1);
-          }
-        }
-      }
+      for (const BoundProgram& bound : programs_) checkSplit(split, bound);
+      if (evaluation_.program) checkSplit(split, evaluation_);
     }
     checkedSplits_ = splits_.size();
-    checkedPrograms_ = programs_.size();
+    checkedPrograms_ = programs;
+  }
+
+  static void checkSplit(const SplitData& split, const BoundProgram& bound) {
+    for (size_t input = 0; input < bound.sources.size(); ++input) {
+      const int source = bound.sources[input];
+      if (source >= 0) {
+        bound.program->checkIds(input, at(split.ids, source, "feature"), split.rows);
+      } else if (source == BoundProgram::kDomain) {
+        const auto last = static_cast<int32_t>(split.domainOffsets.size()) - 2;
+        bound.program->checkIds(input, &last, 1);
+      }
+    }
   }
 
   MarkId markOf(int32_t id) const {
@@ -421,6 +451,20 @@ class Session::Impl {
     return pass;
   }
 
+  // A mark that does not outlive its scope.
+  class ScopedMark {
+   public:
+    explicit ScopedMark(ParameterSpace& space) : space_(space), id_(space.mark()) {}
+    ~ScopedMark() { space_.release(id_); }
+    ScopedMark(const ScopedMark&) = delete;
+    ScopedMark& operator=(const ScopedMark&) = delete;
+    MarkId id() const { return id_; }
+
+   private:
+    ParameterSpace& space_;
+    MarkId id_;
+  };
+
   // Higher is better: AUC, or the negative loss where one class is missing.
   static double scoreOf(const CommandResult& evaluated) {
     return std::isnan(evaluated.auc) ? -evaluated.loss : evaluated.auc;
@@ -441,8 +485,8 @@ class Session::Impl {
     }
     const int64_t firstStep = steps_;
     at(optimizers_, command.optimizer, "optimizer")->reset();
-    const MarkId start = space_->mark();
-    MarkId best = 0;
+    const ScopedMark start(*space_);
+    std::optional<ScopedMark> best;
     CommandResult total, kept;
     double bestScore = 0.0;
     int64_t waited = 0;
@@ -452,9 +496,7 @@ class Session::Impl {
                                                      static_cast<size_t>(rows));
       const Pass pass = runPass(command, command.pass + number, own, true);
       if (pass.interruptedAt > 0 || cancelled_) {
-        space_->restore(start);
-        if (best != 0) space_->release(best);
-        space_->release(start);
+        space_->restore(start.id());
         steps_ = firstStep;
         return std::nullopt;
       }
@@ -462,9 +504,8 @@ class Session::Impl {
       total.steps += pass.result.steps;
       const CommandResult scored =
           evaluate(command.other, command.domain, command.overlay, nullptr);
-      if (best == 0 || scoreOf(scored) > bestScore + command.rate) {
-        if (best != 0) space_->release(best);
-        best = space_->mark();
+      if (!best || scoreOf(scored) > bestScore + command.rate) {
+        best.emplace(*space_);
         bestScore = scoreOf(scored);
         kept = {pass.result.loss, scored.auc, 0, 0};
         waited = 0;
@@ -473,9 +514,7 @@ class Session::Impl {
       }
       if (scored.rows == 0) break;
     }
-    space_->restore(best);
-    space_->release(best);
-    space_->release(start);
+    space_->restore(best->id());
     return CommandResult{kept.loss, kept.auc, total.rows, total.steps};
   }
 

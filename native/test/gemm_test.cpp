@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <string>
 #include <vector>
 
 #include "cpu/gemm.h"
@@ -21,6 +22,16 @@ struct Case {
   Transpose a, b;
   int64_t m, n, k;
 };
+
+// "Transposed29x257TimesPlain257x40".
+std::string nameOf(const testing::TestParamInfo<Case>& test) {
+  const Case& c = test.param;
+  const auto operand = [](Transpose transpose, int64_t rows, int64_t columns) {
+    return (transpose == Transpose::kNo ? "Plain" : "Transposed") + std::to_string(rows) + "x" +
+           std::to_string(columns);
+  };
+  return operand(c.a, c.m, c.k) + "Times" + operand(c.b, c.k, c.n);
+}
 
 class Gemm : public testing::TestWithParam<Case> {
  protected:
@@ -97,7 +108,8 @@ INSTANTIATE_TEST_SUITE_P(Shapes, Gemm,
                                          Case{Transpose::kNo, Transpose::kNo, 100, 47, 513},
                                          Case{Transpose::kYes, Transpose::kNo, 29, 40, 257},
                                          Case{Transpose::kYes, Transpose::kYes, 17, 9, 3},
-                                         Case{Transpose::kNo, Transpose::kYes, 256, 128, 64}));
+                                         Case{Transpose::kNo, Transpose::kYes, 256, 128, 64}),
+                         nameOf);
 
 }  // namespace
 }  // namespace polydomain

@@ -2,6 +2,7 @@
 
 #include <map>
 #include <random>
+#include <string>
 #include <vector>
 
 #include "polydomain/error.h"
@@ -108,7 +109,18 @@ TEST_P(Marks, RestoreWhatTheySawWhateverHappenedSince) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Combines, Marks,
-                         testing::Values(Combine::kPlus, Combine::kTimes, Combine::kReplace));
+                         testing::Values(Combine::kPlus, Combine::kTimes, Combine::kReplace),
+                         [](const auto& test) -> std::string {
+                           switch (test.param) {
+                             case Combine::kPlus:
+                               return "Plus";
+                             case Combine::kTimes:
+                               return "Times";
+                             case Combine::kReplace:
+                               break;
+                           }
+                           return "Replace";
+                         });
 
 TEST(Space, LerpMovesWhatChangedByTheRate) {
   ParameterSpace space(specs(), 1);

@@ -1,0 +1,128 @@
+#include <gtest/gtest.h>
+#include <hwy/highway.h>
+
+#include <algorithm>
+#include <cmath>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "cpu/elementwise.h"
+#include "cpu/gemm.h"
+#include "cpu/simd.h"
+#include "cpu/softmax.h"
+
+namespace polydomain {
+namespace {
+
+using Values = std::vector<float>;
+
+Values randomValues(int64_t count, uint64_t step) {
+  Values values(static_cast<size_t>(count));
+  fillNormal({1, 2, step}, 0, count, 0.0f, 1.5f, values.data());
+  return values;
+}
+
+int64_t targetOf(const std::string& level) {
+  if (level == "avx512") return HWY_AVX3;
+  if (level == "avx2") return HWY_AVX2;
+  if (level == "sse4") return HWY_SSE4;
+  if (level == "neon") return HWY_NEON;
+  return HWY_SCALAR;
+}
+
+// The product fixes its level at start; a test may tell Highway of another one.
+class Levels : public testing::Test {
+ protected:
+  void TearDown() override { hwy::GetChosenTarget().DeInit(); }
+
+  // Relative to the largest value: sums of the same terms in another order.
+  static void agree(const std::string& name, const std::function<Values()>& compute) {
+    const std::vector<std::string> levels = cpu::supportedSimdLevels();
+    Values best;
+    for (const std::string& level : levels) {
+      hwy::GetChosenTarget().Update(targetOf(level));
+      const Values values = compute();
+      if (best.empty()) best = values;
+      double largest = 0.0;
+      for (const float value : best) largest = std::max(largest, std::abs(double{value}));
+      ASSERT_GT(largest, 0.0) << name;
+      for (size_t i = 0; i < values.size(); ++i) {
+        ASSERT_NEAR(values[i], best[i], 1e-6 * largest) << name << ", " << level << ", " << i;
+      }
+    }
+  }
+};
+
+TEST_F(Levels, AgreeOnProducts) {
+  ThreadPool pool(1);
+  constexpr int64_t kM = 37, kN = 45, kK = 300;
+  const Values a = randomValues(kM * kK, 1), b = randomValues(kN * kK, 2),
+               bias = randomValues(kN, 3);
+  cpu::GemmEpilogue epilogue;
+  epilogue.bias = bias.data();
+  epilogue.relu = true;
+  epilogue.keep = 0.8f;
+  epilogue.dropoutKey = {1, 2, 3};
+  agree("gemm", [&] {
+    Values out(kM * kN);
+    cpu::gemm(pool, cpu::Transpose::kNo, cpu::Transpose::kYes, kM, kN, kK, a.data(), kK, b.data(),
+              kK, out.data(), kN, epilogue);
+    return out;
+  });
+}
+
+TEST_F(Levels, AgreeOnFunctions) {
+  ThreadPool pool(1);
+  using cpu::Unary;
+  const Values x = randomValues(1003, 4);
+  Values positive = x;
+  for (float& value : positive) value = std::abs(value) + 0.01f;
+  const auto check = [&](const char* name, Unary function, const Values& input) {
+    agree(name, [&] {
+      Values y(input.size());
+      cpu::unary(pool, function, {1.7f, 2.5f}, input.data(), y.data(),
+                 static_cast<int64_t>(input.size()));
+      return y;
+    });
+  };
+  check("exp", Unary::kExp, x);
+  check("sigmoid", Unary::kSigmoid, x);
+  check("tanh", Unary::kTanh, x);
+  check("softplus", Unary::kSoftplus, x);
+  check("relu", Unary::kRelu, x);
+  check("clip", Unary::kClip, x);
+  check("log", Unary::kLog, positive);
+  check("sqrt", Unary::kSqrt, positive);
+  check("pow", Unary::kPower, positive);
+  check("reciprocal", Unary::kReciprocal, positive);
+}
+
+TEST_F(Levels, AgreeOnBroadcasts) {
+  ThreadPool pool(1);
+  Values a = randomValues(31 * 23, 5), b = randomValues(23, 6);
+  for (const cpu::Binary function : {cpu::Binary::kAdd, cpu::Binary::kMul, cpu::Binary::kMaximum,
+                                     cpu::Binary::kSigmoidGradient}) {
+    agree("binary " + std::to_string(static_cast<int>(function)), [&] {
+      Values c(a.size());
+      cpu::binary(pool, function, {}, {a.data(), DType::kFloat32, {31, 23}, 23},
+                  {b.data(), DType::kFloat32, {23}, 1}, {c.data(), DType::kFloat32, {31, 23}, 23});
+      return c;
+    });
+  }
+}
+
+TEST_F(Levels, AgreeOnSoftmax) {
+  ThreadPool pool(1);
+  const Values x = randomValues(29 * 37, 7);
+  for (const bool logarithm : {false, true}) {
+    agree(logarithm ? "log softmax" : "softmax", [&] {
+      Values y(x.size());
+      cpu::softmax(pool, logarithm, x.data(), y.data(), 29, 37);
+      return y;
+    });
+  }
+}
+
+}  // namespace
+}  // namespace polydomain

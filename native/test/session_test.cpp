@@ -1,0 +1,722 @@
+#include "polydomain/session.h"
+
+#include <gtest/gtest.h>
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <cmath>
+#include <csignal>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <iterator>
+#include <memory>
+#include <optional>
+#include <ostream>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "failure.h"
+#include "mlp.h"
+
+namespace polydomain {
+namespace {
+
+namespace fs = std::filesystem;
+
+// Called with the step before every training step; lets a test act at a certain one.
+std::function<void(uint64_t step)> observer;
+
+// The identity, which tells the observer.
+const std::string& observingOp() {
+  static const std::string name = [] {
+    OpDefinition op;
+    op.name = "test_observe";
+    op.type = [](const Attributes&, std::span<const TensorType> inputs) { return inputs[0]; };
+    op.cpu = [](const RunContext& context, const Attributes&, std::span<const TensorView> inputs,
+                const TensorView& output) {
+      std::copy_n(inputs[0].f32(), inputs[0].size(), output.f32());
+      if (observer) observer(context.step);
+    };
+    OpRegistry::instance().add(op);
+    return op.name;
+  }();
+  return name;
+}
+
+class TemporaryFolder {
+ public:
+  TemporaryFolder() {
+    std::string name = (fs::temp_directory_path() / "polydomain-test-XXXXXX").string();
+    if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error("no temporary folder");
+    path_ = name;
+  }
+  ~TemporaryFolder() { fs::remove_all(path_); }
+  TemporaryFolder(const TemporaryFolder&) = delete;
+  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
+  std::string operator/(const std::string& name) const { return path_ / name; }
+  size_t files() const {
+    return static_cast<size_t>(std::distance(fs::directory_iterator(path_), {}));
+  }
+
+ private:
+  fs::path path_;
+};
+
+std::string readFile(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+void writeFile(const std::string& path, const std::string& bytes) {
+  std::ofstream(path, std::ios::binary) << bytes;
+}
+
+// Rows of three domains of different size; the last has none.
+struct Rows {
+  Rows(int64_t rows, uint64_t step)
+      : users(mlp::randomIds(rows, mlp::kUsers, 2 * step)),
+        items(mlp::randomIds(rows, mlp::kItems, 2 * step + 1)),
+        labels(mlp::randomLabels(rows, step)),
+        count(rows) {}
+  SplitData split() const {
+    SplitData data;
+    data.rows = count;
+    data.ids = {users.data(), items.data()};
+    data.labels = labels.data();
+    data.domainOffsets = {0, count * 3 / 5, count, count};
+    return data;
+  }
+  std::vector<int32_t> users, items;
+  std::vector<float> labels;
+  int64_t count;
+};
+
+constexpr int kTrain = 0, kValid = 1;  // splits
+constexpr int kAdam = 0, kSgd = 1;     // optimizers
+constexpr int64_t kBatch = 16;
+constexpr int64_t kRowsOfDomain0 = 300, kStepsOfDomain0 = 19;
+
+// Everything that a checkpoint holds: values, overlays, marks, optimizers, steps.
+struct State {
+  std::string bytes;
+  bool operator==(const State&) const = default;
+  // Thousands of bytes tell nobody where they differ.
+  friend void PrintTo(const State& state, std::ostream* out) {
+    *out << state.bytes.size() << " bytes, hash " << std::hash<std::string>()(state.bytes);
+  }
+};
+
+// A session over a space, data and programs of its own.
+class Trainer {
+ public:
+  explicit Trainer(std::vector<ParameterSpec> parameters = mlp::parameters(), int optimizers = 2)
+      : space_(std::make_shared<ParameterSpace>(std::move(parameters), 5)),
+        session_(space_, std::make_shared<ThreadPool>(2), {kBatch, 3}) {
+    session_.addSplit(train_.split());
+    session_.addSplit(valid_.split());
+    OptimizerSpec adam;
+    adam.learningRate = 0.02f;
+    session_.addOptimizer(adam);
+    OptimizerSpec sgd;
+    sgd.kind = OptimizerKind::kSgd;
+    sgd.learningRate = 0.1f;
+    sgd.momentum = 0.9f;
+    if (optimizers > 1) session_.addOptimizer(sgd);
+  }
+
+  // Programs need the parameters of the model, which a foreign space has not.
+  Trainer& withPrograms() {
+    const mlp::Model training = mlp::build(0.8, observingOp());
+    const mlp::Model evaluation = mlp::build(0.8);
+    session_.addTrainingProgram(training.graph, optionsOf(training));
+    session_.addGradientProgram(training.graph, optionsOf(training));
+    session_.setEvaluationProgram(evaluation.graph, optionsOf(evaluation));
+    return *this;
+  }
+
+  Session& session() { return session_; }
+  ParameterSpace& space() { return *space_; }
+  RunOutcome run(const std::vector<Command>& commands,
+                 const std::vector<std::vector<int32_t>>& orders = {}) {
+    return session_.run(commands, orders);
+  }
+  State state() {
+    const TemporaryFolder folder;
+    session_.save(folder / "state");
+    return {readFile(folder / "state")};
+  }
+  std::vector<float> values() { return mlp::sharedValues(*space_); }
+
+ private:
+  static ProgramOptions optionsOf(const mlp::Model& model) {
+    ProgramOptions options;
+    options.output = model.output;
+    options.loss = model.loss;
+    return options;
+  }
+  const Rows train_{500, 1}, valid_{200, 2};
+  std::shared_ptr<ParameterSpace> space_;
+  Session session_;
+};
+
+Command command(CommandKind kind, int32_t target = -1) {
+  Command command{};
+  command.kind = kind;
+  command.target = target;
+  return command;
+}
+
+Command runOf(int32_t domain, int64_t pass, int32_t overlay = -1, int32_t optimizer = kAdam) {
+  Command run = command(CommandKind::kRun);
+  run.domain = domain;
+  run.pass = pass;
+  run.overlay = overlay;
+  run.optimizer = optimizer;
+  return run;
+}
+
+Command evaluationOf(int32_t domain, int32_t overlay = -1) {
+  Command evaluate = command(CommandKind::kEvaluate);
+  evaluate.domain = domain;
+  evaluate.split = kValid;
+  evaluate.overlay = overlay;
+  return evaluate;
+}
+
+Command convergenceOf(int32_t domain, int64_t passes, int64_t patience, double rate = 0.0,
+                      int32_t overlay = -1) {
+  Command converge = command(CommandKind::kConverge);
+  converge.domain = domain;
+  converge.passes = passes;
+  converge.patience = patience;
+  converge.rate = rate;
+  converge.overlay = overlay;
+  converge.other = kValid;
+  return converge;
+}
+
+void expectEqual(const RunOutcome& a, const RunOutcome& b) {
+  EXPECT_EQ(a.completed, b.completed);
+  ASSERT_EQ(a.results.size(), b.results.size());
+  for (size_t i = 0; i < a.results.size(); ++i) {
+    EXPECT_EQ(a.results[i].loss, b.results[i].loss) << i;
+    EXPECT_EQ(a.results[i].auc, b.results[i].auc) << i;
+    EXPECT_EQ(a.results[i].rows, b.results[i].rows) << i;
+    EXPECT_EQ(a.results[i].steps, b.results[i].steps) << i;
+  }
+}
+
+class Sessions : public testing::Test {
+ protected:
+  void TearDown() override { observer = nullptr; }
+  // Does `action` in another thread, once, in the middle of training step `at`.
+  static void duringStep(uint64_t at, std::function<void()> action) {
+    observer = [at, action = std::move(action), done = false](uint64_t step) mutable {
+      if (step != at || done) return;
+      done = true;
+      std::thread(action).join();
+    };
+  }
+};
+
+// --- Checkpoints ---------------------------------------------------------------------------------
+
+using Checkpoints = Sessions;
+
+// An open mark, an overlay and two optimizers.
+std::vector<Command> firstHalf() {
+  return {runOf(0, 0), command(CommandKind::kMark, 4), runOf(1, 1, -1, kSgd), runOf(1, 2, 1)};
+}
+std::vector<Command> secondHalf() {
+  Command lerp = command(CommandKind::kLerp, 4);
+  lerp.rate = 0.3;
+  return {runOf(0, 3, -1, kSgd),
+          runOf(1, 4, 1),
+          lerp,
+          command(CommandKind::kRelease, 4),
+          runOf(0, 5),
+          evaluationOf(0),
+          evaluationOf(1, 1)};
+}
+
+TEST_F(Checkpoints, ContinueWithTheSameBits) {
+  const TemporaryFolder folder;
+  Trainer first, second;
+  first.withPrograms().run(firstHalf());
+  first.session().save(folder / "state");
+  EXPECT_EQ(folder.files(), 1u);
+  const RunOutcome expected = first.run(secondHalf());
+
+  second.withPrograms().session().load(folder / "state");
+  expectEqual(second.run(secondHalf()), expected);
+  EXPECT_EQ(second.state(), first.state());
+  EXPECT_EQ(second.session().stepsDone(), first.session().stepsDone());
+  EXPECT_EQ(second.session().scores(kValid, 1, 1), first.session().scores(kValid, 1, 1));
+}
+
+TEST_F(Checkpoints, ReplaceWhatTheSessionDidSince) {
+  const TemporaryFolder folder;
+  Trainer trainer;
+  trainer.withPrograms().run(firstHalf());
+  trainer.session().save(folder / "state");
+  const State state = trainer.state();
+  const RunOutcome once = trainer.run(secondHalf());
+  EXPECT_NE(trainer.state(), state);
+  trainer.session().load(folder / "state");
+  EXPECT_EQ(trainer.state(), state);
+  expectEqual(trainer.run(secondHalf()), once);
+}
+
+TEST_F(Checkpoints, ThatAreTruncatedOrAlteredAreRefusedAndChangeNothing) {
+  const TemporaryFolder folder;
+  Trainer trainer;
+  trainer.withPrograms().run(firstHalf());
+  trainer.session().save(folder / "good");
+  const std::string good = readFile(folder / "good");
+  trainer.run(secondHalf());
+  const State state = trainer.state();
+
+  std::vector<std::string> damaged;
+  for (const size_t length :
+       {size_t{0}, size_t{5}, size_t{15}, size_t{16}, good.size() / 2, good.size() - 1}) {
+    damaged.push_back(good.substr(0, length));
+  }
+  for (const size_t at : {size_t{3}, size_t{8}, good.size() / 3, good.size() - 1}) {
+    damaged.push_back(good);
+    damaged.back()[at] ^= 0x10;
+  }
+  damaged.push_back(good + "more");
+  damaged.push_back("{\"format\": \"something else\", \"version\": 3}");
+  for (const std::string& bytes : damaged) {
+    writeFile(folder / "bad", bytes);
+    EXPECT_EQ(kindOfFailure([&] { trainer.session().load(folder / "bad"); }),
+              ErrorKind::kCheckpoint)
+        << bytes.size() << " bytes";
+    ASSERT_EQ(trainer.state(), state);
+  }
+  EXPECT_EQ(kindOfFailure([&] { trainer.session().load(folder / "missing"); }),
+            ErrorKind::kCheckpoint);
+  // Still of use.
+  trainer.session().load(folder / "good");
+  EXPECT_EQ(trainer.state(), State{good});
+  trainer.run(secondHalf());
+  EXPECT_EQ(trainer.state(), state);
+}
+
+// Valid files, of a model with one item more and of a session with one optimizer less.
+std::vector<std::string> foreignFiles(const TemporaryFolder& folder) {
+  std::vector<ParameterSpec> more = mlp::parameters();
+  more[1].shape[0] += 1;
+  Trainer model(more), optimizers(mlp::parameters(), 1);
+  model.session().save(folder / "model");
+  optimizers.session().save(folder / "optimizers");
+  return {folder / "model", folder / "optimizers"};
+}
+
+TEST_F(Checkpoints, OfAnotherModelAreRefusedAndAGoodOneStillLoads) {
+  const TemporaryFolder folder;
+  Trainer trainer;
+  trainer.withPrograms().run(firstHalf());
+  trainer.session().save(folder / "good");
+  const State state = trainer.state();
+  for (const std::string& file : foreignFiles(folder)) {
+    EXPECT_EQ(kindOfFailure([&] { trainer.session().load(file); }), ErrorKind::kCheckpoint);
+    EXPECT_FALSE(trainer.session().leased());
+    trainer.session().load(folder / "good");
+    EXPECT_EQ(trainer.state(), state);
+  }
+}
+
+TEST_F(Checkpoints, OfAnotherModelChangeNothing) {
+  const TemporaryFolder folder;
+  for (const std::string& file : foreignFiles(folder)) {
+    Trainer trainer;
+    trainer.withPrograms().run(firstHalf());
+    const State state = trainer.state();
+    EXPECT_EQ(kindOfFailure([&] { trainer.session().load(file); }), ErrorKind::kCheckpoint);
+    EXPECT_EQ(trainer.state(), state) << file;
+    EXPECT_EQ(kindOfFailure([&] { trainer.run({command(CommandKind::kRestore, 4)}); }),
+              std::nullopt)
+        << file;
+  }
+}
+
+// A file that may not grow stands for a full disk: writing fails in the same place.
+class FullDisk {
+ public:
+  explicit FullDisk(rlim_t bytes) : handler_(std::signal(SIGXFSZ, SIG_IGN)) {
+    ::getrlimit(RLIMIT_FSIZE, &before_);
+    const rlimit limit{bytes, before_.rlim_max};
+    ::setrlimit(RLIMIT_FSIZE, &limit);
+  }
+  ~FullDisk() {
+    ::setrlimit(RLIMIT_FSIZE, &before_);
+    std::signal(SIGXFSZ, handler_);
+  }
+  FullDisk(const FullDisk&) = delete;
+  FullDisk& operator=(const FullDisk&) = delete;
+
+ private:
+  rlimit before_{};
+  void (*handler_)(int);
+};
+
+TEST_F(Checkpoints, LeaveTheOlderFileAloneWhenTheDiskIsFull) {
+  const TemporaryFolder folder;
+  Trainer trainer;
+  trainer.withPrograms().run(firstHalf());
+  trainer.session().save(folder / "state");
+  const State older{readFile(folder / "state")};
+  trainer.run(secondHalf());
+  const State state = trainer.state();
+  // Nothing fits, a part, and all but the checksum's end.
+  for (const size_t room : {size_t{0}, size_t{5000}, state.bytes.size() - 1}) {
+    std::optional<ErrorKind> kind;
+    {
+      const FullDisk full(room);
+      kind = kindOfFailure([&] { trainer.session().save(folder / "state"); });
+    }
+    EXPECT_EQ(kind, ErrorKind::kCheckpoint) << room;
+    EXPECT_EQ(State{readFile(folder / "state")}, older) << room;
+    EXPECT_EQ(folder.files(), 1u) << "a temporary file remained";
+  }
+  trainer.session().save(folder / "state");
+  EXPECT_EQ(State{readFile(folder / "state")}, state);
+}
+
+TEST_F(Checkpoints, NeedAFolderThatExists) {
+  const TemporaryFolder folder;
+  Trainer trainer;
+  EXPECT_EQ(kindOfFailure([&] { trainer.session().save(folder / "missing/state"); }),
+            ErrorKind::kCheckpoint);
+}
+
+TEST_F(Checkpoints, AreRefusedWhileGradientBuffersHoldValues) {
+  const TemporaryFolder folder;
+  Trainer trainer;
+  trainer.withPrograms().run({command(CommandKind::kBufferZero, 1)});
+  EXPECT_EQ(kindOfFailure([&] { trainer.session().save(folder / "state"); }),
+            ErrorKind::kCheckpoint);
+  EXPECT_EQ(folder.files(), 0u);
+  trainer.run({command(CommandKind::kBufferApply, 1)});
+  trainer.session().save(folder / "state");
+}
+
+// --- Cancellation --------------------------------------------------------------------------------
+
+using Cancellation = Sessions;
+
+TEST_F(Cancellation, EndsARunBetweenStepsAndItGoesOnFromThere) {
+  Trainer whole, parts;
+  const std::vector<Command> commands = {runOf(0, 0), runOf(1, 1, -1, kSgd)};
+  const RunOutcome expected = whole.withPrograms().run(commands);
+  parts.withPrograms();
+  std::vector<Command> left = commands;
+  for (const uint64_t at : {3, 4, 11}) {
+    duringStep(at, [&] { parts.session().cancel(); });
+    const RunOutcome outcome = parts.run(left);
+    ASSERT_EQ(outcome.completed, 0);
+    EXPECT_EQ(outcome.interruption.step, static_cast<int64_t>(at) + 1);
+    EXPECT_EQ(outcome.interruption.rows, (static_cast<int64_t>(at) + 1) * kBatch);
+    EXPECT_EQ(parts.session().stepsDone(), static_cast<int64_t>(at) + 1);
+    EXPECT_FALSE(parts.session().leased());
+    left[0].resumed = outcome.interruption;
+  }
+  const RunOutcome outcome = parts.run(left);
+  ASSERT_EQ(outcome.completed, 2);
+  // The whole pass's, not of its end alone.
+  EXPECT_EQ(outcome.results[0].loss, expected.results[0].loss);
+  EXPECT_EQ(outcome.results[0].rows, expected.results[0].rows);
+  EXPECT_EQ(parts.state(), whole.state());
+}
+
+TEST_F(Cancellation, SurvivesACheckpoint) {
+  const TemporaryFolder folder;
+  Trainer whole, interrupted, resumed;
+  whole.withPrograms().run({runOf(0, 0)});
+  interrupted.withPrograms();
+  duringStep(6, [&] { interrupted.session().cancel(); });
+  Command rest = runOf(0, 0);
+  rest.resumed = interrupted.run({rest}).interruption;
+  interrupted.session().save(folder / "state");
+  resumed.withPrograms().session().load(folder / "state");
+  resumed.run({rest});
+  EXPECT_EQ(resumed.state(), whole.state());
+}
+
+TEST_F(Cancellation, InTheLastStepOfACommandEndsBeforeTheNext) {
+  Trainer trainer;
+  trainer.withPrograms();
+  duringStep(kStepsOfDomain0 - 1, [&] { trainer.session().cancel(); });
+  const RunOutcome outcome = trainer.run({runOf(0, 0), runOf(0, 1)});
+  EXPECT_EQ(outcome.completed, 1);
+  EXPECT_EQ(outcome.interruption.step, 0);
+  EXPECT_EQ(trainer.session().stepsDone(), kStepsOfDomain0);
+}
+
+// An overlay is formed for the whole of a pass.
+TEST_F(Cancellation, WaitsForTheEndOfAPassOverAnOverlay) {
+  Trainer trainer;
+  trainer.withPrograms();
+  duringStep(2, [&] { trainer.session().cancel(); });
+  const RunOutcome outcome = trainer.run({runOf(0, 0, 0), runOf(1, 0, 1)});
+  EXPECT_EQ(outcome.completed, 1);
+  EXPECT_EQ(outcome.interruption.step, 0);
+  EXPECT_EQ(trainer.session().stepsDone(), kStepsOfDomain0);
+  EXPECT_FALSE(trainer.space().overlayOpen());
+}
+
+TEST_F(Cancellation, IsForgottenByTheNextRun) {
+  Trainer trainer;
+  trainer.withPrograms().session().cancel();
+  EXPECT_EQ(trainer.run({runOf(0, 0)}).completed, 1);
+}
+
+TEST_F(Sessions, RefuseOtherCallersWhileTheyRun) {
+  const TemporaryFolder folder;
+  Trainer trainer;
+  trainer.withPrograms();
+  std::vector<std::optional<ErrorKind>> kinds;
+  bool leased = false;
+  duringStep(5, [&] {
+    leased = trainer.session().leased();
+    kinds.push_back(kindOfFailure([&] { trainer.run({evaluationOf(0)}); }));
+    kinds.push_back(kindOfFailure([&] { trainer.session().scores(kValid, 0, -1); }));
+    kinds.push_back(kindOfFailure([&] { trainer.session().save(folder / "state"); }));
+    kinds.push_back(kindOfFailure([&] { trainer.session().load(folder / "state"); }));
+  });
+  EXPECT_EQ(trainer.run({runOf(0, 0)}).completed, 1);
+  EXPECT_TRUE(leased);
+  EXPECT_EQ(kinds, std::vector<std::optional<ErrorKind>>(4, ErrorKind::kBusy));
+  EXPECT_FALSE(trainer.session().leased());
+}
+
+TEST_F(Sessions, CountStepsAndRowsForOtherThreads) {
+  Trainer trainer;
+  trainer.withPrograms();
+  int64_t steps = 0, rows = 0;
+  duringStep(5, [&] {
+    steps = trainer.session().stepsDone();
+    rows = trainer.session().rowsDone();
+  });
+  const RunOutcome outcome = trainer.run({runOf(0, 0)});
+  EXPECT_EQ(steps, 5);
+  EXPECT_EQ(rows, 5 * kBatch);
+  EXPECT_EQ(outcome.results[0].steps, kStepsOfDomain0);
+  EXPECT_EQ(outcome.results[0].rows, kRowsOfDomain0);
+}
+
+// --- Failures ------------------------------------------------------------------------------------
+
+Trainer& diverging(Trainer& trainer) {
+  trainer.withPrograms().session().setLearningRate(kSgd, 1e30);
+  return trainer;
+}
+
+TEST_F(Sessions, NameDomainAndStepOfALossThatIsNotFinite) {
+  for (const int32_t overlay : {-1, 0}) {
+    Trainer trainer;
+    diverging(trainer);
+    const std::vector<float> before = trainer.values();
+    std::string message;
+    EXPECT_EQ(kindOfFailure([&] { trainer.run({runOf(0, 0, overlay, kSgd)}); }, &message),
+              ErrorKind::kTraining);
+    EXPECT_NE(message.find("domain 0, step "), std::string::npos) << message;
+    EXPECT_FALSE(trainer.session().leased());
+    EXPECT_FALSE(trainer.space().overlayOpen());
+    if (overlay < 0) continue;
+    EXPECT_EQ(trainer.values(), before) << "the overlay was not closed";
+  }
+}
+
+TEST_F(Sessions, RefuseIdsOutsideTheirTables) {
+  Rows bad(100, 7);
+  bad.users[42] = mlp::kUsers;
+  Trainer trainer;
+  trainer.withPrograms().session().addSplit(bad.split());
+  EXPECT_EQ(kindOfFailure([&] { trainer.run({runOf(0, 0)}); }), ErrorKind::kData);
+}
+
+TEST_F(Sessions, RefuseIdsOutsideTheirTablesWhenTheyScoreOnly) {
+  Rows bad(100, 7);
+  bad.users[42] = mlp::kUsers;
+  Trainer trainer;
+  const int split = trainer.withPrograms().session().addSplit(bad.split());
+  EXPECT_EQ(kindOfFailure([&] { trainer.session().scores(split, 0, -1); }), ErrorKind::kData);
+}
+
+TEST_F(Sessions, RefuseRowOrdersBeyondTheDomain) {
+  Trainer trainer;
+  trainer.withPrograms();
+  Command run = runOf(0, 0);
+  run.order = 0;
+  for (const int32_t row : {-1, static_cast<int32_t>(kRowsOfDomain0)}) {
+    EXPECT_EQ(kindOfFailure([&] { trainer.run({run}, {{0, 1, row}}); }), ErrorKind::kData);
+  }
+  EXPECT_EQ(trainer.run({run}, {{5, 5, 299}}).results[0].rows, 3);
+}
+
+// --- Gradient buffers ----------------------------------------------------------------------------
+
+TEST_F(Sessions, AStepThroughAGradientBufferIsATrainingStep) {
+  Trainer direct, buffered;
+  Command step = runOf(0, 0, -1, kSgd);
+  step.maxSteps = 1;
+  direct.withPrograms().run({step});
+  step.program = 1;
+  step.target = 8;
+  step.rate = 1.0;
+  Command apply = command(CommandKind::kBufferApply, 8);
+  apply.optimizer = kSgd;
+  buffered.withPrograms().run({command(CommandKind::kBufferZero, 8), step, apply});
+  EXPECT_EQ(buffered.values(), direct.values());
+}
+
+// --- Converge ------------------------------------------------------------------------------------
+
+using Convergence = Sessions;
+
+// What `converge` says it does, out of single commands.
+CommandResult convergeByHand(Trainer& trainer, const Command& converge, int64_t* bestPass) {
+  Command reset = command(CommandKind::kResetOptimizer);
+  reset.optimizer = converge.optimizer;
+  trainer.run({reset, command(CommandKind::kMark, 100)});
+  CommandResult result;
+  double best = 0.0;
+  *bestPass = -1;
+  for (int64_t pass = 0, waited = 0; pass < converge.passes && waited < converge.patience; ++pass) {
+    const RunOutcome outcome =
+        trainer.run({runOf(converge.domain, pass, converge.overlay, converge.optimizer),
+                     evaluationOf(converge.domain, converge.overlay)});
+    result.rows += outcome.results[0].rows;
+    result.steps += outcome.results[0].steps;
+    const double auc = outcome.results[1].auc;
+    ++waited;
+    if (*bestPass >= 0 && auc <= best + converge.rate) continue;
+    if (*bestPass >= 0) trainer.run({command(CommandKind::kRelease, 101)});
+    trainer.run({command(CommandKind::kMark, 101)});
+    *bestPass = pass;
+    best = auc;
+    result.loss = outcome.results[0].loss;
+    result.auc = auc;
+    waited = 0;
+  }
+  trainer.run({command(CommandKind::kRestore, 101), command(CommandKind::kRelease, 101),
+               command(CommandKind::kRelease, 100)});
+  return result;
+}
+
+TEST_F(Convergence, KeepsTheBestPassAndStopsByPatience) {
+  for (const int32_t overlay : {-1, 1}) {
+    constexpr int64_t kPasses = 40, kPatience = 3;
+    const Command converge = convergenceOf(1, kPasses, kPatience, 0.001, overlay);
+    Trainer one, byHand;
+    one.withPrograms();
+    byHand.withPrograms();
+    // What the optimizer learned before is not to matter.
+    for (Trainer* trainer : {&one, &byHand}) trainer->run({runOf(0, 7)});
+    const std::vector<float> shared = one.values();
+    int64_t best = 0;
+    const CommandResult expected = convergeByHand(byHand, converge, &best);
+    const RunOutcome outcome = one.run({converge});
+    ASSERT_EQ(outcome.completed, 1);
+    const CommandResult& result = outcome.results[0];
+    EXPECT_EQ(result.loss, expected.loss);
+    EXPECT_EQ(result.auc, expected.auc);
+    EXPECT_EQ(result.rows, expected.rows);
+    EXPECT_EQ(result.steps, expected.steps);
+    EXPECT_EQ(result.rows, (best + 1 + kPatience) * 200);
+    EXPECT_LT(best + 1 + kPatience, kPasses) << "labels of chance, and yet it went on improving";
+    EXPECT_EQ(one.space().openMarks(), 0);
+    EXPECT_EQ(one.values(), byHand.values());
+    EXPECT_EQ(one.session().scores(kValid, 1, overlay),
+              byHand.session().scores(kValid, 1, overlay));
+    EXPECT_EQ(one.run({evaluationOf(1, overlay)}).results[0].auc, result.auc);
+    if (overlay < 0) continue;
+    EXPECT_EQ(one.values(), shared) << "an overlay's training went elsewhere";
+  }
+}
+
+TEST_F(Convergence, MakesAllPassesWhileEachIsBetterAndWaitsWhileNoneIs) {
+  Trainer improving, passes, waiting, first;
+  // Any score beats the one before by more than -10: the last pass stays.
+  improving.withPrograms().run({convergenceOf(0, 4, 1, -10.0)});
+  passes.withPrograms().run({runOf(0, 0), runOf(0, 1), runOf(0, 2), runOf(0, 3)});
+  EXPECT_EQ(improving.values(), passes.values());
+  EXPECT_EQ(improving.session().stepsDone(), 4 * kStepsOfDomain0);
+  // None beats it by 10: the first pass stays.
+  const RunOutcome outcome = waiting.withPrograms().run({convergenceOf(0, 9, 3, 10.0)});
+  first.withPrograms().run({runOf(0, 0)});
+  EXPECT_EQ(waiting.values(), first.values());
+  EXPECT_EQ(outcome.results[0].steps, 4 * kStepsOfDomain0);
+}
+
+TEST_F(Convergence, TakesItsPassesOneAfterAnotherFromAnExplicitOrder) {
+  std::vector<int32_t> order(2 * kRowsOfDomain0);
+  for (size_t i = 0; i < order.size(); ++i) {
+    order[i] = static_cast<int32_t>(i * 7 % static_cast<size_t>(kRowsOfDomain0));
+  }
+  const auto middle = order.begin() + kRowsOfDomain0;
+  Trainer one, passes;
+  Command converge = convergenceOf(0, 2, 1, -10.0);
+  converge.order = 0;
+  one.withPrograms().run({converge}, {order});
+  std::vector<Command> runs = {runOf(0, 0), runOf(0, 1)};
+  runs[0].order = 0;
+  runs[1].order = 1;
+  passes.withPrograms().run(runs, {{order.begin(), middle}, {middle, order.end()}});
+  EXPECT_EQ(one.values(), passes.values());
+  order.pop_back();
+  EXPECT_EQ(kindOfFailure([&] { one.run({converge}, {order}); }), ErrorKind::kData);
+}
+
+// Domain 2 has no rows in either split.
+TEST_F(Convergence, MakesOnePassWhereThereIsNothingToScore) {
+  Trainer trainer;
+  const RunOutcome outcome = trainer.withPrograms().run({convergenceOf(2, 5, 3)});
+  EXPECT_EQ(outcome.completed, 1);
+  EXPECT_EQ(outcome.results[0].steps, 0);
+  EXPECT_TRUE(std::isnan(outcome.results[0].auc));
+  EXPECT_EQ(trainer.space().openMarks(), 0);
+}
+
+TEST_F(Convergence, IsUndoneByACancellationAndCanBeDoneAgain) {
+  for (const int32_t overlay : {-1, 0}) {
+    const std::vector<Command> before = {runOf(1, 7)};
+    const std::vector<Command> after = {convergenceOf(0, 5, 2, 0.0, overlay), evaluationOf(0)};
+    Trainer whole, interrupted;
+    whole.withPrograms().run(before);
+    interrupted.withPrograms().run(before);
+    const RunOutcome expected = whole.run(after);
+    const std::vector<float> values = interrupted.values();
+    const int64_t steps = interrupted.session().stepsDone();
+    // In the middle of the second pass.
+    duringStep(static_cast<uint64_t>(steps + kStepsOfDomain0 + 4),
+               [&] { interrupted.session().cancel(); });
+    const RunOutcome outcome = interrupted.run(after);
+    EXPECT_EQ(outcome.completed, 0);
+    EXPECT_EQ(outcome.interruption.step, 0);
+    EXPECT_EQ(interrupted.session().stepsDone(), steps);
+    EXPECT_EQ(interrupted.values(), values);
+    EXPECT_FALSE(interrupted.space().hasOverlay(0));
+    EXPECT_EQ(interrupted.space().openMarks(), 0);
+    expectEqual(interrupted.run(after), expected);
+    EXPECT_EQ(interrupted.values(), whole.values());
+    EXPECT_EQ(interrupted.session().scores(kValid, 0, overlay),
+              whole.session().scores(kValid, 0, overlay));
+  }
+}
+
+TEST_F(Convergence, LeavesNoMarkOpenWhenTheLossIsNotFinite) {
+  Trainer trainer;
+  Command converge = convergenceOf(0, 5, 2);
+  converge.optimizer = kSgd;
+  EXPECT_EQ(kindOfFailure([&] { diverging(trainer).run({converge}); }), ErrorKind::kTraining);
+  EXPECT_EQ(trainer.space().openMarks(), 0);
+}
+
+}  // namespace
+}  // namespace polydomain
