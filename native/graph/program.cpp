@@ -70,7 +70,8 @@ class Program::Impl {
   void checkIds(size_t input, const void* column, int64_t rows) const {
     const auto* ids = static_cast<const int32_t*>(column);
     for (const TableUse& use : tables_) {
-      if (std::find(use.ids.begin(), use.ids.end(), inputs_[input]) == use.ids.end()) continue;
+      const auto& lookups = use.lookups;
+      if (std::find(lookups.begin(), lookups.end(), inputs_[input]) == lookups.end()) continue;
       const ParameterSpec& spec = space_.parameter(use.parameter);
       for (int64_t row = 0; row < rows; ++row) {
         if (ids[row] >= 0 && ids[row] < spec.shape[0]) continue;
@@ -130,7 +131,8 @@ class Program::Impl {
   struct TableUse {
     int parameter = -1;
     ValueId value = kNoValue;
-    std::vector<ValueId> ids;          // inputs that the table is read by
+    std::vector<ValueId> lookups;      // inputs that the table is read by
+    std::vector<ValueId> ids;          // those of them that have a gradient; all when not trained
     ValueId gradient = kNoValue;       // row_gradient(s)
     std::vector<RowSource> gradients;  // empty: not trained; else beside `ids`
     cpu::UniqueIds unique;
@@ -262,6 +264,7 @@ class Program::Impl {
                                            "'; expected embedding, or a dense parameter");
       }
       use->ids.push_back(idInput(node.inputs[count + i]));
+      use->lookups.push_back(use->ids.back());
       ++known;
     }
     for (size_t i = 0; i < count; ++i) {
@@ -373,22 +376,34 @@ class Program::Impl {
     }
   }
 
+  void findUnique(TableUse& use, const std::vector<ValueId>& columns) {
+    use.lists.clear();
+    for (const ValueId ids : columns) {
+      const TensorView& view = viewOf(ids);
+      use.lists.emplace_back(view.i32(), static_cast<size_t>(view.size()));
+    }
+    use.unique.build(space_.unitCount(space_.regionOf(use.parameter)), use.lists);
+  }
+
+  void touch(const TableUse& use) {
+    const std::span<const int32_t> ids = use.unique.ids();
+    space_.touch(space_.regionOf(use.parameter),
+                 {reinterpret_cast<const uint32_t*>(ids.data()), ids.size()});
+  }
+
   // Finds the distinct rows of every table and announces them before anything reads them: an open
   // overlay forms its effective values then.
   void announceRows() {
     const bool overlay = space_.overlayOpen();
     for (TableUse& use : tables_) {
       if (use.gradients.empty() && !overlay) continue;
-      use.lists.clear();
-      for (const ValueId ids : use.ids) {
-        const TensorView& view = viewOf(ids);
-        use.lists.emplace_back(view.i32(), static_cast<size_t>(view.size()));
+      if (overlay && use.lookups.size() > use.ids.size()) {
+        // Lookups without a gradient read effective values too.
+        findUnique(use, use.lookups);
+        touch(use);
       }
-      use.unique.build(space_.unitCount(space_.regionOf(use.parameter)), use.lists);
-      if (!overlay && options_.mode != Mode::kTrain) continue;
-      const std::span<const int32_t> ids = use.unique.ids();
-      space_.touch(space_.regionOf(use.parameter),
-                   {reinterpret_cast<const uint32_t*>(ids.data()), ids.size()});
+      findUnique(use, use.ids);
+      if (overlay || options_.mode == Mode::kTrain) touch(use);
     }
   }
 

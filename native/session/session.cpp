@@ -73,6 +73,7 @@ class Session::Impl {
 
   void setEvaluationProgram(const Graph& graph, ProgramOptions options) {
     options.mode = Mode::kEvaluate;
+    checkedPrograms_ = 0;
     evaluation_ = bindProgram(graph, std::move(options));
   }
 
@@ -163,6 +164,8 @@ class Session::Impl {
 
  private:
   void writeLayout(const ParameterSpace::Write& write) const {
+    writeValue(write, static_cast<int64_t>(space_->parameterCount()));
+    for (int p = 0; p < space_->parameterCount(); ++p) writeValue(write, signatureOf(p));
     writeValue(write, static_cast<int64_t>(space_->regionCount()));
     for (int r = 0; r < space_->regionCount(); ++r) {
       writeValue(write, space_->unitCount(r));
@@ -175,10 +178,23 @@ class Session::Impl {
     }
   }
 
+  // Of a parameter's name and shape.
+  uint64_t signatureOf(int parameter) const {
+    const ParameterSpec& spec = space_->parameter(parameter);
+    return streamOf(spec.name + toString(spec.shape));
+  }
+
   void requireLayout(const ParameterSpace::Read& read) const {
     const auto require = [&](int64_t expected, const char* what) {
       requireEqual(readValue<int64_t>(read), expected, what);
     };
+    require(space_->parameterCount(), "parameters");
+    for (int p = 0; p < space_->parameterCount(); ++p) {
+      if (readValue<uint64_t>(read) == signatureOf(p)) continue;
+      throw Error(ErrorKind::kCheckpoint, "the checkpoint has another parameter in place of '" +
+                                              space_->parameter(p).name + "' " +
+                                              toString(space_->parameter(p).shape));
+    }
     require(space_->regionCount(), "regions");
     for (int r = 0; r < space_->regionCount(); ++r) {
       require(space_->unitCount(r), "units of a region");
@@ -418,6 +434,7 @@ class Session::Impl {
     Pass pass;
     pass.lossSum = command.resumed.lossSum;
     pass.result.rows = command.resumed.rows;
+    pass.result.steps = command.resumed.step;
     const auto total = static_cast<int64_t>(order_.size());
     for (int64_t step = 0; step * options_.batchSize < total; ++step) {
       if (command.maxSteps > 0 && step >= command.maxSteps) break;

@@ -217,6 +217,29 @@ TEST(Failures, NoRowsAreADataError) {
   EXPECT_EQ(kindOfFailure([&] { model.run(Batch(4), 0, 0, 0); }), ErrorKind::kData);
 }
 
+// The output reads the table once more than the loss does.
+TEST(Failures, AnIdOfALookupWithoutGradientIsCheckedToo) {
+  Graph graph;
+  const ValueId table = graph.parameter("table", {DType::kFloat32, {10, 1}});
+  const auto lookup = [&](const std::string& input) {
+    return graph.add("embedding", {table, graph.input(input, {DType::kInt32, {kRows}})});
+  };
+  ProgramOptions options;
+  options.mode = Mode::kTrain;
+  const ValueId logits = lookup("feature:0");
+  options.output = graph.add("add", {logits, lookup("feature:1")});
+  options.loss =
+      graph.add("bce_with_logits", {logits, graph.input("label", {DType::kFloat32, {kRows}})});
+  options.trained = {true};
+  ParameterSpace space({{"table", ParameterKind::kTable, {10, 1}, {}, 0.0f}}, 1);
+  const Program program(graph, space, options);
+  const int32_t bad = 1000;
+  for (size_t input = 0; input < program.inputNames().size(); ++input) {
+    if (!program.inputNames()[input].starts_with("feature:")) continue;
+    EXPECT_EQ(kindOfFailure([&] { program.checkIds(input, &bad, 1); }), ErrorKind::kData);
+  }
+}
+
 TEST(Failures, AnIdOutsideItsTableIsADataErrorThatNamesInputAndRow) {
   Trained model(Mode::kTrain, true);
   const Program& program = model.program();

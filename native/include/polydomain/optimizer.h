@@ -28,7 +28,7 @@ struct OptimizerSpec {
 struct UpdateScalars {
   float learningRate, weightDecay, l2;  // l2: the parameter's own regulariser, g += 2 * l2 * w
   float momentum;
-  bool nesterov, firstStep;
+  bool nesterov;
   float beta1, beta2, epsilon;
   float stepSize, biasCorrection2Sqrt;  // Adam: see optimizer.cpp
 };

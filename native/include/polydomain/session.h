@@ -67,7 +67,7 @@ struct Command {
 };
 
 struct CommandResult {
-  double loss = 0;  // mean over rows (run: of the steps done in this call)
+  double loss = 0;  // mean over rows (run: of the whole pass)
   double auc = 0;   // evaluate: NaN when the domain has one class only
   int64_t rows = 0;
   int64_t steps = 0;

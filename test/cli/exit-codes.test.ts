@@ -1,0 +1,271 @@
+import { truncateSync } from 'node:fs';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { CheckpointError, ConfigError, load } from '../../ts/index.js';
+import { baseConfig, Sandbox, set } from './sandbox.js';
+
+const box = new Sandbox();
+const train = ['train', 'config.json', '-o', 'new'];
+const changed = (values: Readonly<Record<string, unknown>>): string[] => [...train, ...set(values)];
+
+beforeAll(async () => {
+  await box.done(['train', 'config.json', '-o', 'run', ...set({ epochs: 1 })]);
+  await box.done(['prepare', 'config.json', '-o', 'dataset']);
+  box.write('broken.json', '{ "data": ');
+  box.write('array.json', '[]');
+  box.write('number.json', '3');
+  box.write('null.json', 'null');
+  box.write('us.csv', 'user,item,country,bought\nu1,i1,US,1\n');
+  box.write('labels.csv', 'user,item,country,bought\nu1,i1,DE,2\n');
+  box.write('holes.csv', 'user,item,country,bought\nu1,,DE,1\nu2,i2,DE,0\n');
+  box.write('rows.txt', 'user,item,country,bought\nu1,i1,DE,1\n');
+  const { optimizer: _, ...incomplete } = baseConfig;
+  box.write('incomplete.json', JSON.stringify(incomplete));
+}, 60_000);
+afterAll(() => box.remove());
+
+/** Runs what must fail, and must leave every file as it was. */
+async function fails(code: number, args: readonly string[], pattern: RegExp): Promise<void> {
+  const before = box.snapshot();
+  const { code: found, stdout, stderr } = await box.run(args);
+  expect.soft(stderr).toMatch(pattern);
+  expect.soft(stderr, 'a stack trace is nothing for users').not.toMatch(/^ +at /m);
+  expect.soft(stdout).toBe('');
+  expect.soft(found).toBe(code);
+  const after = box.snapshot();
+  for (const name of Object.keys(after)) {
+    if (!(name in before)) await rmOf(name);
+  }
+  expect(after).toEqual(before);
+}
+
+async function rmOf(name: string): Promise<void> {
+  const { rm } = await import('node:fs/promises');
+  await rm(box.path(name), { recursive: true, force: true });
+}
+
+describe('exit code 2: usage and config', () => {
+  const cases: Record<string, [args: readonly string[], message: RegExp]> = {
+    'no command': [[], /Usage: polydomain/],
+    'an unknown command': [['trian', 'config.json'], /unknown command 'trian'.*train/s],
+    'an unknown option': [[...train, '--resum'], /unknown option '--resum'.*--resume/s],
+    'no output': [['train', 'config.json'], /--output/],
+    'no config': [['train', '-o', 'new'], /config/],
+    'a part that does not exist': [
+      ['evaluate', 'run', '--split', 'tests'],
+      /train, validation, test/,
+    ],
+    'a seed that is none': [[...train, '--seed', 'one'], /--seed.*integer/],
+    'a seed with a fraction': [[...train, '--seed', '1.5'], /--seed.*integer/],
+    'a seed below 0': [[...train, '--seed', '-1'], /seed/],
+    'a seed of no characters': [[...train, '--seed', ''], /--seed.*integer/],
+    'no epochs': [['demo', '--epochs', '0', '-o', 'new'], /--epochs.*integer/],
+    'an unknown way with domains': [
+      ['predict', 'run', '--input', 'rows.csv', '--output', 'new.csv', '--unknown-domain', 'skip'],
+      /error, shared/,
+    ],
+    '--json with --output -': [
+      ['predict', 'run', '--input', 'rows.csv', '--output', '-', '--json'],
+      /--json with --output -/,
+    ],
+    'a config that is not there': [['train', 'nowhere.json', '-o', 'new'], /'nowhere\.json'/],
+    'a config that is a folder': [['train', 'dataset', '-o', 'new'], /'dataset'/],
+    'a config in broken JSON': [['train', 'broken.json', '-o', 'new'], /'broken\.json'.*JSON/],
+    'a config that is an array': [['train', 'array.json', '-o', 'new'], /expected object/],
+    'a config that is a number, with --set': [
+      ['train', 'number.json', '-o', 'new', '--set', 'seed=1'],
+      /^ConfigError/,
+    ],
+    'a config that is null, with --set': [
+      ['train', 'null.json', '-o', 'new', '--set', 'seed=1'],
+      /^ConfigError/,
+    ],
+    'a config without an optimizer': [
+      ['train', 'incomplete.json', '-o', 'new'],
+      /optimizer: missing/,
+    ],
+    '--set without a value': [[...train, '--set', 'epochs'], /--set epochs/],
+    '--set without a key': [[...train, '--set', '=3'], /--set =3/],
+    '--set below a number': [[...train, '--set', 'epochs.most=3'], /--set epochs\.most=3/],
+    '--set of what every object has': [[...train, '--set', '__proto__.x=3'], /^ConfigError/],
+    'an unknown key': [changed({ epoch: 3 }), /'epoch'; did you mean 'epochs'/],
+    'an unknown key of the data': [changed({ 'data.lable': 'x' }), /'lable'; did you mean 'label'/],
+    'an unknown key of the model': [
+      changed({ 'model.hiden': [8] }),
+      /'hiden'; did you mean 'hidden'/,
+    ],
+    'an unknown key of the strategy': [
+      changed({ 'strategy.outerrate': 0.1 }),
+      /'outerrate'; did you mean 'outerRate'/,
+    ],
+    'an unknown key of the optimizer': [
+      changed({ 'optimizer.learningrate': 0.1 }),
+      /'learningrate'; did you mean 'learningRate'/,
+    ],
+    'an unknown key of finetune': [
+      changed({ 'finetune.epoch': 3 }),
+      /finetune.*'epoch'; did you mean 'epochs'/,
+    ],
+    'an unknown model': [changed({ 'model.name': 'mpl' }), /'mpl'; did you mean 'mlp'/],
+    'an unknown strategy': [changed({ 'strategy.name': 'mamrd' }), /'mamrd'; did you mean 'mamdr'/],
+    'an unknown optimizer': [changed({ 'optimizer.name': 'adma' }), /'adma'; did you mean 'adam/],
+    'no epochs in the config': [changed({ epochs: 0 }), /epochs: 0/],
+    'half a batch': [changed({ batchSize: 1.5 }), /batchSize: 1\.5/],
+    'text in place of a number': [changed({ patience: 'long' }), /patience: "long"/],
+    'a rate above 1': [changed({ 'strategy.outerRate': 1.5 }), /strategy\.outerRate: 1\.5/],
+    'a learning rate of 0': [
+      changed({ 'optimizer.learningRate': 0 }),
+      /optimizer\.learningRate: 0/,
+    ],
+    'a dropout of 1': [changed({ 'model.dropout': 1 }), /model\.dropout: 1/],
+    'a layer without units': [changed({ 'model.hidden': [16, 0] }), /model\.hidden\.1: 0/],
+    'shares that do not add up to 1': [
+      changed({ 'data.split': { random: [0.5, 0.2, 0.2] } }),
+      /split\.random/,
+    ],
+    'neither label nor negatives': [
+      changed({ data: { ...baseConfig.data, label: undefined } }),
+      /label or negatives/,
+    ],
+    'more helpers than there are other domains': [
+      changed({ 'strategy.helpers': 3 }),
+      /strategy\.helpers: 3; expected 2 at most/,
+    ],
+    'finetune after separate': [
+      changed({ strategy: { name: 'separate' }, finetune: {} }),
+      /finetune.*separate/,
+    ],
+    'nesterov without momentum': [
+      changed({ optimizer: { name: 'sgd', nesterov: true } }),
+      /nesterov.*momentum/,
+    ],
+    'a run folder that exists': [['train', 'config.json', '-o', 'run'], /'run' exists.*--resume/],
+    'a folder of something else': [['train', 'config.json', '-o', 'dataset'], /'dataset' exists/],
+    'a dataset folder that exists': [
+      ['prepare', 'config.json', '-o', 'dataset'],
+      /'dataset' exists/,
+    ],
+    'a demo folder that exists': [['demo', '-o', 'run'], /'run' exists/],
+  };
+
+  it.each(Object.entries(cases))('%s', (_, [args, message]) => fails(2, args, message));
+});
+
+describe('exit code 3: data and run folders', () => {
+  const predict = ['--input', 'rows.csv', '--output', 'new.csv'];
+  const source = (name: string): string[] => changed({ 'data.source': name });
+  const cases: Record<string, [args: readonly string[], message: RegExp]> = {
+    'a data file that is not there': [source('nowhere.csv'), /'nowhere\.csv' does not exist/],
+    'a data file of no known format': [source('rows.txt'), /'rows\.txt'.*\.csv/],
+    'a dataset folder that is not there': [changed({ data: { source: 'nowhere' } }), /'nowhere'/],
+    'a dataset folder that is none': [changed({ data: { source: 'run' } }), /'run'/],
+    'a column that is not there': [
+      changed({ 'data.features': ['user', 'itme'] }),
+      /no column 'itme'; did you mean 'item'/,
+    ],
+    'a domain column that is not there': [changed({ 'data.domain': 'land' }), /no column 'land'/],
+    'a label beside 0 and 1': [source('labels.csv'), /'bought', row 1: '2'; expected 0 or 1/],
+    'a missing value': [source('holes.csv'), /'item', row 1: null/],
+    'no domain with enough rows': [changed({ 'data.minRows': 10_000 }), /10000 rows/],
+    'raw data for prepare that is not there': [
+      ['prepare', 'config.json', '-o', 'new', ...set({ 'data.source': 'nowhere.csv' })],
+      /'nowhere\.csv'/,
+    ],
+    'a run folder that is not there': [['evaluate', 'nowhere'], /'nowhere\/model\.json'/],
+    'a run folder that is none': [['evaluate', 'dataset'], /'dataset\/model\.json'/],
+    'other data that is not there': [['evaluate', 'run', '--data', 'nowhere'], /'nowhere'/],
+    'a run folder to predict with that is not there': [
+      ['predict', 'nowhere', ...predict],
+      /'nowhere/,
+    ],
+    'input that is not there': [
+      ['predict', 'run', '--input', 'nowhere.csv', '--output', 'new.csv'],
+      /'nowhere\.csv' does not exist/,
+    ],
+    'input without a column': [
+      ['predict', 'run', '--input', 'config.jsonl', '--output', 'new.csv'],
+      /no column 'country'/,
+    ],
+    'input with a hole': [
+      ['predict', 'run', '--input', 'holes.csv', '--output', 'new.csv'],
+      /'item' is null/,
+    ],
+    'a domain that training has not seen': [
+      ['predict', 'run', '--input', 'us.csv', '--output', 'new.csv'],
+      /domain 'US'.*DE, FR, UK/,
+    ],
+    'an output in a folder that is not there': [
+      ['predict', 'run', '--input', 'rows.csv', '--output', 'nowhere/new.csv'],
+      /'nowhere\/new\.csv' could not be written/,
+    ],
+    'a checkpoint of another run': [
+      ['train', 'config.json', '-o', 'run', '--resume', '--seed', '9'],
+      /another run/,
+    ],
+  };
+  beforeAll(() => box.write('config.jsonl', '{"user":"u1","item":"i1"}\n'));
+
+  it.each(Object.entries(cases))('%s', (_, [args, message]) => fails(3, args, message));
+
+  it.each([
+    ['model.safetensors', 1000],
+    ['model.safetensors', 4],
+    ['model.json', 100],
+    ['vocabulary.json', 100],
+    ['specific/0.safetensors', 500],
+  ])('a run folder whose %s ends after %i bytes', async (name, bytes) => {
+    const folder = await copyOfRun();
+    truncateSync(box.path(folder, name), bytes);
+    await fails(3, ['evaluate', folder], new RegExp(`${folder}/${name}'`));
+    await fails(3, ['predict', folder, ...predict], new RegExp(`${folder}/${name}'`));
+  });
+
+  it.each(['progress.json', 'state-1.bin'])('a checkpoint whose %s is truncated', async (name) => {
+    const folder = await copyOfRun();
+    truncateSync(box.path(folder, 'checkpoints', name), 100);
+    const args = ['train', 'config.json', '-o', folder, '--resume', ...set({ epochs: 1 })];
+    await fails(3, args, new RegExp(`${folder}/checkpoints/${name}'`));
+  });
+
+  it('a run folder with any byte of its texts damaged, if it does not load all the same', async () => {
+    const folder = await copyOfRun();
+    const texts = ['model.json', 'vocabulary.json', 'model.safetensors', 'specific/0.safetensors'];
+    const untyped: string[] = [];
+    for (const name of texts) {
+      const path = box.path(folder, name);
+      const whole = await readFile(path);
+      const isText = name.endsWith('.json');
+      const end = isText ? Math.min(whole.length, 1000) : 8 + Number(whole.readBigUInt64LE(0));
+      for (let at = 0; at < end; at += isText ? 3 : 2) {
+        const damaged = Buffer.from(whole);
+        damaged[at] = damaged[at] === 120 ? 121 : 120;
+        await writeFile(path, damaged);
+        await load(box.path(folder)).catch((error: unknown) => {
+          if (error instanceof CheckpointError || error instanceof ConfigError) return;
+          const near = damaged.toString('latin1', Math.max(0, at - 20), at + 20);
+          untyped.push(`${name}, byte ${at} (${near}): ${String(error)}`);
+        });
+      }
+      await writeFile(path, whole);
+    }
+    expect(untyped).toEqual([]);
+  });
+
+  let copies = 0;
+  async function copyOfRun(): Promise<string> {
+    const name = `copy-${copies++}`;
+    const { cp } = await import('node:fs/promises');
+    await cp(box.path('run'), box.path(name), { recursive: true });
+    expect(await readdir(join(box.folder, name))).toContain('model.json');
+    return name;
+  }
+});
+
+describe('exit code 0', () => {
+  it.each([['--help'], ['train', '--help'], ['help', 'predict']])('%s %s', async (...args) => {
+    const { code, stdout } = await box.run(args.filter((arg) => arg !== undefined));
+    expect(code).toBe(0);
+    expect(stdout).toContain('Usage: polydomain');
+  });
+});

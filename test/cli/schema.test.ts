@@ -1,0 +1,47 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+import { z } from 'zod';
+import { runConfig } from '../../ts/cli/config.js';
+import { baseConfig } from './sandbox.js';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const read = (path: string): Record<string, unknown> =>
+  JSON.parse(readFileSync(path, 'utf8')) as Record<string, unknown>;
+
+describe('schema/config.schema.json', () => {
+  const path = resolve(root, 'schema/config.schema.json');
+
+  it('is what the command line checks configs with', () => {
+    const expected = { title: 'polydomain run', ...z.toJSONSchema(runConfig, { io: 'input' }) };
+    // As JSON has it: without what is undefined.
+    expect(read(path)).toEqual(JSON.parse(JSON.stringify(expected)));
+  });
+
+  it('asks for no key that has a default', () => {
+    expect(read(path).required).toEqual(['data', 'model', 'strategy', 'optimizer']);
+  });
+});
+
+describe('the examples', () => {
+  const paths = globSync('examples/*/config.json', { cwd: root }).map((path) =>
+    resolve(root, path),
+  );
+
+  it('are there', () => {
+    expect(paths.length).toBeGreaterThan(0);
+  });
+
+  it.each(paths)('%s is a config, and names the schema', (path) => {
+    const example = read(path);
+    expect(() => runConfig.parse(example)).not.toThrow();
+    const schema = resolve(dirname(path), String(example.$schema));
+    expect(schema).toBe(resolve(root, 'schema/config.schema.json'));
+  });
+});
+
+it('what was resolved once stays as it is', () => {
+  const resolved = runConfig.parse({ ...baseConfig, finetune: {} });
+  expect(runConfig.parse(resolved)).toEqual(resolved);
+});
