@@ -116,11 +116,6 @@ class Session::Impl {
 
   void save(const std::string& path) {
     const Lease lease(*this);
-    if (!buffers_.empty()) {
-      throw Error(ErrorKind::kCheckpoint,
-                  "a checkpoint cannot be taken while gradient buffers hold values; expected it "
-                  "between two epochs of this strategy");
-    }
     StateFileWriter file(path);
     const ParameterSpace::Write write = [&](const void* data, size_t bytes) {
       file.write(data, bytes);
@@ -135,6 +130,11 @@ class Session::Impl {
     for (const auto& [id, mark] : marks_) {
       write(&id, sizeof(id));
       write(&mark, sizeof(mark));
+    }
+    writeValue(write, static_cast<int64_t>(buffers_.size()));
+    for (const auto& [id, buffer] : buffers_) {
+      writeValue(write, id);
+      buffer->save(write);
     }
     file.commit();
   }
@@ -157,6 +157,12 @@ class Session::Impl {
       read(&id, sizeof(id));
       read(&mark, sizeof(mark));
       marks_[id] = mark;
+    }
+    buffers_.clear();
+    for (auto left = readValue<int64_t>(read); left > 0; --left) {
+      auto& buffer = buffers_[readValue<int32_t>(read)];
+      buffer = std::make_unique<GradientBuffer>(*space_);
+      buffer->load(*space_, read);
     }
     file.finish();
     steps_ = steps;

@@ -2,6 +2,7 @@
 #include <map>
 
 #include "polydomain/space.h"
+#include "serialize.h"
 #include "unit_store.h"
 
 namespace polydomain {
@@ -88,6 +89,17 @@ class GradientBuffer::Impl {
     }
   }
 
+  void save(const ParameterSpace::Write& write) const {
+    for (const UnitStore& store : stores_) writeStore(write, store);
+  }
+
+  void load(const ParameterSpace& space, const ParameterSpace::Read& read) {
+    zero();
+    for (size_t r = 0; r < stores_.size(); ++r) {
+      readStore(read, space.unitCount(static_cast<int>(r)), stores_[r]);
+    }
+  }
+
   int64_t units() const {
     int64_t count = 0;
     for (const UnitStore& store : stores_) count += store.size();
@@ -115,6 +127,10 @@ double GradientBuffer::norm() const { return std::sqrt(impl_->dot(*impl_)); }
 bool GradientBuffer::project(const GradientBuffer& other) { return impl_->project(*other.impl_); }
 void GradientBuffer::apply(ParameterSpace& space, OptimizerState& optimizer, ThreadPool&) const {
   impl_->apply(space, optimizer);
+}
+void GradientBuffer::save(const ParameterSpace::Write& write) const { impl_->save(write); }
+void GradientBuffer::load(const ParameterSpace& space, const ParameterSpace::Read& read) {
+  impl_->load(space, read);
 }
 int64_t GradientBuffer::units() const { return impl_->units(); }
 

@@ -195,6 +195,8 @@ class GradientBuffer {
   // Announces the units to the space and applies one optimizer step.
   void apply(ParameterSpace& space, OptimizerState& optimizer, ThreadPool& pool) const;
   int64_t units() const;
+  void save(const ParameterSpace::Write& write) const;
+  void load(const ParameterSpace& space, const ParameterSpace::Read& read);
 
  private:
   class Impl;
