@@ -60,6 +60,45 @@ describe('the package', () => {
     expect(inFolder('node', ['-e', script])).toMatch(/alternate.*mamdr/);
   });
 
+  it('knows its classes from another loaded copy', () => {
+    writeFileSync(
+      join(folder, 'copies.mjs'),
+      `import { createRequire } from 'node:module';
+      import * as esm from 'polydomain';
+      const cjs = createRequire(import.meta.url)('polydomain');
+      const { Tensor, Dataset, ShapeError, DataError } = esm;
+      const tensor = cjs.Tensor.from(new Float32Array(2));
+      const error = (() => { try { cjs.Tensor.from(new Float32Array(2), [3]); } catch (e) { return e; } })();
+      console.log(Tensor !== cjs.Tensor, tensor instanceof Tensor, {} instanceof Tensor,
+        error instanceof ShapeError, error instanceof DataError,
+        esm.ops.add(tensor, tensor).data.length);`,
+    );
+    expect(inFolder('node', ['copies.mjs']).trim()).toBe('true true false true false 2');
+  });
+
+  it('trains in worker threads beside the main thread, with the same result', () => {
+    writeFileSync(
+      join(folder, 'workers.mjs'),
+      `import { Worker, isMainThread, parentPort } from 'node:worker_threads';
+      import { fileURLToPath } from 'node:url';
+      import { fit, models, onlineRetail, optim, strategies } from 'polydomain';
+      const data = await onlineRetail();
+      const model = models.mlp({ schema: data.schema, embeddingDim: 4, hidden: [8], seed: 1 });
+      const workers = isMainThread
+        ? [1, 2].map(() => new Promise((resolve, reject) => {
+            const worker = new Worker(fileURLToPath(import.meta.url));
+            worker.once('message', resolve).once('error', reject);
+          }))
+        : [];
+      const run = await fit(model, data,
+        { strategy: strategies.dn(), optimizer: optim.adam(), epochs: 2, threads: 2 });
+      const auc = run.metrics.test.auc.mean;
+      if (isMainThread) console.log(new Set([auc, ...(await Promise.all(workers))]).size, auc > 0.5);
+      else parentPort.postMessage(auc);`,
+    );
+    expect(inFolder('node', ['workers.mjs']).trim()).toBe('1 true');
+  }, 60_000);
+
   it.each(['own-model', 'own-strategy'])(
     'is all that the example %s needs',
     (name) => {

@@ -1,3 +1,5 @@
+import { brand } from './brand.js';
+
 /** Base of every error that polydomain throws on purpose; `name` is the class name. */
 export class PolydomainError extends Error {
   constructor(message: string, options?: ErrorOptions) {
@@ -24,3 +26,18 @@ export class BusyError extends PolydomainError {}
 export class TraceError extends PolydomainError {}
 /** Training cannot go on: a loss that is not finite. Names the domain and the step. */
 export class TrainingError extends PolydomainError {}
+
+for (const [name, error] of Object.entries({
+  PolydomainError,
+  ShapeError,
+  DataError,
+  ConfigError,
+  CheckpointError,
+  DeviceError,
+  LoadError,
+  BusyError,
+  TraceError,
+  TrainingError,
+})) {
+  brand(name, error);
+}

@@ -8,7 +8,7 @@ export { type LoadOptions, load } from './io/run-folder.js';
 export * as metrics from './metrics/index.js';
 export * as models from './models/index.js';
 export * as nn from './nn/index.js';
-export { type Batch, Model, Module, Parameter } from './nn/index.js';
+export { type Batch, type BatchModule, Model, Module, Parameter } from './nn/index.js';
 export * as optim from './optim/index.js';
 export { type PredictOptions, Predictor } from './serve/predictor.js';
 export type { Columns, Row, Scorer } from './serve/scorer.js';

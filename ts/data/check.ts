@@ -13,6 +13,9 @@ export function checkSplit(schema: Schema, split: Split, name: SplitName): void 
       `${domainOffsets.length - 1} domains up to row ${domainOffsets.at(-1)}; expected ${domains.length} over ${rows} rows`,
     );
   }
+  if (domainOffsets[0] !== 0) {
+    fail(`domain '${domains[0]}' begins at row ${domainOffsets[0]}; expected 0`);
+  }
   domains.forEach((domain, d) => {
     const count = (domainOffsets[d + 1] as number) - (domainOffsets[d] as number);
     if (count < 0) fail(`domain '${domain}' has ${count} rows; expected ascending offsets`);
@@ -44,6 +47,31 @@ export function requireTrainingRows(schema: Schema, { domainOffsets }: Split): v
     if (domainOffsets[d] !== domainOffsets[d + 1]) return;
     throw new DataError(
       `train: domain '${domain}' has no rows; expected one at least, or the domain left out (minRows)`,
+    );
+  });
+}
+
+/** Throws DataError for vocabularies that name more ids than there are, and for names used twice. */
+export function checkVocabularies(
+  { domains, features }: Schema,
+  vocabularies: readonly (readonly string[])[],
+): void {
+  const seen = new Set<string>();
+  for (const domain of domains) {
+    if (seen.has(domain)) throw new DataError(`two domains are named '${domain}'; expected one`);
+    seen.add(domain);
+  }
+  if (vocabularies?.length !== features.length) {
+    throw new DataError(
+      `${vocabularies?.length ?? 'no'} vocabularies; expected one for each of ${features.length} features`,
+    );
+  }
+  features.forEach(({ name, size }, f) => {
+    const known = vocabularies[f] as readonly string[];
+    // Ids without a raw value are allowed: data may come without any.
+    if (known.length === 0 || known.length === size - 1) return;
+    throw new DataError(
+      `the vocabulary of '${name}' has ${known.length} values; expected ${size - 1}, or none`,
     );
   });
 }

@@ -1,4 +1,5 @@
 import { DataError } from '../errors.js';
+import type { Table } from './table.js';
 
 /** A column as indices into its distinct values, which stand in the order of first appearance. */
 export interface Codes {
@@ -6,22 +7,36 @@ export interface Codes {
   readonly names: readonly string[];
 }
 
+/** An error about one value: where it stands, what it is, and what was expected. */
+export function badValue(
+  table: Table,
+  column: string,
+  row: number,
+  value: unknown,
+  expected: string,
+): DataError {
+  return new DataError(
+    `${table.name}column '${column}', row ${table.number(row)}: '${value}'; expected ${expected}`,
+  );
+}
+
 /** A value as text. Throws DataError for a missing one. */
-export function text(value: unknown, column: string, row: number): string {
+export function text(value: unknown, table: Table, column: string, row: number): string {
   if (value === null || value === undefined || (typeof value === 'number' && Number.isNaN(value))) {
     throw new DataError(
-      `column '${column}', row ${row + 1}: ${value}; expected a value (drop or fill such rows before)`,
+      `${table.name}column '${column}', row ${table.number(row)}: ${value}; expected a value (drop or fill such rows before)`,
     );
   }
   return String(value);
 }
 
 /** Codes of a column's values. Throws DataError for a missing one. */
-export function encode(values: ArrayLike<unknown>, column: string): Codes {
+export function encode(table: Table, column: string): Codes {
+  const values = table.column(column);
   const known = new Map<string, number>();
   const codes = new Int32Array(values.length);
   for (let row = 0; row < values.length; row++) {
-    const value = text(values[row], column, row);
+    const value = text(values[row], table, column, row);
     let code = known.get(value);
     if (code === undefined) {
       code = known.size;

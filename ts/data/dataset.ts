@@ -1,8 +1,9 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { brand } from '../brand.js';
 import { ConfigError } from '../errors.js';
 import { parse } from '../options.js';
-import { checkSplit, requireTrainingRows } from './check.js';
+import { checkSplit, checkVocabularies, requireTrainingRows } from './check.js';
 import { readFolder, writeFolder } from './folder.js';
 import { isMamdrFolder, readMamdrFolder } from './mamdr.js';
 import { type DatasetOptions, type Roles, roles, sourceOptions } from './options.js';
@@ -64,6 +65,7 @@ export class Dataset {
     vocabularies: readonly (readonly string[])[],
     splits: readonly [Split, Split, Split],
   ): Dataset {
+    checkVocabularies(schema, vocabularies);
     splits.forEach((split, p) => {
       checkSplit(schema, split, splitNames[p] as SplitName);
     });
@@ -99,3 +101,4 @@ export class Dataset {
     await writeFolder(folder, { schema, vocabularies: vocabulary.values, splits });
   }
 }
+brand('Dataset', Dataset);

@@ -43,18 +43,22 @@ export async function readFolder(folder: string): Promise<Prepared> {
         `format '${stored.format}' version ${stored.version}; expected '${format}' version ${version}`,
       );
     }
+    if (!Array.isArray(stored.vocabularies)) throw new DataError('vocabularies are missing');
     const tensors = await readTensors(join(folder, 'dataset.safetensors'));
-    const get = <Values>(name: string): Values => {
+    const get = <Values extends Int32Array | Float32Array>(
+      name: string,
+      type: new () => Values,
+    ): Values => {
       const values = tensors.get(name);
-      if (values) return values as Values;
+      if (values instanceof type) return values;
       throw new DataError(`tensor '${name}' is missing`);
     };
     const splits = splitNames.map((name) => {
-      const labels = get<Float32Array>(`${name}.labels`);
+      const labels = get(`${name}.labels`, Float32Array);
       return {
         rows: labels.length,
-        domainOffsets: get<Int32Array>(`${name}.domainOffsets`),
-        ids: stored.schema.features.map((_, i) => get<Int32Array>(`${name}.ids.${i}`)),
+        domainOffsets: get(`${name}.domainOffsets`, Int32Array),
+        ids: stored.schema.features.map((_, i) => get(`${name}.ids.${i}`, Int32Array)),
         labels,
       };
     });

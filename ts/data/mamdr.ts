@@ -1,6 +1,8 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DataError } from '../errors.js';
+import { badValue } from './codes.js';
+import { labelsOf } from './labels.js';
 import type { Prepared } from './prepare.js';
 import { readTable, type Table } from './table.js';
 import type { Split } from './types.js';
@@ -20,7 +22,8 @@ export function isMamdrFolder(folder: string): boolean {
  * Throws DataError.
  */
 export async function readMamdrFolder(folder: string): Promise<Prepared> {
-  const count = readdirSync(folder).filter((name) => /^domain_\d+$/.test(name)).length;
+  const numbers = readdirSync(folder).flatMap((name) => /^domain_(\d+)$/.exec(name)?.[1] ?? []);
+  const count = 1 + Math.max(...numbers.map(Number));
   const names: string[] = [];
   const tables: (readonly [Table, Table, Table])[] = [];
   for (let d = 0; d < count; d++) {
@@ -35,7 +38,7 @@ export async function readMamdrFolder(folder: string): Promise<Prepared> {
     names.push(domainName(own, d));
   }
   const columns = fields.map((field) =>
-    files.map((_, p) => tables.map((own) => numbers((own[p] as Table).column(field), field))),
+    files.map((_, p) => tables.map((own) => idsOf(own[p] as Table, field))),
   );
   const vocabularies = fields.map((field, f) =>
     vocabulary(folder, field, columns[f] as Int32Array[][]),
@@ -49,9 +52,14 @@ export async function readMamdrFolder(folder: string): Promise<Prepared> {
     return {
       rows: domainOffsets[count] as number,
       domainOffsets,
-      ids: columns.map((parts) => joined(parts[p] as Int32Array[]).map((id) => id + 1)),
-      labels: Float32Array.from(
-        joined(own.map((table) => numbers(table.column('label'), 'label'))),
+      ids: columns.map((parts) =>
+        joined(parts[p] as Int32Array[], new Int32Array(domainOffsets[count] as number)).map(
+          (id) => id + 1,
+        ),
+      ),
+      labels: joined(
+        own.map((table) => labelsOf(table, 'label')),
+        new Float32Array(domainOffsets[count] as number),
       ),
     };
   });
@@ -71,16 +79,19 @@ export async function readMamdrFolder(folder: string): Promise<Prepared> {
   };
 }
 
-function numbers(values: ArrayLike<unknown>, column: string): Int32Array {
-  return Int32Array.from(values as ArrayLike<never>, (value: unknown, row) => {
-    const number = Number(value);
-    if (value !== null && Number.isInteger(number) && number >= 0) return number;
-    throw new DataError(`column '${column}', row ${row + 1}: '${value}'; expected an id from 0`);
+function idsOf(table: Table, column: string): Int32Array {
+  return Int32Array.from(table.column(column) as ArrayLike<never>, (value: unknown, row) => {
+    const number = value === null || value === '' ? -1 : Number(value);
+    if (Number.isInteger(number) && number >= 0) return number;
+    throw badValue(table, column, row, value, 'an id from 0');
   });
 }
 
-function joined(parts: readonly Int32Array[]): Int32Array {
-  const all = new Int32Array(parts.reduce((sum, part) => sum + part.length, 0));
+/** The parts one after another, in `all`. */
+function joined<Values extends Int32Array | Float32Array>(
+  parts: readonly Values[],
+  all: Values,
+): Values {
   let at = 0;
   for (const part of parts) {
     all.set(part, at);

@@ -107,6 +107,7 @@ function perUser(
   for (const [user, parts] of own) {
     const free = candidates.filter((item) => !known.has(user, item));
     const wanted = Math.min(free.length, Math.trunc(parts.length / ratio));
+    random.shuffle(parts);
     for (let i = 0; i < wanted; i++) {
       const j = i + random.below(free.length - i);
       const item = free[j] as number;
@@ -136,6 +137,11 @@ export function withNegatives(
     if (at >= 0) return rows.features[at] as Codes;
     throw new ConfigError(`data.negatives: '${name}'${suggest(name, names)}`);
   };
+  if (rule.user === rule.item) {
+    throw new ConfigError(
+      `data.negatives.item: '${rule.item}'; expected another column than the user's`,
+    );
+  }
   const users = featureOf(rule.user);
   const items = featureOf(rule.item);
   const [low, high] = typeof rule.ratio === 'number' ? [rule.ratio, rule.ratio] : rule.ratio;
@@ -159,7 +165,10 @@ export function withNegatives(
       parts: Int8Array.from(own, (row) => rows.part[row] as number),
     };
     const candidates = rule.from === 'all' ? everything : Int32Array.from(new Set(positives.items));
-    const ratio = Math.round((low + (high - low) * random.next()) * 100) / 100;
+    // Two digits, as in the papers, where that leaves the range.
+    const drawnRatio = low + (high - low) * random.next();
+    const rounded = Math.round(drawnRatio * 100) / 100;
+    const ratio = low < high && rounded >= low && rounded <= high ? rounded : drawnRatio;
     drawn.push(draw(positives, candidates, known, ratio, random));
   }
   return append(rows, drawn, names.indexOf(rule.user));
@@ -174,7 +183,7 @@ function exclude(
 ): void {
   const codesIn = (column: string, codes: Codes): Int32Array => {
     const codeOf = new Map(codes.names.map((name, code) => [name, code]));
-    const own = encode(table.column(column), column);
+    const own = encode(table, column);
     const translated = own.names.map((name) => codeOf.get(name) ?? -1);
     return own.codes.map((code) => translated[code] as number);
   };

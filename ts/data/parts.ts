@@ -1,5 +1,5 @@
-import { ConfigError, DataError } from '../errors.js';
-import { groupRows, text } from './codes.js';
+import { ConfigError } from '../errors.js';
+import { badValue, groupRows, text } from './codes.js';
 import type { SplitRule } from './options.js';
 import type { Random } from './random.js';
 import type { Table } from './table.js';
@@ -18,17 +18,28 @@ export function partsOf(
 }
 
 function byColumn(column: string, table: Table): Int8Array {
-  const names: Readonly<Record<string, number>> = { train: 0, validation: 1, val: 1, test: 2 };
+  const names = new Map([
+    ['train', 0],
+    ['validation', 1],
+    ['val', 1],
+    ['test', 2],
+  ]);
   return Int8Array.from(table.column(column) as ArrayLike<never>, (value, row) => {
-    const part = names[String(value)];
+    const part = names.get(String(value));
     if (part !== undefined) return part;
-    throw new DataError(
-      `column '${column}', row ${row + 1}: '${value}'; expected train, validation, val or test`,
-    );
+    throw badValue(table, column, row, value, 'train, validation, val or test');
   });
 }
 
-/** Numbers compare as numbers, moments as ISO 8601 text, with a space or a T before the time. */
+/** A moment in ISO 8601 in the one form in which moments compare as text; other text as it is. */
+function moment(value: string): string {
+  const parts = /^(\d{4}-\d{2}-\d{2})(?:[ T](\d{2}:\d{2})(:\d{2}(?:\.\d+)?)?Z?)?$/.exec(value);
+  if (!parts) return value;
+  const [, date, minutes = '00:00', seconds = ':00'] = parts;
+  return `${date} ${minutes}${seconds.replace(/\.0+$/, '')}`;
+}
+
+/** Numbers compare as numbers, moments as text. */
 function byTime(
   column: string,
   at: readonly [string | number, string | number],
@@ -37,23 +48,30 @@ function byTime(
   const values = table.column(column);
   const numeric = typeof at[0] === 'number' && typeof at[1] === 'number';
   if (typeof at[0] !== typeof at[1]) {
-    throw new ConfigError(`split.at: [${at}]; expected two numbers or two moments`);
+    throw new ConfigError(`data.split.at: [${at}]; expected two numbers or two moments`);
   }
-  const moment = (value: string): string => value.replace('T', ' ');
   const [first, second] = numeric ? at : at.map((value) => moment(String(value)));
   if (!((first as string) <= (second as string))) {
-    throw new ConfigError(`split.at: [${at}]; expected the earlier moment first`);
+    throw new ConfigError(`data.split.at: [${at}]; expected the earlier moment first`);
   }
   return Int8Array.from(values as ArrayLike<never>, (value: unknown, row) => {
-    const time = numeric ? Number(text(value, column, row)) : moment(text(value, column, row));
-    if (Number.isNaN(time)) {
-      throw new DataError(`column '${column}', row ${row + 1}: '${value}'; expected a number`);
+    const own = text(value, table, column, row);
+    const time = numeric ? Number(own) : moment(own);
+    if (Number.isNaN(time)) throw badValue(table, column, row, value, 'a number');
+    if (!numeric && (typeof value === 'number' || typeof value === 'bigint')) {
+      throw badValue(
+        table,
+        column,
+        row,
+        value,
+        `a moment such as '${at[0]}', or split.at in numbers`,
+      );
     }
     return time < (first as string) ? 0 : time < (second as string) ? 1 : 2;
   });
 }
 
-/** Each domain by itself, so that small ones have rows in every part. */
+/** Each domain by itself, so that small ones have test rows too. */
 function atRandom(
   shares: readonly [number, number, number],
   domain: Int32Array,
@@ -62,7 +80,7 @@ function atRandom(
 ): Int8Array {
   const [train, validation, test] = shares;
   if (Math.abs(train + validation + test - 1) > 1e-9) {
-    throw new ConfigError(`split.random: [${shares}]; expected three shares that add up to 1`);
+    throw new ConfigError(`data.split.random: [${shares}]; expected three shares that add up to 1`);
   }
   const part = new Int8Array(domain.length);
   const { rows, offsets } = groupRows(domain, domains);

@@ -1,5 +1,6 @@
 import { ConfigError, DataError } from '../errors.js';
-import { type Codes, encode, groupRows, text } from './codes.js';
+import { type Codes, encode, groupRows } from './codes.js';
+import { labelsOf } from './labels.js';
 import { type CodedRows, withNegatives } from './negatives.js';
 import type { ResolvedRoles } from './options.js';
 import { partsOf } from './parts.js';
@@ -36,7 +37,7 @@ function codedRows(
   { domain: column, label, features, split, minRows }: ResolvedRoles,
   random: Random,
 ): { rows: CodedRows; domains: readonly string[] } {
-  const found = encode(table.column(column), column);
+  const found = encode(table, column);
   const counts = new Int32Array(found.names.length);
   for (const code of found.codes) counts[code] = (counts[code] as number) + 1;
   const domains = found.names.filter((_, code) => (counts[code] as number) >= minRows).sort();
@@ -53,6 +54,8 @@ function codedRows(
   });
   const own: Table = {
     rows: kept.length,
+    name: table.name,
+    number: (row) => table.number(kept[row] as number),
     column(name) {
       const values = table.column(name);
       return kept.map((row) => values[row]);
@@ -64,18 +67,10 @@ function codedRows(
     rows: {
       domain,
       part: partsOf(split, own, domain, domains.length, random),
-      label: label === undefined ? new Float32Array(kept.length).fill(1) : labels(own, label),
-      features: features.map((name) => encode(own.column(name), name)),
+      label: label === undefined ? new Float32Array(kept.length).fill(1) : labelsOf(own, label),
+      features: features.map((name) => encode(own, name)),
     },
   };
-}
-
-function labels(table: Table, column: string): Float32Array {
-  return Float32Array.from(table.column(column) as ArrayLike<never>, (value: unknown, row) => {
-    const number = typeof value === 'boolean' ? Number(value) : Number(text(value, column, row));
-    if (number === 0 || number === 1) return number;
-    throw new DataError(`column '${column}', row ${row + 1}: '${value}'; expected 0 or 1`);
-  });
 }
 
 function withIds(rows: CodedRows, domains: readonly string[], options: ResolvedRoles): Prepared {

@@ -5,16 +5,23 @@ import { suggest } from '../nearest.js';
 /** Columns of raw values, all of one length. */
 export interface Table {
   readonly rows: number;
+  /** Where it comes from, at the head of messages; nothing for one in memory. */
+  readonly name: string;
+  /** Number of a row in the source, from 1. */
+  number(row: number): number;
   /** Throws DataError for a name it does not have. */
   column(name: string): ArrayLike<unknown>;
 }
 
-const readers: Readonly<Record<string, string>> = {
-  csv: 'read_csv',
-  parquet: 'read_parquet',
-  jsonl: 'read_json',
-  ndjson: 'read_json',
-};
+// Values of text formats are read as they stand: sniffed types would turn 0.50 into 0.5 and yes into
+// true, and ids have to be the same when rows are scored later.
+const json = "select columns(*)->>'$' from read_json({path}, maximum_depth = 1, sample_size = -1)";
+const readers = new Map([
+  ['csv', 'select * from read_csv({path}, all_varchar = true, header = true)'],
+  ['parquet', 'select * from read_parquet({path})'],
+  ['jsonl', json],
+  ['ndjson', json],
+]);
 
 function quoted(text: string): string {
   return `'${text.replaceAll("'", "''")}'`;
@@ -41,15 +48,15 @@ export async function readTable(source: string, query?: string): Promise<Table> 
     throw new DataError(`'${source}' does not exist; expected a CSV, Parquet or JSON Lines file`);
   }
   const extension = source.split('.').at(-1) ?? '';
-  const reader = readers[extension];
+  const reader = readers.get(extension);
   if (!query && !reader) {
     throw new DataError(
       `'${source}' ends in '.${extension}'; expected .csv, .parquet, .jsonl or .ndjson, or a query`,
     );
   }
   const sql = query
-    ? query.replaceAll('{source}', source.replaceAll("'", "''"))
-    : `select * from ${reader}(${quoted(source)})`;
+    ? query.replaceAll('{source}', () => source.replaceAll("'", "''"))
+    : (reader as string).replace('{path}', () => quoted(source));
   const { DuckDBInstance } = await duckdb();
   const instance = await DuckDBInstance.create(':memory:');
   const connection = await instance.connect();
@@ -59,6 +66,8 @@ export async function readTable(source: string, query?: string): Promise<Table> 
     const columns = result.getColumns();
     return {
       rows: result.currentRowCount,
+      name: `'${source}': `,
+      number: (row) => row + 1,
       column(name) {
         const index = names.indexOf(name);
         if (index >= 0) return columns[index] ?? [];
@@ -77,6 +86,7 @@ export async function readTable(source: string, query?: string): Promise<Table> 
 /** A table over arrays. Throws DataError when they differ in length. */
 export function tableOf(columns: Readonly<Record<string, ArrayLike<unknown>>>): Table {
   const names = Object.keys(columns);
+  const own = new Map(Object.entries(columns));
   const rows = columns[names[0] ?? '']?.length ?? 0;
   for (const name of names) {
     const { length } = columns[name] as ArrayLike<unknown>;
@@ -88,8 +98,10 @@ export function tableOf(columns: Readonly<Record<string, ArrayLike<unknown>>>): 
   }
   return {
     rows,
+    name: '',
+    number: (row) => row + 1,
     column(name) {
-      const values = columns[name];
+      const values = own.get(name);
       if (values) return values;
       throw new DataError(`there is no column '${name}'${suggest(name, names)}`);
     },

@@ -26,7 +26,8 @@ export async function writeFileAtomic(
     await folder.sync();
     await folder.close();
   } catch (cause) {
-    await rm(temporary, { force: true });
+    // What went wrong first is what counts.
+    await rm(temporary, { force: true }).catch(() => {});
     throw new CheckpointError(
       `'${path}' could not be written: ${(cause as Error).message}; what was there before is untouched`,
       { cause },

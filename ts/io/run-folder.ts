@@ -6,7 +6,7 @@ import { CheckpointError, ConfigError } from '../errors.js';
 import { type ModelMaker, modelMakers } from '../models/registry.js';
 import type { OverlayEntries } from '../native/addon.js';
 import { suggest } from '../nearest.js';
-import type { Model } from '../nn/model.js';
+import { asModel, type Model } from '../nn/model.js';
 import { Predictor } from '../serve/predictor.js';
 import type { OverlayRule } from '../strategies/types.js';
 import { writeFileAtomic } from './atomic.js';
@@ -116,11 +116,11 @@ export interface LoadOptions {
  */
 export async function load(folder: string, { models = {} }: LoadOptions = {}): Promise<Predictor> {
   const stored = await readJson<StoredModel>(join(folder, 'model.json'), format);
-  const makers = { ...modelMakers, ...models };
-  const make = makers[stored.name];
+  const makers = new Map(Object.entries({ ...modelMakers, ...models }));
+  const make = makers.get(stored.name);
   if (!make) {
     throw new ConfigError(
-      `load: model '${stored.name}'${suggest(stored.name, Object.keys(makers))}`,
+      `load: model '${stored.name}'${suggest(stored.name, [...makers.keys()])}`,
     );
   }
   const { values } = await readJson<{ readonly values: readonly (readonly string[])[] }>(
@@ -128,7 +128,7 @@ export async function load(folder: string, { models = {} }: LoadOptions = {}): P
     'polydomain-vocabulary',
   );
   const { schema, options, seed, overlays } = stored;
-  const model = make({ ...options, schema, seed });
+  const model = asModel(make({ ...options, schema, seed }), schema, seed);
   const parameters = model.parameters();
   const tensors = await readTensors(join(folder, 'model.safetensors'));
   for (const [name, { data, shape }] of parameters) {

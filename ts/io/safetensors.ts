@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { z } from 'zod';
 import { CheckpointError } from '../errors.js';
 import { writeFileAtomic } from './atomic.js';
 
@@ -10,9 +11,23 @@ export interface Stored {
   readonly shape: readonly number[];
 }
 
-const dtypes = { F32: Float32Array, I32: Int32Array, U32: Uint32Array } as const;
+const dtypes = new Map<string, new (bytes: ArrayBuffer) => Values>([
+  ['F32', Float32Array],
+  ['I32', Int32Array],
+  ['U32', Uint32Array],
+]);
 
-function dtypeOf(values: Values): keyof typeof dtypes {
+const size = z.int().gte(0);
+const entrySchema = z.object({
+  dtype: z.string(),
+  shape: z.array(size),
+  data_offsets: z.tuple([size, size]),
+});
+const headerSchema = z
+  .object({ __metadata__: z.record(z.string(), z.string()).optional() })
+  .catchall(entrySchema);
+
+function dtypeOf(values: Values): string {
   return values instanceof Float32Array ? 'F32' : values instanceof Int32Array ? 'I32' : 'U32';
 }
 
@@ -34,8 +49,10 @@ export async function writeTensors(
     pieces.push(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
     offset += data.byteLength;
   }
-  const json = JSON.stringify(header);
-  const head = Buffer.from(json.padEnd(Math.ceil(json.length / 8) * 8));
+  const json = Buffer.from(JSON.stringify(header));
+  // Blanks up to a multiple of 8 bytes keep the values aligned.
+  const head = Buffer.alloc(8 * Math.ceil(json.length / 8), ' ');
+  json.copy(head);
   const length = Buffer.alloc(8);
   length.writeBigUInt64LE(BigInt(head.length));
   await writeFileAtomic(path, [length, head, ...pieces]);
@@ -54,21 +71,23 @@ export async function readTensors(path: string): Promise<Map<string, Values>> {
   }
   const size = file.length >= 8 ? Number(file.readBigUInt64LE(0)) : -1;
   if (size < 2 || size > file.length - 8) fail('has no header');
-  let header: Record<string, { dtype: string; shape: number[]; data_offsets: [number, number] }>;
+  let header: unknown;
   try {
     header = JSON.parse(file.toString('utf8', 8, 8 + size));
   } catch (cause) {
-    return fail('has a header that is not JSON', cause);
+    fail('has a header that is not JSON', cause);
   }
+  const parsed = headerSchema.safeParse(header);
+  if (!parsed.success) return fail('has a header of another kind');
+  const { __metadata__, ...entries } = parsed.data;
   const tensors = new Map<string, Values>();
-  for (const [name, entry] of Object.entries(header)) {
-    if (name === '__metadata__') continue;
-    const type = dtypes[entry.dtype as keyof typeof dtypes];
-    if (!type) fail(`holds '${name}' as ${entry.dtype}, which is not F32, I32 or U32`);
+  for (const [name, entry] of Object.entries(entries)) {
+    const type = dtypes.get(entry.dtype);
+    if (!type) return fail(`holds '${name}' as ${entry.dtype}, which is not F32, I32 or U32`);
     const [begin, end] = entry.data_offsets;
     const count = entry.shape.reduce((product, n) => product * n, 1);
-    if (8 + size + end > file.length || end - begin !== count * 4)
-      fail(`is truncated at '${name}'`);
+    if (end - begin !== count * 4) fail(`holds '${name}' of another size than its shape`);
+    if (8 + size + end > file.length) fail(`is truncated at '${name}'`);
     const bytes = new Uint8Array(end - begin);
     bytes.set(file.subarray(8 + size + begin, 8 + size + end));
     tensors.set(name, new type(bytes.buffer));

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { Model, ModelContext } from '../nn/model.js';
+import { asModel, type BatchModule, type Model, type ModelContext } from '../nn/model.js';
 import { mlp, mlpOptions } from './mlp.js';
 
 /** A model in a config: its name beside its options. */
@@ -8,7 +8,7 @@ export const modelConfig = z.discriminatedUnion('name', [
 ]);
 
 /** Makes a model of stored or configured options. */
-export type ModelMaker = (options: ModelContext & Readonly<Record<string, unknown>>) => Model;
+export type ModelMaker = (options: ModelContext & Readonly<Record<string, unknown>>) => BatchModule;
 
 /** The library's models by name. */
 export const modelMakers: Readonly<Record<string, ModelMaker>> = { mlp };
@@ -18,5 +18,6 @@ export function modelOf(
   { name, ...options }: z.output<typeof modelConfig>,
   context: ModelContext,
 ): Model {
-  return (modelMakers[name] as ModelMaker)({ ...options, ...context });
+  const made = (modelMakers[name] as ModelMaker)({ ...options, ...context });
+  return asModel(made, context.schema, context.seed);
 }

@@ -1,3 +1,3 @@
 export { Dropout, Embedding, Linear, Relu, Sequential } from './layers.js';
-export { type Batch, Model, type ModelContext } from './model.js';
+export { type Batch, type BatchModule, Model, type ModelContext } from './model.js';
 export { Module, Parameter, type ParameterOptions } from './module.js';

@@ -1,3 +1,4 @@
+import { brand } from '../brand.js';
 import { ConfigError } from '../errors.js';
 import type { Operand } from '../tensor/apply.js';
 import * as ops from '../tensor/ops.js';
@@ -92,3 +93,4 @@ export class Sequential extends Module<[Operand], Operand> {
     return this.layers.reduce<Operand>((value, layer) => layer.forward(value), x);
   }
 }
+brand('Dropout', Dropout);

@@ -1,3 +1,4 @@
+import { brand } from '../brand.js';
 import type { Schema } from '../data/types.js';
 import { ConfigError, TraceError } from '../errors.js';
 import type { NativeGraph, NativeProgram, NativeSpace } from '../native/addon.js';
@@ -8,7 +9,7 @@ import * as ops from '../tensor/ops.js';
 import { Tensor } from '../tensor/tensor.js';
 import { Trace, withTrace } from '../tensor/trace.js';
 import { Dropout } from './layers.js';
-import { Module } from './module.js';
+import { Module, type Parameter } from './module.js';
 
 /** One batch of a click-through model: int32 ids [rows] per feature, the domain's index [rows]. */
 export interface Batch {
@@ -106,12 +107,17 @@ export abstract class Model extends Module<[Batch], Tensor> {
     return views;
   }
 
+  /** @internal Names the random streams by their modules' paths. */
+  protected nameStreams(): void {
+    nameStreams(this, '');
+  }
+
   /** Traces the model. Throws TraceError, ShapeError or ConfigError where forward is at fault. */
   compile(): Compiled {
     if (this.#compiled) return this.#compiled;
     const parameters = this.collect();
     for (const [name, parameter] of parameters) parameter.name = name;
-    nameStreams(this, '');
+    this.nameStreams();
     const trace = new Trace();
     const { graph } = trace;
     const features: Record<string, Tensor> = {};
@@ -143,4 +149,47 @@ export abstract class Model extends Module<[Batch], Tensor> {
     this.#compiled?.space.dispose();
     this.#compiled = undefined;
   }
+}
+brand('Model', Model);
+
+/** A module whose forward takes a batch and returns logits: all that `fit` needs. */
+export type BatchModule = Module<[Batch], Tensor> & Partial<Pick<Model, 'describe'>>;
+
+/** A module of a user's own as a model. */
+class ModuleModel extends Model {
+  readonly #module: BatchModule;
+
+  constructor(module: BatchModule, schema: Schema, seed: number) {
+    super(schema, seed);
+    this.#module = module;
+  }
+
+  override collect(): Map<string, Parameter> {
+    return this.#module.collect();
+  }
+
+  override describe() {
+    return this.#module.describe?.() ?? { name: this.#module.constructor.name, options: {} };
+  }
+
+  protected override nameStreams(): void {
+    nameStreams(this.#module, '');
+  }
+
+  forward(batch: Batch): Tensor {
+    return this.#module.forward(batch);
+  }
+}
+
+const modelOfModule = new WeakMap<BatchModule, Model>();
+
+/** @internal The model of a module; one module has one set of parameters. */
+export function asModel(module: BatchModule, schema: Schema, seed = 0): Model {
+  if (module instanceof Model) return module;
+  let model = modelOfModule.get(module);
+  if (!model) {
+    model = new ModuleModel(module, schema, seed);
+    modelOfModule.set(module, model);
+  }
+  return model;
 }

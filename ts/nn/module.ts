@@ -1,3 +1,4 @@
+import { brand } from '../brand.js';
 import { ConfigError, TraceError } from '../errors.js';
 import type { NativeInitializer, NativeParameterSpec } from '../native/addon.js';
 import { symbolicTensor, type TensorLike } from '../tensor/apply.js';
@@ -71,3 +72,5 @@ export abstract class Module<Arguments extends unknown[] = never[], Result = unk
     return found;
   }
 }
+brand('Parameter', Parameter);
+brand('Module', Module);

@@ -1,4 +1,5 @@
 import type { Vocabulary } from '../data/vocabulary.js';
+import { DataError } from '../errors.js';
 import type { Model } from '../nn/model.js';
 import { type Columns, type Row, Scorer, valuesOf } from './scorer.js';
 
@@ -42,6 +43,12 @@ export class Predictor {
     const names = features.map((feature) => feature.name);
     const domains = valuesOf(input, domain, [domain, ...names]);
     const columns = names.map((name) => valuesOf(input, name, [domain, ...names]));
+    columns.forEach((values, f) => {
+      if (values.length === domains.length) return;
+      throw new DataError(
+        `column '${names[f]}' has ${values.length} rows; expected ${domains.length} as '${domain}' has`,
+      );
+    });
     const groups = new Map<string, number[]>();
     for (let row = 0; row < domains.length; row++) {
       const name = String(domains[row]);

@@ -1,3 +1,4 @@
+import { brand } from '../brand.js';
 import { BusyError, ShapeError, TraceError } from '../errors.js';
 import type { TypedArray } from '../native/addon.js';
 import { addon } from '../native/load.js';
@@ -166,3 +167,4 @@ export function scope<Result>(body: () => Result): Result {
   leave(result);
   return result;
 }
+brand('Tensor', Tensor);

@@ -3,7 +3,7 @@ import type { SplitName } from '../data/types.js';
 import { type DomainMetrics, type SplitMetrics, summarize } from '../metrics/index.js';
 import type { NativeCommand } from '../native/addon.js';
 import { addon } from '../native/load.js';
-import type { Model } from '../nn/model.js';
+import { asModel, type BatchModule } from '../nn/model.js';
 import { Executor } from './executor.js';
 
 /** Indices of the splits in a session. */
@@ -38,10 +38,11 @@ export async function evaluateSplit(
  * Dataset.as). Throws ConfigError, BusyError.
  */
 export async function evaluate(
-  model: Model,
+  module: BatchModule,
   data: Dataset,
   split: SplitName = 'test',
 ): Promise<SplitMetrics> {
+  const model = asModel(module, data.schema);
   model.requireSchema(data.schema);
   const { graph, output, loss, space } = model.compile();
   const session = new (addon().Session)(space, { batchSize: 1, seed: 0 });

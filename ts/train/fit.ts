@@ -9,7 +9,7 @@ import { writeFileAtomic } from '../io/atomic.js';
 import { saveModel } from '../io/run-folder.js';
 import type { NativeSession } from '../native/addon.js';
 import { addon } from '../native/load.js';
-import type { Model } from '../nn/model.js';
+import { asModel, type BatchModule, type Model } from '../nn/model.js';
 import type { Optimizer } from '../optim/optimizers.js';
 import { parse } from '../options.js';
 import { Predictor } from '../serve/predictor.js';
@@ -71,12 +71,16 @@ async function writeRun(folder: string, result: FitResult): Promise<void> {
 }
 
 /**
- * Trains a model with a strategy, keeps the state with the best mean validation AUC and scores it
+ * Trains a model, or any module over batches, with a strategy, keeps the state with the best mean validation AUC and scores it
  * on every part. Training runs natively off the event loop. Throws ConfigError, DataError,
  * TrainingError (a loss that is not finite: names the domain and the step) and CheckpointError.
  */
-export async function fit(model: Model, data: Dataset, options: FitOptions): Promise<FitResult> {
-  const run = new Fit(model, data, options);
+export async function fit(
+  module: BatchModule,
+  data: Dataset,
+  options: FitOptions,
+): Promise<FitResult> {
+  const run = new Fit(asModel(module, data.schema, options.seed), data, options);
   try {
     return await run.run();
   } finally {
