@@ -1,7 +1,8 @@
 // How late timers fire while fit trains: the delay that a service's requests would see.
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { fit, models, onlineRetail, optim, strategies } from '../dist/esm/index.js';
-import { circumstances, writeResult } from './machine.mjs';
+import { circumstances } from './circumstances.mjs';
+import { writeResult } from './machine.mjs';
 
 const data = await onlineRetail();
 const model = models.mlp({ schema: data.schema, embeddingDim: 16, hidden: [64, 32], seed: 1 });

@@ -3,7 +3,6 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { cpus, loadavg, totalmem } from 'node:os';
 import { fileURLToPath } from 'node:url';
-import { addon } from '../dist/esm/native/load.js';
 
 export const root = fileURLToPath(new URL('..', import.meta.url));
 
@@ -56,18 +55,6 @@ export function peerSimdSettings() {
     ATEN_CPU_CAPABILITY: aten,
     MKL_ENABLE_INSTRUCTIONS: mkl,
     ONEDNN_MAX_CPU_ISA: onednn,
-  };
-}
-
-/** Where and with what a figure of ours alone was measured. */
-export function circumstances() {
-  const native = addon();
-  return {
-    machine: { ...machine(), simdLevel: native.simdLevel() },
-    versions: { node: process.versions.node, polydomain: native.version },
-    ...revision(),
-    date: new Date().toISOString(),
-    threads: native.threads(),
   };
 }
 

@@ -1,7 +1,8 @@
 // MAMDR (k = 5) for one epoch over 10,000 domains of 20 rows and a table of 1,000,000 rows: the
 // cost has to be that of the rows touched. Writes results/many-domains.json.
 import { Dataset, fit, models, optim, strategies } from '../dist/esm/index.js';
-import { circumstances, writeResult } from './machine.mjs';
+import { circumstances } from './circumstances.mjs';
+import { writeResult } from './machine.mjs';
 
 const domains = Number(process.argv[2] ?? 10_000);
 const rowsPerDomain = 20;

@@ -1,7 +1,15 @@
 // Times a train step and a scored batch beside PyTorch's. README.md says what is measured and how.
 import { existsSync, readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { load, machine, peerSimdSettings, revision, root, torchVersion } from './machine.mjs';
+import {
+  load,
+  machine,
+  peerSimdSettings,
+  revision,
+  root,
+  torchVersion,
+  writeResult,
+} from './machine.mjs';
 import { Peer } from './peer.mjs';
 import { median } from './statistics.mjs';
 import { Undisturbed } from './undisturbed.mjs';
@@ -12,7 +20,7 @@ const matmulSize = 1024;
 const trainPasses = 3;
 /** More of the shorter ones, so that a round outlasts the grain of the system's counters. */
 const scorePasses = 15;
-const overheadPasses = 50;
+const overheadPasses = 5;
 
 function options() {
   const { values } = parseArgs({

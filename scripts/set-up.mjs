@@ -13,6 +13,7 @@ const packages = {
 const headers = {
   '/usr/include/hwy/highway.h': 'libhwy-dev',
   '/usr/include/gtest/gtest.h': 'libgtest-dev',
+  '/usr/include/benchmark/benchmark.h': 'libbenchmark-dev',
 };
 
 function onPath(command) {

@@ -109,8 +109,9 @@ describe('the package', () => {
         .trim()
         .split('\n');
       expect(Number(lines[0]?.split(' ').at(-1))).toBeGreaterThan(0.5);
-      const [before, after] = (lines[1] ?? '').split(' ').slice(-2);
-      expect(after).toBe(before);
+      // The model is also saved and loaded.
+      const scores = new Set((lines[1] ?? '').split(' ').slice(-2));
+      expect(scores.size).toBe(1);
     },
     300_000,
   );
