@@ -1,5 +1,7 @@
 #include <napi.h>
 
+#include <cstdlib>
+
 #include "convert.h"
 #include "cpu/auc.h"
 #include "cpu/simd.h"
@@ -65,6 +67,11 @@ Napi::Value call(const Napi::CallbackInfo& info) {
     result.Set("dtype", nameOf(type.type));
     return result;
   });
+}
+
+// Ends the process now: process.exit() would wait for the native work that is under way.
+Napi::Value exitNow(const Napi::CallbackInfo& info) {
+  std::_Exit(info[0].As<Napi::Number>().Int32Value());
 }
 
 RandomKey keyOf(const Napi::Value& seed, const Napi::Value& stream, uint64_t step) {
@@ -169,6 +176,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   method("call", call);
   method("fillRandom", fillRandom);
   method("permutation", permutation);
+  method("exitNow", exitNow);
   method("auc", rocAuc);
   method("logLoss", meanLogLoss);
   exports.Set("Graph", GraphObject::define(env));

@@ -25,6 +25,7 @@ const std::map<std::string, CommandKind>& commandKinds() {
       {"bufferAdd", CommandKind::kBufferAdd},
       {"bufferScale", CommandKind::kBufferScale},
       {"bufferProject", CommandKind::kBufferProject},
+      {"bufferAddChange", CommandKind::kBufferAddChange},
       {"bufferApply", CommandKind::kBufferApply},
       {"dropOverlay", CommandKind::kDropOverlay}};
   return kinds;
@@ -51,6 +52,9 @@ Command toCommand(const Napi::Object& object, std::vector<std::vector<int32_t>>&
   command.selection = static_cast<int32_t>(integer("selection", -1));
   command.order = -1;
   command.pass = integer("pass", 0);
+  command.mixed = object.Get("mixed").ToBoolean();
+  command.shareFrom = numberAt(object, "shareFrom", 0.0);
+  command.shareTo = numberAt(object, "shareTo", 1.0);
   command.maxSteps = integer("maxSteps", 0);
   const Napi::Value resumed = object.Get("resumed");
   if (resumed.IsObject()) {

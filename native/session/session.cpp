@@ -18,6 +18,7 @@ namespace polydomain {
 namespace {
 
 constexpr uint64_t kRowStream = streamOf("rows");
+constexpr uint64_t kShareStream = streamOf("shares");
 constexpr int64_t kEvaluationRows = 4096;
 
 template <typename Items>
@@ -284,6 +285,18 @@ class Session::Impl {
                                         " does not exist; expected a bufferZero before");
   }
 
+  // The way back to a mark as a gradient: buffer += scale * (saved - value).
+  void addChange(GradientBuffer& buffer, MarkId mark, double scale) {
+    std::vector<float> way;
+    space_->visitSharedChanges(mark, [&](const Change& change) {
+      way.resize(static_cast<size_t>(change.size));
+      for (int64_t i = 0; i < change.size; ++i) {
+        way[static_cast<size_t>(i)] = change.saved[i] - change.value[i];
+      }
+      buffer.addUnits(change.region, change.unit, 1, way.data(), static_cast<float>(scale));
+    });
+  }
+
   const Selection* selectionOf(int32_t index) {
     return index < 0 ? nullptr : &at(selections_, index, "selection");
   }
@@ -345,6 +358,9 @@ class Session::Impl {
       case CommandKind::kBufferProject:
         bufferOf(command.target).project(bufferOf(command.other));
         return CommandResult{};
+      case CommandKind::kBufferAddChange:
+        addChange(bufferOf(command.target), markOf(command.other), command.rate);
+        return CommandResult{};
       case CommandKind::kBufferApply:
         bufferOf(command.target)
             .apply(*space_, *at(optimizers_, command.optimizer, "optimizer"), *pool_);
@@ -397,12 +413,24 @@ class Session::Impl {
     return at(orders, command.order, "row order");
   }
 
-  // The rows of a pass: those of `given`, or all of them shuffled by the pass's number.
-  void orderRows(int64_t pass, int64_t count, std::span<const int32_t> given) {
+  // The rows of a pass: those of `given`, or those of the command's share, shuffled by the pass's
+  // number.
+  void orderRows(const Command& command, int64_t pass, int64_t count,
+                 std::span<const int32_t> given) {
     if (given.empty()) {
-      order_.resize(static_cast<size_t>(count));
-      fillPermutation({options_.seed, kRowStream, static_cast<uint64_t>(pass)}, count,
+      const auto border = [&](double share) {
+        return std::clamp<int64_t>(std::llround(share * static_cast<double>(count)), 0, count);
+      };
+      const int64_t first = border(command.shareFrom);
+      const int64_t rows = std::max<int64_t>(0, border(command.shareTo) - first);
+      order_.resize(static_cast<size_t>(rows));
+      fillPermutation({options_.seed, kRowStream, static_cast<uint64_t>(pass)}, rows,
                       order_.data());
+      if (rows == count) return;
+      share_.resize(static_cast<size_t>(count));
+      fillPermutation({options_.seed, kShareStream, static_cast<uint64_t>(command.domain)}, count,
+                      share_.data());
+      for (int32_t& row : order_) row = share_[static_cast<size_t>(first + row)];
       return;
     }
     order_.assign(given.begin(), given.end());
@@ -426,7 +454,8 @@ class Session::Impl {
     const SplitData& split = at(splits_, command.split, "split");
     BoundProgram& bound = at(programs_, command.program, "program");
     const Mode mode = modes_[static_cast<size_t>(command.program)];
-    orderRows(ordinal, rowsOf(split, command.domain).count, given);
+    const Range range = command.mixed ? Range{0, split.rows} : rowsOf(split, command.domain);
+    orderRows(command, ordinal, range.count, given);
     Program::Run run = startRun();
     if (mode == Mode::kTrain) {
       run.optimizer = at(optimizers_, command.optimizer, "optimizer").get();
@@ -451,15 +480,17 @@ class Session::Impl {
       }
       const int64_t begin = step * options_.batchSize;
       run.rows = std::min(options_.batchSize, total - begin);
-      gatherBatch(bound, split, command.domain, order_.data() + begin, run);
+      gatherBatch(bound, split, range.begin, command.mixed ? kMixed : command.domain,
+                  order_.data() + begin, run);
       run.step = static_cast<uint64_t>(steps_.load());
       try {
         bound.program->run(run);
       } catch (const Error& error) {
         if (error.kind() != ErrorKind::kTraining) throw;
-        throw Error(ErrorKind::kTraining, "domain " + std::to_string(command.domain) + ", step " +
-                                              std::to_string(step) +
-                                              " of its pass: " + error.what());
+        const std::string where =
+            command.mixed ? "mixed domains" : "domain " + std::to_string(command.domain);
+        throw Error(ErrorKind::kTraining,
+                    where + ", step " + std::to_string(step) + " of the pass: " + error.what());
       }
       pass.lossSum += static_cast<double>(bound.program->loss()) * static_cast<double>(run.rows);
       pass.result.rows += run.rows;
@@ -548,10 +579,11 @@ class Session::Impl {
     return run;
   }
 
-  // Copies the rows `order` of a domain into columns of their own.
-  void gatherBatch(const BoundProgram& bound, const SplitData& split, int32_t domain,
+  static constexpr int32_t kMixed = -1;
+
+  // Copies the rows base + order[..] into columns of their own.
+  void gatherBatch(const BoundProgram& bound, const SplitData& split, int64_t base, int32_t domain,
                    const int32_t* order, Program::Run& run) {
-    const int64_t base = split.domainOffsets[static_cast<size_t>(domain)];
     const auto rows = static_cast<size_t>(run.rows);
     idColumns_.resize(split.ids.size());
     run.inputs.clear();
@@ -561,7 +593,8 @@ class Session::Impl {
         for (size_t r = 0; r < rows; ++r) labels_[r] = split.labels[base + order[r]];
         run.inputs.push_back({labels_.data()});
       } else if (source == BoundProgram::kDomain) {
-        run.inputs.push_back({domainColumn(domain, run.rows)});
+        run.inputs.push_back({domain == kMixed ? domainsOf(split, order, run.rows)
+                                               : domainColumn(domain, run.rows)});
       } else {
         const int32_t* ids = at(split.ids, source, "feature");
         std::vector<int32_t>& column = idColumns_[static_cast<size_t>(source)];
@@ -572,10 +605,24 @@ class Session::Impl {
     }
   }
 
+  // A column that names the domain of each of the split's rows `order`.
+  const int32_t* domainsOf(const SplitData& split, const int32_t* order, int64_t rows) {
+    domains_.resize(static_cast<size_t>(rows));
+    for (int64_t r = 0; r < rows; ++r) {
+      const auto next =
+          std::upper_bound(split.domainOffsets.begin(), split.domainOffsets.end(), order[r]);
+      domains_[static_cast<size_t>(r)] =
+          static_cast<int32_t>(next - split.domainOffsets.begin()) - 1;
+    }
+    uniform_ = kMixed;
+    return domains_.data();
+  }
+
   // A column that names the domain in every row.
   const int32_t* domainColumn(int32_t domain, int64_t rows) {
-    if (domains_.size() < static_cast<size_t>(rows) || domains_[0] != domain) {
+    if (domains_.size() < static_cast<size_t>(rows) || uniform_ != domain) {
       domains_.assign(static_cast<size_t>(rows), domain);
+      uniform_ = domain;
     }
     return domains_.data();
   }
@@ -637,9 +684,10 @@ class Session::Impl {
   std::atomic<int64_t> steps_ = 0, rows_ = 0;
 
   // Kept between steps, so that they allocate nothing.
-  std::vector<int32_t> order_;
+  std::vector<int32_t> order_, share_;
   std::vector<std::vector<int32_t>> idColumns_;
   std::vector<int32_t> domains_;
+  int32_t uniform_ = kMixed;  // the domain that all of domains_ name
   std::vector<float> labels_, logits_, effectiveDense_;
 };
 

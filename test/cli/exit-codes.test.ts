@@ -1,7 +1,6 @@
 import { truncateSync } from 'node:fs';
-import { readdir, readFile, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { readFile, writeFile } from 'node:fs/promises';
+import { afterAll, beforeAll, describe, expect, it, type TestContext } from 'vitest';
 import { CheckpointError, ConfigError, load } from '../../ts/index.js';
 import { baseConfig, Sandbox, set } from './sandbox.js';
 
@@ -20,32 +19,39 @@ beforeAll(async () => {
   box.write('labels.csv', 'user,item,country,bought\nu1,i1,DE,2\n');
   box.write('holes.csv', 'user,item,country,bought\nu1,,DE,1\nu2,i2,DE,0\n');
   box.write('rows.txt', 'user,item,country,bought\nu1,i1,DE,1\n');
+  box.write('columns.jsonl', '{"user":"u1","item":"i1"}\n');
   const { optimizer: _, ...incomplete } = baseConfig;
   box.write('incomplete.json', JSON.stringify(incomplete));
 }, 60_000);
 afterAll(() => box.remove());
 
-/** Runs what must fail, and must leave every file as it was. */
-async function fails(code: number, args: readonly string[], pattern: RegExp): Promise<void> {
-  const before = box.snapshot();
-  const { code: found, stdout, stderr } = await box.run(args);
-  expect.soft(stderr).toMatch(pattern);
-  expect.soft(stderr, 'a stack trace is nothing for users').not.toMatch(/^ +at /m);
-  expect.soft(stdout).toBe('');
-  expect.soft(found).toBe(code);
-  const after = box.snapshot();
-  for (const name of Object.keys(after)) {
-    if (!(name in before)) await rmOf(name);
+/**
+ * Runs what must fail in a folder of its own, which `spoil` may damage before; every file must be
+ * left as it was.
+ */
+async function fails(
+  { expect }: Pick<TestContext, 'expect'>,
+  code: number,
+  args: readonly string[],
+  message: RegExp,
+  spoil?: (own: Sandbox) => void,
+): Promise<void> {
+  const own = new Sandbox(box);
+  try {
+    spoil?.(own);
+    const before = own.snapshot();
+    const { code: found, stdout, stderr } = await own.run(args);
+    expect.soft(stderr).toMatch(message);
+    expect.soft(stderr, 'a stack trace is nothing for users').not.toMatch(/^ +at /m);
+    expect.soft(stdout).toBe('');
+    expect.soft(found).toBe(code);
+    expect(own.snapshot()).toEqual(before);
+  } finally {
+    own.remove();
   }
-  expect(after).toEqual(before);
 }
 
-async function rmOf(name: string): Promise<void> {
-  const { rm } = await import('node:fs/promises');
-  await rm(box.path(name), { recursive: true, force: true });
-}
-
-describe('exit code 2: usage and config', () => {
+describe.concurrent('exit code 2: usage and config', () => {
   const cases: Record<string, [args: readonly string[], message: RegExp]> = {
     'no command': [[], /Usage: polydomain/],
     'an unknown command': [['trian', 'config.json'], /unknown command 'trian'.*train/s],
@@ -72,7 +78,10 @@ describe('exit code 2: usage and config', () => {
     'a config that is not there': [['train', 'nowhere.json', '-o', 'new'], /'nowhere\.json'/],
     'a config that is a folder': [['train', 'dataset', '-o', 'new'], /'dataset'/],
     'a config in broken JSON': [['train', 'broken.json', '-o', 'new'], /'broken\.json'.*JSON/],
-    'a config that is an array': [['train', 'array.json', '-o', 'new'], /expected object/],
+    'a config that is an array': [
+      ['train', 'array.json', '-o', 'new'],
+      /array\.json.*expected an object/,
+    ],
     'a config that is a number, with --set': [
       ['train', 'number.json', '-o', 'new', '--set', 'seed=1'],
       /^ConfigError/,
@@ -149,10 +158,12 @@ describe('exit code 2: usage and config', () => {
     'a demo folder that exists': [['demo', '-o', 'run'], /'run' exists/],
   };
 
-  it.each(Object.entries(cases))('%s', (_, [args, message]) => fails(2, args, message));
+  it.for(Object.entries(cases))('%s', ([_, [args, message]], context) =>
+    fails(context, 2, args, message),
+  );
 });
 
-describe('exit code 3: data and run folders', () => {
+describe.concurrent('exit code 3: data and run folders', () => {
   const predict = ['--input', 'rows.csv', '--output', 'new.csv'];
   const source = (name: string): string[] => changed({ 'data.source': name });
   const cases: Record<string, [args: readonly string[], message: RegExp]> = {
@@ -184,7 +195,7 @@ describe('exit code 3: data and run folders', () => {
       /'nowhere\.csv' does not exist/,
     ],
     'input without a column': [
-      ['predict', 'run', '--input', 'config.jsonl', '--output', 'new.csv'],
+      ['predict', 'run', '--input', 'columns.jsonl', '--output', 'new.csv'],
       /no column 'country'/,
     ],
     'input with a hole': [
@@ -199,41 +210,47 @@ describe('exit code 3: data and run folders', () => {
       ['predict', 'run', '--input', 'rows.csv', '--output', 'nowhere/new.csv'],
       /'nowhere\/new\.csv' could not be written/,
     ],
-    'a checkpoint of another run': [
-      ['train', 'config.json', '-o', 'run', '--resume', '--seed', '9'],
-      /another run/,
-    ],
   };
-  beforeAll(() => box.write('config.jsonl', '{"user":"u1","item":"i1"}\n'));
+  it.for(Object.entries(cases))('%s', ([_, [args, message]], context) =>
+    fails(context, 3, args, message),
+  );
 
-  it.each(Object.entries(cases))('%s', (_, [args, message]) => fails(3, args, message));
-
-  it.each([
+  it.for([
     ['model.safetensors', 1000],
     ['model.safetensors', 4],
     ['model.json', 100],
     ['vocabulary.json', 100],
     ['specific/0.safetensors', 500],
-  ])('a run folder whose %s ends after %i bytes', async (name, bytes) => {
-    const folder = await copyOfRun();
-    truncateSync(box.path(folder, name), bytes);
-    await fails(3, ['evaluate', folder], new RegExp(`${folder}/${name}'`));
-    await fails(3, ['predict', folder, ...predict], new RegExp(`${folder}/${name}'`));
+  ] as const)('a run folder whose %s ends after %i bytes', async ([name, bytes], context) => {
+    const spoil = (own: Sandbox): void => truncateSync(own.path('run', name), bytes);
+    const message = new RegExp(`run/${name}'`);
+    await fails(context, 3, ['evaluate', 'run'], message, spoil);
+    await fails(context, 3, ['predict', 'run', ...predict], message, spoil);
   });
 
-  it.each(['progress.json', 'state-1.bin'])('a checkpoint whose %s is truncated', async (name) => {
-    const folder = await copyOfRun();
-    truncateSync(box.path(folder, 'checkpoints', name), 100);
-    const args = ['train', 'config.json', '-o', folder, '--resume', ...set({ epochs: 1 })];
-    await fails(3, args, new RegExp(`${folder}/checkpoints/${name}'`));
+  it('a checkpoint of another run', (context) => {
+    const args = ['train', 'config.json', '-o', 'run', '--resume', '--seed', '9'];
+    return fails(context, 3, args, /run\/checkpoints\/progress\.json' belongs to another run/);
   });
 
-  it('a run folder with any byte of its texts damaged, if it does not load all the same', async () => {
-    const folder = await copyOfRun();
+  it.for(['progress.json', 'state-1.bin'])(
+    'a checkpoint whose %s is truncated',
+    (name, context) => {
+      const args = ['train', 'config.json', '-o', 'run', '--resume', ...set({ epochs: 1 })];
+      return fails(context, 3, args, new RegExp(`run/checkpoints/${name}'`), (own) =>
+        truncateSync(own.path('run', 'checkpoints', name), 100),
+      );
+    },
+  );
+
+  it('a run folder with any byte of its texts damaged, if it does not load all the same', async ({
+    expect,
+  }) => {
+    const own = new Sandbox(box);
     const texts = ['model.json', 'vocabulary.json', 'model.safetensors', 'specific/0.safetensors'];
-    const untyped: string[] = [];
+    const untyped = new Set<string>();
     for (const name of texts) {
-      const path = box.path(folder, name);
+      const path = own.path('run', name);
       const whole = await readFile(path);
       const isText = name.endsWith('.json');
       const end = isText ? Math.min(whole.length, 1000) : 8 + Number(whole.readBigUInt64LE(0));
@@ -241,25 +258,16 @@ describe('exit code 3: data and run folders', () => {
         const damaged = Buffer.from(whole);
         damaged[at] = damaged[at] === 120 ? 121 : 120;
         await writeFile(path, damaged);
-        await load(box.path(folder)).catch((error: unknown) => {
+        await load(own.path('run')).catch((error: unknown) => {
           if (error instanceof CheckpointError || error instanceof ConfigError) return;
-          const near = damaged.toString('latin1', Math.max(0, at - 20), at + 20);
-          untyped.push(`${name}, byte ${at} (${near}): ${String(error)}`);
+          untyped.add(`${name}: ${String(error)}`);
         });
       }
       await writeFile(path, whole);
     }
-    expect(untyped).toEqual([]);
+    own.remove();
+    expect([...untyped]).toEqual([]);
   });
-
-  let copies = 0;
-  async function copyOfRun(): Promise<string> {
-    const name = `copy-${copies++}`;
-    const { cp } = await import('node:fs/promises');
-    await cp(box.path('run'), box.path(name), { recursive: true });
-    expect(await readdir(join(box.folder, name))).toContain('model.json');
-    return name;
-  }
 });
 
 describe('exit code 0', () => {

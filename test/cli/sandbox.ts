@@ -1,6 +1,14 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -70,7 +78,12 @@ export function csvOf(count: number): string {
 export class Sandbox {
   readonly folder = mkdtempSync(join(tmpdir(), 'polydomain-cli-'));
 
-  constructor() {
+  /** With the same files as another one. */
+  constructor(template?: Sandbox) {
+    if (template) {
+      cpSync(template.folder, this.folder, { recursive: true });
+      return;
+    }
     this.write('rows.csv', csvOf(600));
     this.write('config.json', JSON.stringify(baseConfig));
   }
@@ -166,7 +179,9 @@ export class Sandbox {
   outcome(run: string): Record<string, string> {
     const kept = /^(model\.safetensors|model\.json|vocabulary\.json|metrics\.json|specific\/.*)$/;
     return Object.fromEntries(
-      Object.entries(this.snapshot(run)).filter(([name]) => kept.test(name)),
+      Object.entries(this.snapshot(run)).filter(
+        ([name]) => kept.test(name) && !name.endsWith('.writing'),
+      ),
     );
   }
 

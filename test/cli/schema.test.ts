@@ -25,9 +25,9 @@ describe('schema/config.schema.json', () => {
 });
 
 describe('the examples', () => {
-  const paths = globSync('examples/*/config.json', { cwd: root }).map((path) =>
-    resolve(root, path),
-  );
+  const paths = readdirSync(resolve(root, 'examples'))
+    .map((name) => resolve(root, 'examples', name, 'config.json'))
+    .filter((path) => existsSync(path));
 
   it('are there', () => {
     expect(paths.length).toBeGreaterThan(0);

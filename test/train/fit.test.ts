@@ -16,12 +16,22 @@ import {
 } from '../../ts/index.js';
 import { bitsOf, toyData, toyModel } from '../toy.js';
 
+const fastOuter = { outerOptimizer: optim.adam({ learningRate: 1e-2 }) };
 const tuning = { finetune: { epochs: 4, learningRate: 0.1 } };
 const all: Record<string, [() => Strategy, Partial<FitOptions>]> = {
   alternate: [() => strategies.alternate(), {}],
   'alternate with steps capped': [() => strategies.alternate({ maxSteps: 3 }), {}],
   'alternate, then finetune': [() => strategies.alternate(), tuning],
   separate: [strategies.separate, {}],
+  joint: [() => strategies.joint(), {}],
+  'weighted loss': [() => strategies.weightedLoss(), {}],
+  pcgrad: [() => strategies.pcgrad({ helpers: 2, maxSteps: 2 }), {}],
+  maml: [() => strategies.maml(fastOuter), {}],
+  'maml in a batch': [() => strategies.maml({ ...fastOuter, batch: true }), {}],
+  reptile: [() => strategies.reptile({ outerRate: 0.5 }), {}],
+  'reptile in a batch': [() => strategies.reptile({ outerRate: 0.3, batch: true }), {}],
+  mldg: [() => strategies.mldg(fastOuter), {}],
+  'mldg in a batch': [() => strategies.mldg({ ...fastOuter, batch: true }), {}],
   dn: [() => strategies.dn(), {}],
   'dn with an outer optimizer': [
     () => strategies.dn({ outerOptimizer: optim.adagrad({ learningRate: 0.05 }) }),

@@ -45,18 +45,23 @@ function assign(config: Record<string, unknown>, assignment: string): void {
     // Text as it stands.
   }
   const last = path.pop() as string;
-  let at = config;
+  // Defined, not assigned: a key such as __proto__ is to be told as unknown, like any other.
+  const define = (object: object, key: string, own: unknown): void => {
+    const options = { value: own, enumerable: true, writable: true, configurable: true };
+    Object.defineProperty(object, key, options);
+  };
+  let at: object = config;
   for (const key of path) {
-    at[key] ??= {};
-    const next = at[key];
+    const next = Object.hasOwn(at, key) ? (at as Record<string, unknown>)[key] : {};
     if (typeof next !== 'object' || next === null) {
       throw new ConfigError(
         `--set ${assignment}: '${key}' is ${JSON.stringify(next)}; expected an object`,
       );
     }
-    at = next as Record<string, unknown>;
+    define(at, key, next);
+    at = next;
   }
-  at[last] = value;
+  define(at, last, value);
 }
 
 /** Reads a config file with changes from the command line. Throws ConfigError. */
@@ -72,6 +77,9 @@ export async function readConfig(
       `'${path}' cannot be read (${(cause as Error).message}); expected a config in JSON`,
       { cause },
     );
+  }
+  if (typeof config !== 'object' || config === null || Array.isArray(config)) {
+    throw new ConfigError(`'${path}' holds ${JSON.stringify(config)}; expected an object`);
   }
   for (const assignment of set) assign(config, assignment);
   if (seed !== undefined) config = { ...config, seed };

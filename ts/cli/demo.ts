@@ -1,9 +1,8 @@
 import { existsSync } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { onlineRetail } from '../data/bundled.js';
 import { ConfigError } from '../errors.js';
-import { writeFileAtomic } from '../io/atomic.js';
+import { makeFolder, writeFileAtomic } from '../io/atomic.js';
 import { mlp } from '../models/mlp.js';
 import { adam } from '../optim/optimizers.js';
 import { alternate, mamdr } from '../strategies/index.js';
@@ -53,7 +52,7 @@ export async function demo(options: DemoOptions): Promise<DemoReport> {
   }
   process.stderr.write('Preparing the bundled data (online-retail: 17 countries)\n');
   const data = await onlineRetail({ seed });
-  await mkdir(output, { recursive: true });
+  await makeFolder(output);
   const results: [Strategy, FitResult][] = [];
   for (const strategy of [alternate(), mamdr()]) results.push([strategy, await train(strategy)]);
   const report: DemoReport = {

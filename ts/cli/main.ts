@@ -2,6 +2,7 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { splitNames } from '../data/types.js';
 import { CheckpointError, ConfigError, DataError } from '../errors.js';
+import { addon } from '../native/load.js';
 import { readConfig } from './config.js';
 import { type DemoOptions, demo, demoTable } from './demo.js';
 import { doctor } from './doctor.js';
@@ -21,7 +22,7 @@ function exitCodeOf(error: unknown): number {
 function integerFrom(lowest: number): (text: string) => number {
   return (text) => {
     const value = Number(text);
-    if (Number.isInteger(value) && value >= lowest) return value;
+    if (/^\d+$/.test(text) && Number.isSafeInteger(value) && value >= lowest) return value;
     throw new InvalidArgumentError(`expected an integer of ${lowest} at least`);
   };
 }
@@ -29,10 +30,15 @@ function integerFrom(lowest: number): (text: string) => number {
 const interruption = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.on(signal, () => {
-    if (interruption.signal.aborted) process.exit(130);
+    if (interruption.signal.aborted) addon().exitNow(130);
     interruption.abort(new Error(`interrupted by ${signal}`));
   });
 }
+
+// Whoever reads our output may have seen enough.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  process.exit(error.code === 'EPIPE' ? 0 : 1);
+});
 
 interface JsonOption {
   readonly json?: boolean;
@@ -123,13 +129,13 @@ program
       .default('error'),
   )
   .option(...json)
-  .action(async (run: string, options: PredictFileOptions & JsonOption) => {
+  .action(async (run: string, options: Omit<PredictFileOptions, 'signal'> & JsonOption) => {
     if (options.json && options.output === '-') {
       throw new ConfigError(
         '--json with --output -; expected one document on stdout, or the other',
       );
     }
-    const report = await predictFile(run, options);
+    const report = await predictFile(run, { ...options, signal: interruption.signal });
     if (options.output === '-') return;
     print(options, report, ({ output, rows }) => `${rows} scores in ${output}\n`);
   });
@@ -151,7 +157,8 @@ program
 try {
   await program.parseAsync();
 } catch (error) {
-  const interrupted = interruption.signal.aborted && error === interruption.signal.reason;
+  const { aborted, reason } = interruption.signal;
+  const interrupted = aborted && (error === reason || (error as Error).name === 'AbortError');
   if (!(error instanceof CommanderError)) {
     process.stderr.write(`${(error as Error).name}: ${(error as Error).message}\n`);
   }

@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { addAbortSignal } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
 import { readTable, type Table } from '../data/table.js';
 import { DataError } from '../errors.js';
 import { writeFileAtomic } from '../io/atomic.js';
@@ -14,16 +15,17 @@ export interface PredictFileOptions {
   /** A CSV file, or - for stdout. */
   readonly output: string;
   readonly unknownDomain: 'error' | 'shared';
+  readonly signal: AbortSignal;
 }
 
 /** Standard input as a table: JSON Lines when it begins with a brace, else CSV. */
-async function readStandardInput(): Promise<Table> {
-  const content = readFileSync(0);
+async function readStandardInput(signal: AbortSignal): Promise<Table> {
+  const content = await buffer(addAbortSignal(signal, process.stdin));
   const extension = content.toString('utf8', 0, 64).trimStart().startsWith('{') ? 'jsonl' : 'csv';
   const path = join(tmpdir(), `polydomain-${randomUUID()}.${extension}`);
   try {
     await writeFile(path, content, { mode: 0o600 });
-    return await readTable(path);
+    return await readTable(path, undefined, 'standard input');
   } finally {
     await rm(path, { force: true });
   }
@@ -37,12 +39,12 @@ function cell(value: unknown): string {
 /** Writes the input's domain and features with a column `score`, in the order of the input. */
 export async function predictFile(
   run: string,
-  { input, output, unknownDomain }: PredictFileOptions,
+  { input, output, unknownDomain, signal }: PredictFileOptions,
 ): Promise<{ readonly output: string; readonly rows: number }> {
   const predictor = await load(run);
   const { domain, features } = predictor.vocabulary.schema;
   const names = [domain, ...features.map((feature) => feature.name)];
-  const rows = input === '-' ? await readStandardInput() : await readTable(input);
+  const rows = input === '-' ? await readStandardInput(signal) : await readTable(input);
   const columns = Object.fromEntries(names.map((name) => [name, rows.column(name)])) as Readonly<
     Record<string, ArrayLike<string | number>>
   >;

@@ -1,9 +1,7 @@
 import { existsSync } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { resolve } from 'node:path';
 import { Dataset } from '../data/dataset.js';
 import { ConfigError } from '../errors.js';
-import { writeFileAtomic } from '../io/atomic.js';
 import type { SplitMetrics } from '../metrics/index.js';
 import { modelOf } from '../models/registry.js';
 import { strategyOf } from '../strategies/registry.js';
@@ -39,8 +37,6 @@ export async function train(
   const data = await Dataset.open(sourceOf(config.data));
   const { seed, batchSize, epochs, patience, threads, checkpointEvery, finetune } = config;
   const model = modelOf(config.model, { schema: data.schema, seed });
-  await mkdir(output, { recursive: true });
-  await writeFileAtomic(join(output, 'config.json'), `${JSON.stringify(config, null, 2)}\n`);
   const progress = showProgress(`${config.model.name}, ${strategy.name}`);
   try {
     const { metrics, bestEpoch, seconds } = await fit(model, data, {
@@ -54,6 +50,12 @@ export async function train(
       threads,
       checkpointEvery,
       runFolder: output,
+      config: {
+        ...config,
+        // Absolute, so that the run folder can be evaluated from anywhere.
+        data: { ...config.data, source: resolve(config.data.source) },
+        strategy: { name: strategy.name, ...strategy.options },
+      },
       resume,
       signal,
       onEvent: progress.onEvent,

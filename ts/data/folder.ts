@@ -1,7 +1,7 @@
-import { mkdir, readFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DataError } from '../errors.js';
-import { writeFileAtomic } from '../io/atomic.js';
+import { makeFolder, writeFileAtomic } from '../io/atomic.js';
 import { readTensors, writeTensors } from '../io/safetensors.js';
 import type { Prepared } from './prepare.js';
 import { type Schema, splitNames } from './types.js';
@@ -11,7 +11,7 @@ const version = 1;
 
 /** Writes a prepared dataset. schema.json comes last: a folder that has it is complete. */
 export async function writeFolder(folder: string, prepared: Prepared): Promise<void> {
-  await mkdir(folder, { recursive: true });
+  await makeFolder(folder);
   const tensors = new Map<string, Int32Array | Float32Array>();
   splitNames.forEach((name, p) => {
     const split = prepared.splits[p] as Prepared['splits'][0];

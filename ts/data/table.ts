@@ -43,7 +43,7 @@ async function duckdb() {
  * stands for the path (a file or a folder) runs instead. Throws DataError when the file is missing
  * or cannot be read.
  */
-export async function readTable(source: string, query?: string): Promise<Table> {
+export async function readTable(source: string, query?: string, shownAs = source): Promise<Table> {
   if (!existsSync(source)) {
     throw new DataError(`'${source}' does not exist; expected a CSV, Parquet or JSON Lines file`);
   }
@@ -66,17 +66,17 @@ export async function readTable(source: string, query?: string): Promise<Table> 
     const columns = result.getColumns();
     return {
       rows: result.currentRowCount,
-      name: `'${source}': `,
+      name: `'${shownAs}': `,
       number: (row) => row + 1,
       column(name) {
         const index = names.indexOf(name);
         if (index >= 0) return columns[index] ?? [];
-        throw new DataError(`'${source}' has no column '${name}'${suggest(name, names)}`);
+        throw new DataError(`'${shownAs}' has no column '${name}'${suggest(name, names)}`);
       },
     };
   } catch (cause) {
     if (cause instanceof DataError) throw cause;
-    throw new DataError(`'${source}' could not be read: ${(cause as Error).message}`, { cause });
+    throw new DataError(`'${shownAs}' could not be read: ${(cause as Error).message}`, { cause });
   } finally {
     connection.closeSync();
     instance.closeSync();

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { open, rename, rm } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { mkdir, open, readdir, rename, rm } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { CheckpointError } from '../errors.js';
 
 /**
@@ -32,5 +32,23 @@ export async function writeFileAtomic(
       `'${path}' could not be written: ${(cause as Error).message}; what was there before is untouched`,
       { cause },
     );
+  }
+}
+
+/** Makes a folder, and those above it. Throws CheckpointError. */
+export async function makeFolder(path: string): Promise<void> {
+  try {
+    await mkdir(path, { recursive: true });
+  } catch (cause) {
+    throw new CheckpointError(`'${path}' could not be made: ${(cause as Error).message}`, {
+      cause,
+    });
+  }
+}
+
+/** Removes what a killed process left of files it had not finished. */
+export async function removeUnfinished(folder: string): Promise<void> {
+  for (const name of await readdir(folder).catch(() => [])) {
+    if (name.endsWith('.writing')) await rm(join(folder, name), { force: true });
   }
 }

@@ -1,30 +1,52 @@
-import { mkdir, readFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Schema } from '../data/types.js';
+import { z } from 'zod';
 import { Vocabulary } from '../data/vocabulary.js';
 import { CheckpointError, ConfigError } from '../errors.js';
 import { type ModelMaker, modelMakers } from '../models/registry.js';
 import type { OverlayEntries } from '../native/addon.js';
 import { suggest } from '../nearest.js';
 import { asModel, type Model } from '../nn/model.js';
+import { parse } from '../options.js';
 import { Predictor } from '../serve/predictor.js';
-import type { OverlayRule } from '../strategies/types.js';
-import { writeFileAtomic } from './atomic.js';
+import { makeFolder, writeFileAtomic } from './atomic.js';
 import { readTensors, writeTensors } from './safetensors.js';
 
 const format = 'polydomain-model';
 const version = 1;
 
-interface StoredModel {
-  readonly format: typeof format;
-  readonly version: typeof version;
-  readonly name: string;
-  readonly options: Readonly<Record<string, unknown>>;
+const featureSchema = z.object({
+  name: z.string(),
+  kind: z.literal('categorical'),
+  size: z.int().gte(1),
+});
+const storedModel = z.object({
+  format: z.literal(format),
+  version: z.literal(version),
+  name: z.string(),
+  options: z.record(z.string(), z.unknown()),
   /** Of the parameters' start; also of specific values that start at random. */
-  readonly seed: number;
-  readonly schema: Schema;
-  readonly overlays: OverlayRule | null;
-}
+  seed: z.int().gte(0),
+  schema: z.object({
+    label: z.string(),
+    domain: z.string(),
+    features: z.array(featureSchema),
+    domains: z.array(z.string()),
+  }),
+  overlays: z
+    .object({
+      combine: z.enum(['plus', 'times', 'replace']),
+      start: z.enum(['neutral', 'random']),
+      specific: z.array(z.string()),
+    })
+    .nullable(),
+});
+
+const storedVocabulary = z.object({
+  format: z.literal('polydomain-vocabulary'),
+  version: z.literal(version),
+  values: z.array(z.array(z.string())),
+});
 
 /** Of the specific values of a parameter, which is named by its place in the model. */
 function specificFile(folder: string, index: number): string {
@@ -36,13 +58,13 @@ function specificFile(folder: string, index: number): string {
  * that a folder that has it is complete. Throws CheckpointError.
  */
 export async function saveModel(folder: string, { model, vocabulary }: Predictor): Promise<void> {
-  await mkdir(folder, { recursive: true });
+  await makeFolder(folder);
   const parameters = model.parameters();
   await writeTensors(join(folder, 'model.safetensors'), parameters);
   const { schema } = vocabulary;
   const overlays = model.overlays ?? null;
   if (overlays) {
-    await mkdir(join(folder, 'specific'), { recursive: true });
+    await makeFolder(join(folder, 'specific'));
     for (const [index, name] of [...parameters.keys()].entries()) {
       await saveSpecific(specificFile(folder, index), model, name, schema.domains.length);
     }
@@ -52,7 +74,7 @@ export async function saveModel(folder: string, { model, vocabulary }: Predictor
     `${JSON.stringify({ format: 'polydomain-vocabulary', version, values: vocabulary.values })}\n`,
   );
   const { seed } = model;
-  const stored: StoredModel = { format, version, ...model.describe(), seed, schema, overlays };
+  const stored = { format, version, ...model.describe(), seed, schema, overlays };
   await writeFileAtomic(join(folder, 'model.json'), `${JSON.stringify(stored, null, 2)}\n`);
 }
 
@@ -89,20 +111,18 @@ async function saveSpecific(
   );
 }
 
-async function readJson<Content>(path: string, expected: string): Promise<Content> {
-  let content: Content & { readonly format?: string; readonly version?: number };
+async function readJson<Content extends z.ZodType>(
+  path: string,
+  content: Content,
+): Promise<z.output<Content>> {
   try {
-    content = JSON.parse(await readFile(path, 'utf8'));
+    return parse(content, JSON.parse(await readFile(path, 'utf8')), '');
   } catch (cause) {
     throw new CheckpointError(
       `'${path}' cannot be read (${(cause as Error).message}); expected a run folder`,
       { cause },
     );
   }
-  if (content.format === expected && content.version === version) return content;
-  throw new CheckpointError(
-    `'${path}' has format '${content.format}' version ${content.version}; expected '${expected}' version ${version}`,
-  );
 }
 
 export interface LoadOptions {
@@ -115,7 +135,7 @@ export interface LoadOptions {
  * that is missing, truncated or foreign, and ConfigError for a model that has no maker.
  */
 export async function load(folder: string, { models = {} }: LoadOptions = {}): Promise<Predictor> {
-  const stored = await readJson<StoredModel>(join(folder, 'model.json'), format);
+  const stored = await readJson(join(folder, 'model.json'), storedModel);
   const makers = new Map(Object.entries({ ...modelMakers, ...models }));
   const make = makers.get(stored.name);
   if (!make) {
@@ -123,10 +143,7 @@ export async function load(folder: string, { models = {} }: LoadOptions = {}): P
       `load: model '${stored.name}'${suggest(stored.name, [...makers.keys()])}`,
     );
   }
-  const { values } = await readJson<{ readonly values: readonly (readonly string[])[] }>(
-    join(folder, 'vocabulary.json'),
-    'polydomain-vocabulary',
-  );
+  const { values } = await readJson(join(folder, 'vocabulary.json'), storedVocabulary);
   const { schema, options, seed, overlays } = stored;
   const model = asModel(make({ ...options, schema, seed }), schema, seed);
   const parameters = model.parameters();

@@ -129,6 +129,7 @@ export interface NativeCommand {
     | 'bufferAdd'
     | 'bufferScale'
     | 'bufferProject'
+    | 'bufferAddChange'
     | 'bufferApply'
     | 'dropOverlay';
   readonly target?: number;
@@ -141,6 +142,9 @@ export interface NativeCommand {
   readonly selection?: number;
   readonly order?: Int32Array;
   readonly pass?: number;
+  readonly mixed?: boolean;
+  readonly shareFrom?: number;
+  readonly shareTo?: number;
   readonly maxSteps?: number;
   readonly resumed?: NativeInterruption;
   readonly passes?: number;
@@ -221,6 +225,8 @@ export interface Addon {
   ): void;
   /** A seeded permutation of 0 .. count - 1. */
   permutation(count: number, seed: number, stream: string, step: number): Int32Array;
+  /** Ends the process at once, whatever runs. */
+  exitNow(code: number): never;
   /** Exact ROC AUC with ties; NaN when one class only. */
   auc(scores: Float32Array, labels: Float32Array): number;
   logLoss(scores: Float32Array, labels: Float32Array): number;

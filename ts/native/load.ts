@@ -41,6 +41,7 @@ export function addon(): Addon {
     throw new errors.LoadError(
       `the native addon for ${process.platform}-${process.arch} could not be loaded` +
         (forced ? ` from POLYDOMAIN_ADDON=${forced}` : '') +
+        ` (${(cause as Error).message.split('\n')[0]})` +
         '; expected a prebuilt binary (linux-x64 with glibc) or a build from source: "npm run build" in a clone of the repository',
       { cause },
     );

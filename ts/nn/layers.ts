@@ -1,5 +1,6 @@
 import { brand } from '../brand.js';
 import { ConfigError } from '../errors.js';
+import type { NativeInitializer } from '../native/addon.js';
 import type { Operand } from '../tensor/apply.js';
 import * as ops from '../tensor/ops.js';
 import type { Tensor } from '../tensor/tensor.js';
@@ -38,14 +39,19 @@ export class Embedding extends Module<[Operand], Tensor> {
   constructor(
     count: number,
     readonly dim: number,
-    options: { readonly l2?: number; readonly deviation?: number } = {},
+    options: {
+      readonly l2?: number;
+      readonly deviation?: number;
+      /** In place of the normal one. */
+      readonly initializer?: NativeInitializer;
+    } = {},
   ) {
     super();
     requireSize('Embedding', 'count', count);
     requireSize('Embedding', 'dim', dim);
     this.weight = new Parameter([count, dim], {
       kind: 'table',
-      initializer: { kind: 'normal', a: 0, b: options.deviation ?? 1e-4 },
+      initializer: options.initializer ?? { kind: 'normal', a: 0, b: options.deviation ?? 1e-4 },
       l2: options.l2 ?? 0,
     });
   }

@@ -8,7 +8,7 @@ import { symbolicTensor } from '../tensor/apply.js';
 import * as ops from '../tensor/ops.js';
 import { Tensor } from '../tensor/tensor.js';
 import { Trace, withTrace } from '../tensor/trace.js';
-import { Dropout } from './layers.js';
+import { Dropout, Embedding } from './layers.js';
 import { Module, type Parameter } from './module.js';
 
 /** One batch of a click-through model: int32 ids [rows] per feature, the domain's index [rows]. */
@@ -29,7 +29,10 @@ export interface Compiled {
   readonly graph: NativeGraph;
   /** The logits' value. */
   readonly output: number;
+  /** Mean binary cross entropy. */
   readonly loss: number;
+  /** What training minimises: the same, or weighted by each domain's uncertainty. */
+  readonly trainingLoss: number;
   readonly space: NativeSpace;
   readonly scoring: NativeProgram;
 }
@@ -60,6 +63,7 @@ export abstract class Model extends Module<[Batch], Tensor> {
   readonly seed: number;
   #compiled: Compiled | undefined;
   #overlays: OverlayRule | undefined;
+  #uncertainty: Embedding | undefined;
 
   constructor(schema: Schema, seed = 0) {
     super();
@@ -92,6 +96,28 @@ export abstract class Model extends Module<[Batch], Tensor> {
     this.#overlays = rule;
   }
 
+  /**
+   * @internal From now on training minimises BCE / sigma^2 + ln(sigma), with a trained sigma per
+   * domain that starts at 1 (MAMDR's public code). Parameters keep their values, in new memory.
+   */
+  weightLosses(): void {
+    if (this.#uncertainty) return;
+    const kept = this.#compiled && this.parameters();
+    const values = [...(kept ?? [])].map(([name, { data }]) => [name, data.slice()] as const);
+    this.dispose();
+    this.#uncertainty = new Embedding(this.#schema.domains.length, 1, {
+      initializer: { kind: 'constant', a: 1, b: 0 },
+    });
+    const parameters = this.parameters();
+    for (const [name, data] of values) parameters.get(name)?.data.set(data);
+  }
+
+  #parameters(): Map<string, Parameter> {
+    const parameters = this.collect();
+    if (this.#uncertainty) parameters.set('uncertainty', this.#uncertainty.weight);
+    return parameters;
+  }
+
   /** What a run folder stores to build the model again: a registered name and options. */
   describe(): { readonly name: string; readonly options: Readonly<Record<string, unknown>> } {
     return { name: this.constructor.name, options: {} };
@@ -101,7 +127,7 @@ export abstract class Model extends Module<[Batch], Tensor> {
   parameters(): Map<string, Tensor<'float32'>> {
     const { space } = this.compile();
     const views = new Map<string, Tensor<'float32'>>();
-    for (const [name, parameter] of this.collect()) {
+    for (const [name, parameter] of this.#parameters()) {
       views.set(name, Tensor.from(space.data(name), parameter.shape));
     }
     return views;
@@ -115,7 +141,7 @@ export abstract class Model extends Module<[Batch], Tensor> {
   /** Traces the model. Throws TraceError, ShapeError or ConfigError where forward is at fault. */
   compile(): Compiled {
     if (this.#compiled) return this.#compiled;
-    const parameters = this.collect();
+    const parameters = this.#parameters();
     for (const [name, parameter] of parameters) parameter.name = name;
     this.nameStreams();
     const trace = new Trace();
@@ -126,21 +152,30 @@ export abstract class Model extends Module<[Batch], Tensor> {
     });
     const domain = symbolicTensor(trace, graph.input('domain', 'int32', [-1]));
     const label = symbolicTensor(trace, graph.input('label', 'float32', [-1]));
-    const { output, loss } = withTrace(trace, () => {
+    const { output, loss, trainingLoss } = withTrace(trace, () => {
       const logits = this.forward({ features, domain });
+      const plain = ops.bceWithLogits(logits, label);
       return {
         output: logits.symbolic()?.value,
-        loss: ops.bceWithLogits(logits, label).symbolic()?.value,
+        loss: plain.symbolic()?.value,
+        trainingLoss: this.#weighted(plain, domain).symbolic()?.value,
       };
     });
-    if (output === undefined || loss === undefined) {
+    if (output === undefined || loss === undefined || trainingLoss === undefined) {
       throw new TraceError('forward returned a tensor that does not depend on the batch');
     }
     const specs = [...parameters.values()].map((parameter) => parameter.spec());
     const space = new (addon().Space)(specs, this.seed);
     const scoring = new (addon().Program)(graph, space, output);
-    this.#compiled = { graph, output, loss, space, scoring };
+    this.#compiled = { graph, output, loss, trainingLoss, space, scoring };
     return this.#compiled;
+  }
+
+  #weighted(loss: Tensor, domain: Tensor): Tensor {
+    if (!this.#uncertainty) return loss;
+    // All rows of a batch are of one domain, and so have one sigma.
+    const sigma = ops.mean(this.#uncertainty.forward(domain));
+    return ops.add(ops.div(loss, ops.square(sigma)), ops.log(sigma));
   }
 
   /** Frees the parameters. Throws BusyError while the model is trained. */

@@ -1,5 +1,4 @@
 import { z } from 'zod';
-import { ConfigError } from '../errors.js';
 import type { NativeOptimizerSpec } from '../native/addon.js';
 import { parse, positive } from '../options.js';
 
@@ -12,6 +11,11 @@ const sgdOptions = z.strictObject({
   nesterov: z.boolean().default(false),
   weightDecay: notNegative.default(0),
 });
+const nesterovHasMomentum = [
+  (options: { readonly nesterov: boolean; readonly momentum: number }) =>
+    !options.nesterov || options.momentum > 0,
+  { path: ['nesterov'] as PropertyKey[], message: 'expected a momentum above 0 with it' },
+] as const;
 const adagradOptions = z.strictObject({
   learningRate: positive.default(1e-2),
   epsilon: positive.default(1e-10),
@@ -33,7 +37,7 @@ const adamwOptions = adamOptions.extend({ weightDecay: notNegative.default(1e-2)
 
 /** An optimizer in a config: its name beside its options. */
 export const optimizerConfig = z.discriminatedUnion('name', [
-  sgdOptions.extend({ name: z.literal('sgd') }),
+  sgdOptions.extend({ name: z.literal('sgd') }).refine(...nesterovHasMomentum),
   adagradOptions.extend({ name: z.literal('adagrad') }),
   adamOptions.extend({ name: z.literal('adam') }),
   adamwOptions.extend({ name: z.literal('adamw') }),
@@ -62,11 +66,7 @@ export function nativeSpec({ name, ...settings }: Optimizer): NativeOptimizerSpe
 
 /** Stochastic gradient descent in PyTorch's form. */
 export function sgd(options: z.input<typeof sgdOptions> = {}): Optimizer {
-  const settings = parse(sgdOptions, options, 'sgd');
-  if (settings.nesterov && settings.momentum === 0) {
-    throw new ConfigError('sgd.nesterov: true; expected a momentum above 0 with it');
-  }
-  return { name: 'sgd', ...settings };
+  return { name: 'sgd', ...parse(sgdOptions.refine(...nesterovHasMomentum), options, 'sgd') };
 }
 
 /** Adagrad (Duchi et al. 2011). */

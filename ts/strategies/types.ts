@@ -16,8 +16,11 @@ export interface EpochContext {
   optimizer(index: number): number;
 }
 
-/** A command of a strategy; docs/architecture.md lists what each does. */
-export type Command = NativeCommand;
+/** A command of a strategy; docs/strategies.md lists what each does. */
+export type Command = Omit<NativeCommand, 'program' | 'pass' | 'resumed'> & {
+  /** run: 'gradient' adds the rows' gradients, times `rate`, to buffer `target` and trains nothing. */
+  readonly mode?: 'train' | 'gradient';
+};
 
 /** How domain-specific values of a strategy combine with the shared ones. */
 export interface OverlayRule {
@@ -38,6 +41,10 @@ export interface Strategy {
   readonly overlays?: OverlayRule;
   /** Optimizers beside that of the run. */
   readonly optimizers?: readonly Optimizer[];
+  /** Set when commands have the mode 'gradient'. */
+  readonly gradients?: boolean;
+  /** Set when losses are weighted by a trained uncertainty per domain. */
+  readonly weightedLoss?: boolean;
   /** One epoch is all: its `converge` commands train each domain until that one stops. */
   readonly domainsStop?: boolean;
   epoch(context: EpochContext): Generator<Command>;

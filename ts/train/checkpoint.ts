@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs';
-import { mkdir, readFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CheckpointError } from '../errors.js';
-import { writeFileAtomic } from '../io/atomic.js';
+import { makeFolder, writeFileAtomic } from '../io/atomic.js';
 import type { NativeInterruption, NativeSession } from '../native/addon.js';
 import type { EpochRecord } from './events.js';
 import type { StageMetrics } from './result.js';
@@ -38,7 +38,7 @@ export class Checkpoints {
   #turn = 0;
 
   constructor(
-    private readonly folder: string,
+    readonly folder: string,
     /** Tells runs apart whose states must not be mixed. */
     private readonly fingerprint: string,
     private readonly simd: string,
@@ -54,7 +54,7 @@ export class Checkpoints {
 
   /** Writes both, whole or not at all; returns the path of progress.json. */
   async save(session: NativeSession, progress: Progress): Promise<string> {
-    await mkdir(this.folder, { recursive: true });
+    await makeFolder(this.folder);
     this.#turn = 1 - this.#turn;
     const native = `state-${this.#turn}.bin`;
     await session.save(join(this.folder, native));

@@ -1,11 +1,11 @@
 import { existsSync } from 'node:fs';
-import { appendFile, mkdir } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { z } from 'zod';
 import type { Dataset } from '../data/dataset.js';
 import { type SplitName, splitNames } from '../data/types.js';
 import { ConfigError, TrainingError } from '../errors.js';
-import { writeFileAtomic } from '../io/atomic.js';
+import { makeFolder, removeUnfinished, writeFileAtomic } from '../io/atomic.js';
 import { saveModel } from '../io/run-folder.js';
 import type { NativeSession } from '../native/addon.js';
 import { addon } from '../native/load.js';
@@ -17,6 +17,7 @@ import { type FinetuneOptions, finetune } from '../strategies/finetune.js';
 import type { Strategy } from '../strategies/types.js';
 import { Checkpoints, type Progress } from './checkpoint.js';
 import { evaluateSplit } from './evaluate.js';
+import { EventLog } from './event-log.js';
 import type { EpochRecord, FitEvent } from './events.js';
 import { Executor } from './executor.js';
 import { expectedBytes } from './expected-size.js';
@@ -36,6 +37,8 @@ export interface FitOptions extends z.input<typeof trainingOptions> {
   readonly runFolder?: string | undefined;
   /** Go on from the run folder's checkpoint, bit for bit as if never interrupted. */
   readonly resume?: boolean | undefined;
+  /** What config.json of the run folder says. */
+  readonly config?: Readonly<Record<string, unknown>> | undefined;
 }
 
 /** A finished training: the model holds its best state. */
@@ -62,12 +65,16 @@ export class FitResult extends Predictor {
   }
 }
 
+async function writeJson(path: string, content: unknown): Promise<void> {
+  await writeFileAtomic(path, `${JSON.stringify(content, null, 2)}\n`);
+}
+
+/** model.json goes first and comes last: a folder never holds a mixture of two runs' files. */
 async function writeRun(folder: string, result: FitResult): Promise<void> {
+  await makeFolder(folder);
+  await rm(join(folder, 'model.json'), { force: true });
+  await writeJson(join(folder, 'metrics.json'), result.metrics);
   await saveModel(folder, result);
-  await writeFileAtomic(
-    join(folder, 'metrics.json'),
-    `${JSON.stringify(result.metrics, null, 2)}\n`,
-  );
 }
 
 /**
@@ -98,8 +105,7 @@ class Fit {
   #history: EpochRecord[] = [];
   #finished: StageMetrics[] = [];
   #lastCheckpoint = performance.now();
-  /** Events on their way to the disk, one after another. */
-  #written: Promise<void> = Promise.resolve();
+  readonly #events: EventLog | undefined;
 
   constructor(
     private readonly model: Model,
@@ -114,6 +120,7 @@ class Fit {
       signal,
       runFolder,
       resume,
+      config,
       ...rest
     } = options;
     this.#settings = parse(trainingOptions, rest, 'fit');
@@ -124,7 +131,8 @@ class Fit {
       );
     }
     const { batchSize, seed, threads } = this.#settings;
-    const { graph, output, loss, space } = model.compile();
+    if (strategy.weightedLoss) model.weightLosses();
+    const { graph, output, loss, trainingLoss, space } = model.compile();
     if (strategy.overlays) model.configureOverlays(strategy.overlays);
     this.#session = new (addon().Session)(space, { batchSize, seed, ...(threads && { threads }) });
     for (const name of splitNames) this.#session.addSplit(data.split(name));
@@ -135,9 +143,15 @@ class Fit {
     // What may not be specific is shared: finetuning one domain must leave it alone.
     if (after) plan.push({ ...after, trained: after.strategy.overlays?.specific ?? ['all'] });
     this.#stages = plan.map((stage, index) => {
-      const program = this.#session.addTrainingProgram(graph, output, loss, stage.trained);
-      return new Stage(index, stage.strategy, stage.optimizer, program, this.#context(index));
+      const { trained } = stage;
+      const train = this.#session.addTrainingProgram(graph, output, trainingLoss, trained);
+      const gradient = stage.strategy.gradients
+        ? this.#session.addGradientProgram(graph, output, trainingLoss, trained)
+        : train;
+      const programs = { train, gradient };
+      return new Stage(index, stage.strategy, stage.optimizer, programs, this.#context(index));
     });
+    this.#events = runFolder === undefined ? undefined : new EventLog(runFolder);
     this.#checkpoints =
       runFolder === undefined
         ? undefined
@@ -159,13 +173,9 @@ class Fit {
       expectedBytes: expectedBytes(model, data, optimizer, overlays),
       commands: commands[0] ?? 0,
     });
-    try {
-      for (const stage of this.#stages.slice(from?.stage ?? 0)) {
-        await this.#runStage(stage, from);
-        from = undefined;
-      }
-    } finally {
-      await this.#written;
+    for (const stage of this.#stages.slice(from?.stage ?? 0)) {
+      await this.#runStage(stage, from);
+      from = undefined;
     }
     const { name, ...scores } = this.#finished.at(-1) as StageMetrics;
     const result = new FitResult(
@@ -178,7 +188,7 @@ class Fit {
     );
     if (runFolder !== undefined) await writeRun(runFolder, result);
     this.#emit({ kind: 'end', testAuc: scores.test.auc.mean, seconds: result.seconds });
-    await this.#written;
+    await this.#events?.flush();
     return result;
   }
 
@@ -195,9 +205,15 @@ class Fit {
         `fit.runFolder: '${runFolder}' holds a run already; expected a new folder, or resume`,
       );
     }
-    await mkdir(runFolder, { recursive: true });
-    if (!resume || !checkpoints.exist) return undefined;
-    const progress = await checkpoints.load(this.#session);
+    await makeFolder(runFolder);
+    const progress = checkpoints.exist ? await checkpoints.load(this.#session) : undefined;
+    // From here on the folder is this run's.
+    await removeUnfinished(runFolder);
+    await removeUnfinished(checkpoints.folder);
+    const { config } = this.options;
+    if (config) await writeJson(join(runFolder, 'config.json'), config);
+    await this.#events?.open();
+    if (!progress) return undefined;
     const simd = addon().simdLevel();
     if (progress.simd !== simd) {
       this.#emit({
@@ -245,6 +261,7 @@ class Fit {
           : Number.POSITIVE_INFINITY,
       checkpoint: async (progress) => {
         if (!this.#checkpoints) return;
+        await this.#events?.flush();
         const path = await this.#checkpoints.save(this.#session, {
           stage,
           ...progress,
@@ -262,10 +279,7 @@ class Fit {
 
   #emit(event: FitEvent): void {
     this.options.onEvent?.(event);
-    const { runFolder } = this.options;
-    if (runFolder === undefined || event.kind === 'progress') return;
-    const line = `${JSON.stringify({ time: new Date().toISOString(), ...event })}\n`;
-    this.#written = this.#written.then(() => appendFile(join(runFolder, 'events.jsonl'), line));
+    if (event.kind !== 'progress') this.#events?.add(event);
   }
 
   /** Native errors know a domain's index; users know its name. */

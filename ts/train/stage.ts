@@ -47,8 +47,8 @@ export class Stage {
     readonly index: number,
     readonly strategy: Strategy,
     optimizer: Optimizer,
-    /** The training program, which tells the parameters that are trained. */
-    private readonly program: number,
+    /** The training program, which tells the parameters that are trained, and one for gradients. */
+    private readonly programs: { readonly train: number; readonly gradient: number },
     private readonly context: StageContext,
   ) {
     const { session } = context;
@@ -85,11 +85,13 @@ export class Stage {
       },
     });
     for (const command of commands) {
+      const { mode = 'train', ...rest } = command;
+      const native = { optimizer: this.#inner, ...rest };
       if (command.kind === 'run' || command.kind === 'converge') {
-        yield { optimizer: this.#inner, program: this.program, ...command, pass: passes };
+        yield { ...native, program: this.programs[mode], pass: passes };
         passes += command.passes ?? 1;
       } else {
-        yield command;
+        yield native;
       }
     }
   }

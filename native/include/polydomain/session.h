@@ -33,6 +33,7 @@ enum class CommandKind : uint8_t {
   kBufferAdd,
   kBufferScale,
   kBufferProject,
+  kBufferAddChange,
   kBufferApply,
   kDropOverlay
 };
@@ -48,7 +49,7 @@ struct Interruption {
 struct Command {
   CommandKind kind;
   int32_t target = -1;  // mark or buffer id
-  int32_t other = -1;   // second buffer; converge: the split that tells when to stop
+  int32_t other = -1;   // second buffer or mark; converge: the split that tells when to stop
   int32_t domain = -1;  // run, converge, evaluate, dropOverlay
   int32_t split = 0;    // index into the session's splits
   int32_t overlay =
@@ -59,6 +60,9 @@ struct Command {
   int32_t order = -1;      // index into the call's explicit row orders (converge: its passes' one
                            // after another); -1 = shuffled by `pass`
   int64_t pass = 0;        // ordinal that keys the shuffle
+  bool mixed = false;      // run: rows of all domains in one order, instead of one domain's
+  double shareFrom = 0;    // run: the rows from this share of a fixed shuffle of the domain ...
+  double shareTo = 1;      // ... to that one
   int64_t maxSteps = 0;    // 0 = the whole pass
   Interruption resumed;    // run: go on from there inside the pass
   int64_t passes = 0;      // converge: passes at most
