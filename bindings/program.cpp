@@ -88,14 +88,15 @@ Program::Run ProgramObject::request(const Napi::CallbackInfo& info) const {
   }
   for (uint32_t i = 0; i < columns.Length(); ++i) {
     const auto column = columns.Get(i).As<Napi::TypedArray>();
-    if (static_cast<int64_t>(column.ElementLength()) < run.rows ||
+    const int64_t size = program.inputSize(i, run.rows);
+    if (static_cast<int64_t>(column.ElementLength()) < size ||
         dtypeOf(column) != program.inputType(i)) {
       throw Error(ErrorKind::kShape,
                   "column '" + names[i] + "': " + std::to_string(column.ElementLength()) +
                       " values of " + nameOf(dtypeOf(column)) + "; expected " +
-                      std::to_string(run.rows) + " of " + nameOf(program.inputType(i)));
+                      std::to_string(size) + " of " + nameOf(program.inputType(i)));
     }
-    program.checkIds(i, dataOf(column), run.rows);
+    program.checkIds(i, dataOf(column), size);
     run.inputs.push_back({dataOf(column)});
   }
   return run;

@@ -66,6 +66,9 @@ class Program::Impl {
 
   const std::vector<std::string>& inputNames() const { return inputNames_; }
   DType inputType(size_t input) const { return viewOf(inputs_[input]).type; }
+  int64_t inputSize(size_t input, int64_t rows) const {
+    return elementsOf(graph_[inputs_[input]].type.shape, rows);
+  }
 
   void checkIds(size_t input, const void* column, int64_t rows) const {
     const auto* ids = static_cast<const int32_t*>(column);
@@ -547,6 +550,9 @@ void Program::beginPass() { impl_->beginPass(); }
 void Program::run(const Run& run) { impl_->run(run); }
 const std::vector<std::string>& Program::inputNames() const { return impl_->inputNames(); }
 DType Program::inputType(size_t input) const { return impl_->inputType(input); }
+int64_t Program::inputSize(size_t input, int64_t rows) const {
+  return impl_->inputSize(input, rows);
+}
 void Program::checkIds(size_t input, const void* column, int64_t rows) const {
   impl_->checkIds(input, column, rows);
 }

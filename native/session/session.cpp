@@ -34,8 +34,9 @@ auto& at(Items& items, int64_t index, const char* what) {
 struct BoundProgram {
   static constexpr int kDomain = -1;
   static constexpr int kLabel = -2;
+  static constexpr int kSlot = -3;
   std::unique_ptr<Program> program;
-  std::vector<int> sources;  // by input: a feature's index, kDomain or kLabel
+  std::vector<int> sources;  // by input: a feature's index, kDomain, kSlot or kLabel
 };
 
 }  // namespace
@@ -236,13 +237,15 @@ class Session::Impl {
     for (const std::string& name : bound.program->inputNames()) {
       if (name == "domain") {
         bound.sources.push_back(BoundProgram::kDomain);
+      } else if (name == "slot") {
+        bound.sources.push_back(BoundProgram::kSlot);
       } else if (name == "label") {
         bound.sources.push_back(BoundProgram::kLabel);
       } else if (name.starts_with("feature:")) {
         bound.sources.push_back(std::stoi(name.substr(8)));
       } else {
-        throw Error(ErrorKind::kConfig,
-                    "program input '" + name + "'; expected domain, label or feature:<index>");
+        throw Error(ErrorKind::kConfig, "program input '" + name +
+                                            "'; expected domain, slot, label or feature:<index>");
       }
     }
     return bound;
@@ -265,7 +268,7 @@ class Session::Impl {
       const int source = bound.sources[input];
       if (source >= 0) {
         bound.program->checkIds(input, at(split.ids, source, "feature"), split.rows);
-      } else if (source == BoundProgram::kDomain) {
+      } else if (source != BoundProgram::kLabel) {
         const auto last = static_cast<int32_t>(split.domainOffsets.size()) - 2;
         bound.program->checkIds(input, &last, 1);
       }
@@ -595,6 +598,13 @@ class Session::Impl {
       } else if (source == BoundProgram::kDomain) {
         run.inputs.push_back({domain == kMixed ? domainsOf(split, order, run.rows)
                                                : domainColumn(domain, run.rows)});
+      } else if (source == BoundProgram::kSlot) {
+        if (domain == kMixed) {
+          throw Error(ErrorKind::kConfig,
+                      "the model has parts of each domain's own, which mixed batches cannot train; "
+                      "expected a strategy with batches of one domain");
+        }
+        run.inputs.push_back({slotOf(domain)});
       } else {
         const int32_t* ids = at(split.ids, source, "feature");
         std::vector<int32_t>& column = idColumns_[static_cast<size_t>(source)];
@@ -603,6 +613,12 @@ class Session::Impl {
         run.inputs.push_back({column.data()});
       }
     }
+  }
+
+  // Which row of a bank the batch's domain has.
+  const int32_t* slotOf(int32_t domain) {
+    slot_ = domain;
+    return &slot_;
   }
 
   // A column that names the domain of each of the split's rows `order`.
@@ -652,6 +668,8 @@ class Session::Impl {
           run.inputs.push_back({split.labels + first});
         } else if (source == BoundProgram::kDomain) {
           run.inputs.push_back({domainColumn(domain, run.rows)});
+        } else if (source == BoundProgram::kSlot) {
+          run.inputs.push_back({slotOf(domain)});
         } else {
           run.inputs.push_back({at(split.ids, source, "feature") + first});
         }
@@ -688,6 +706,7 @@ class Session::Impl {
   std::vector<std::vector<int32_t>> idColumns_;
   std::vector<int32_t> domains_;
   int32_t uniform_ = kMixed;  // the domain that all of domains_ name
+  int32_t slot_ = 0;
   std::vector<float> labels_, logits_, effectiveDense_;
 };
 

@@ -8,6 +8,7 @@ import { parse } from '../options.js';
 import { finetuneOptions } from '../strategies/finetune.js';
 import { strategyConfig } from '../strategies/registry.js';
 import { trainingShape } from '../train/options.js';
+import { fromMamdrConfig, isMamdrConfig } from './mamdr-config.js';
 
 const folder = z.strictObject({
   source: z.string().describe("A prepared folder, or one in MAMDR's processed layout"),
@@ -64,11 +65,11 @@ function assign(config: Record<string, unknown>, assignment: string): void {
   define(at, last, value);
 }
 
-/** Reads a config file with changes from the command line. Throws ConfigError. */
+/** Reads a config file, ours or MAMDR's, with changes from the command line. Throws ConfigError. */
 export async function readConfig(
   path: string,
   { set = [], seed }: { readonly set?: readonly string[]; readonly seed?: number },
-): Promise<RunConfig> {
+): Promise<{ readonly config: RunConfig; readonly mamdr: boolean }> {
   let config: Record<string, unknown>;
   try {
     config = JSON.parse(await readFile(path, 'utf8')) as Record<string, unknown>;
@@ -82,6 +83,13 @@ export async function readConfig(
     throw new ConfigError(`'${path}' holds ${JSON.stringify(config)}; expected an object`);
   }
   for (const assignment of set) assign(config, assignment);
-  if (seed !== undefined) config = { ...config, seed };
-  return parse(runConfig, config, '');
+  const mamdr = isMamdrConfig(config);
+  if (seed !== undefined && !mamdr) config = { ...config, seed };
+  if (!mamdr) return { config: parse(runConfig, config, ''), mamdr };
+  const translated = fromMamdrConfig(config);
+  if (translated.unread.length > 0) {
+    process.stderr.write(`warning: not read from '${path}': ${translated.unread.join(', ')}\n`);
+  }
+  const own = seed === undefined ? {} : { seed };
+  return { config: parse(runConfig, { ...translated.config, ...own }, ''), mamdr };
 }

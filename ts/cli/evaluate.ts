@@ -18,7 +18,7 @@ export async function evaluateRun(
   { data, split }: EvaluateOptions,
 ): Promise<SplitMetrics> {
   const { model, vocabulary } = await load(run);
-  const source = data ?? sourceOf((await readConfig(join(run, 'config.json'), {})).data);
+  const source = data ?? sourceOf((await readConfig(join(run, 'config.json'), {})).config.data);
   const rows = (await Dataset.open(source)).as(vocabulary);
   return evaluate(model, rows, split);
 }

@@ -74,11 +74,8 @@ program
   .addOption(set)
   .option(...json)
   .action(async (path: string, options: { output: string; set?: string[] } & JsonOption) => {
-    print(
-      options,
-      await prepareFolder(await readConfig(path, options), options.output),
-      prepareTable,
-    );
+    const { config } = await readConfig(path, options);
+    print(options, await prepareFolder(config, options.output), prepareTable);
   });
 
 program
@@ -100,8 +97,8 @@ program
         set?: string[];
       } & JsonOption,
     ) => {
-      const config = await readConfig(path, options);
-      const report = await train(config, { ...options, signal: interruption.signal });
+      const { config, mamdr } = await readConfig(path, options);
+      const report = await train(config, { ...options, mamdr, signal: interruption.signal });
       print(options, report, trainTable);
     },
   );

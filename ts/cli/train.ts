@@ -1,7 +1,8 @@
 import { existsSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { Dataset } from '../data/dataset.js';
 import { ConfigError } from '../errors.js';
+import { writeFileAtomic } from '../io/atomic.js';
 import type { SplitMetrics } from '../metrics/index.js';
 import { modelOf } from '../models/registry.js';
 import { strategyOf } from '../strategies/registry.js';
@@ -14,6 +15,8 @@ import { shown, table } from './table.js';
 export interface TrainOptions {
   readonly output: string;
   readonly resume?: boolean;
+  /** Also writes result.json in the form of MAMDR's public code. */
+  readonly mamdr?: boolean;
   readonly signal: AbortSignal;
 }
 
@@ -28,7 +31,7 @@ export interface TrainReport {
 /** Trains what a config says into a run folder. */
 export async function train(
   config: RunConfig,
-  { output, resume = false, signal }: TrainOptions,
+  { output, resume = false, mamdr = false, signal }: TrainOptions,
 ): Promise<TrainReport> {
   if (existsSync(output) && !resume) {
     throw new ConfigError(`'${output}' exists; expected a new folder, or --resume`);
@@ -60,6 +63,16 @@ export async function train(
       signal,
       onEvent: progress.onEvent,
     });
+    if (mamdr) {
+      const { auc, loss } = metrics.test;
+      const result = {
+        avg_loss: loss.mean,
+        avg_auc: auc.mean,
+        domain_loss: loss.byDomain,
+        domain_auc: auc.byDomain,
+      };
+      await writeFileAtomic(join(output, 'result.json'), `${JSON.stringify(result, null, 2)}\n`);
+    }
     return { output, seconds, bestEpoch, metrics };
   } finally {
     progress.stop();

@@ -15,6 +15,8 @@ import { Module, type Parameter } from './module.js';
 export interface Batch {
   readonly features: Readonly<Record<string, Tensor>>;
   readonly domain: Tensor;
+  /** The index [1] of the domain that all rows are of: it addresses banks. */
+  readonly slot: Tensor;
 }
 
 /** What every model is made for, beside its own options. */
@@ -151,9 +153,10 @@ export abstract class Model extends Module<[Batch], Tensor> {
       features[feature.name] = symbolicTensor(trace, graph.input(`feature:${i}`, 'int32', [-1]));
     });
     const domain = symbolicTensor(trace, graph.input('domain', 'int32', [-1]));
+    const slot = symbolicTensor(trace, graph.input('slot', 'int32', [1]));
     const label = symbolicTensor(trace, graph.input('label', 'float32', [-1]));
     const { output, loss, trainingLoss } = withTrace(trace, () => {
-      const logits = this.forward({ features, domain });
+      const logits = this.forward({ features, domain, slot });
       const plain = ops.bceWithLogits(logits, label);
       return {
         output: logits.symbolic()?.value,

@@ -73,6 +73,7 @@ export class Scorer {
       );
     });
     const columns = inputNames.map((name) => {
+      if (name === 'slot') return Int32Array.of(this.domain);
       const ids = new Int32Array(rows);
       if (name === 'domain') return ids.fill(this.domain);
       const feature = Number(name.slice('feature:'.length));

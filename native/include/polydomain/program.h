@@ -61,6 +61,8 @@ class Program {
 
   const std::vector<std::string>& inputNames() const;
   DType inputType(size_t input) const;
+  // Values that an input needs for a batch of `rows`: as many, or its own fixed size.
+  int64_t inputSize(size_t input, int64_t rows) const;
   // Throws Error(kData) naming the input and the row when an id is outside the tables it reads.
   void checkIds(size_t input, const void* column, int64_t rows) const;
   const float* output() const;  // [rows]

@@ -97,7 +97,8 @@ class Session {
   int addSplit(SplitData split);
   int addOptimizer(OptimizerSpec spec);
   int addSelection(Selection selection);
-  // Program inputs are matched by name: "label", "domain" (the row's domain index), "feature:<i>".
+  // Program inputs are matched by name: "label", "domain" (the row's domain index), "slot" (that of
+  // the whole batch), "feature:<i>".
   int addTrainingProgram(const Graph& graph, ProgramOptions options);
   int addGradientProgram(const Graph& graph, ProgramOptions options);
   void setEvaluationProgram(const Graph& graph, ProgramOptions options);

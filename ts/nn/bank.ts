@@ -1,0 +1,38 @@
+import * as ops from '../tensor/ops.js';
+import type { Operand } from '../tensor/apply.js';
+import type { Tensor } from '../tensor/tensor.js';
+import { Module, Parameter } from './module.js';
+
+/**
+ * A linear layer of each domain's own: slot d of the bank is domain d's weight [out, in] and bias
+ * [out]. The slots are rows of tables, so that a step touches its domain's slot alone: the others
+ * get no update, no momentum and no decay, and marks, overlays and checkpoints cost what was used.
+ */
+export class BankLinear extends Module<[Operand, Operand], Tensor> {
+  readonly weight: Parameter;
+  readonly bias: Parameter | undefined;
+
+  /** Weights are Glorot normal, biases zero. */
+  constructor(
+    slots: number,
+    private readonly inputs: number,
+    private readonly outputs: number,
+    options: { readonly bias?: boolean } = {},
+  ) {
+    super();
+    const deviation = Math.sqrt(2 / (inputs + outputs));
+    this.weight = new Parameter([slots, outputs * inputs], {
+      kind: 'table',
+      initializer: { kind: 'normal', a: 0, b: deviation },
+    });
+    if (options.bias ?? true) this.bias = new Parameter([slots, outputs], { kind: 'table' });
+  }
+
+  /** x [rows, in] through the slot [1] of the rows' domain: [rows, out]. */
+  forward(x: Operand, slot: Operand): Tensor {
+    const { inputs, outputs } = this;
+    const weight = ops.reshape(ops.embedding(this.weight, slot), [outputs, inputs]);
+    if (!this.bias) return ops.linear(x, weight);
+    return ops.linear(x, weight, ops.reshape(ops.embedding(this.bias, slot), [outputs]));
+  }
+}
