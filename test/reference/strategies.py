@@ -1,5 +1,5 @@
-"""Writes test/fixtures/strategies.json: two epochs of the strategies separate, dn, dr and mamdr in
-float64 PyTorch, with whole copies of the state, and every row order, domain order and helper drawn.
+"""Writes test/fixtures/strategies.json: two epochs of every strategy in float64 PyTorch, with whole
+copies of the state, whole vectors as gradients, and every row order, domain order and helper drawn.
 
     pip install torch==2.13 && python test/reference/strategies.py
 """
@@ -17,6 +17,8 @@ SIZES = {"user": 30, "item": 20, "domain": 4}  # the last for unknown domains
 ROWS = [40, 25, 9]  # of each domain; the last is less than a batch
 DIM, HIDDEN, BATCH, EPOCHS, RATE = 4, [8], 16, 2, 1e-2
 OUTER_RATE, REGULARIZATION_RATE = 0.5, 0.3
+OUTER_ADAM = {"name": "adam", "learningRate": 2e-2}
+SUPPORT = 0.55  # more than a batch of the first domain's rows supports, and more than one queries
 DOMAINS = range(len(ROWS))
 
 start = {}
@@ -41,6 +43,44 @@ data = [
     }
     for domain, rows in enumerate(ROWS)
 ]
+# The same, domain after domain.
+everything = {k: torch.cat([domain[k] for domain in data]) for k in data[0]}
+everything["domain"] = torch.tensor([domain for domain in DOMAINS for _ in range(ROWS[domain])])
+# Support and query are shares of a domain's rows in an order that stays.
+shares = [torch.randperm(rows) for rows in ROWS]
+
+
+def draw(epoch, domain, mode="train", share=(0, 1)):
+    """A share of a domain's rows, as rows of `everything`, in an order that `epoch` gets."""
+    first, end = (int(part * ROWS[domain] + 0.5) for part in share)
+    own = shares[domain][first:end]
+    order = own[torch.randperm(len(own))]
+    passed = {"domain": domain, "mode": mode, "share": share, "order": order.tolist()}
+    epoch["passes"].append(passed)
+    return sum(ROWS[:domain]) + order
+
+
+def draw_mixed(epoch):
+    order = torch.randperm(sum(ROWS))
+    passed = {"domain": None, "mode": "train", "share": [0, 1], "order": order.tolist()}
+    epoch["passes"].append(passed)
+    return order
+
+
+def draw_domains(epoch):
+    epoch["domainOrder"] = torch.randperm(len(ROWS)).tolist()
+    return epoch["domainOrder"]
+
+
+def draw_helpers(epoch, domain, count):
+    others = [d for d in torch.randperm(len(ROWS)).tolist() if d != domain][:count]
+    epoch.setdefault("helpers", []).append(others)
+    return others
+
+
+def batches(rows):
+    for part in rows.split(BATCH):
+        yield {k: v[part] for k, v in everything.items()}
 
 
 def copy(state):
@@ -61,16 +101,29 @@ def forward(parameters, batch):
     return functional.linear(x, parameters["output.weight"]).squeeze(1) + parameters["bias"]
 
 
+def loss_of(parameters, batch):
+    loss = functional.binary_cross_entropy_with_logits(forward(parameters, batch), batch["label"])
+    if "uncertainty" not in parameters:
+        return loss
+    # A batch is of one domain.
+    sigma = functional.embedding(batch["domain"][0], parameters["uncertainty"], sparse=True)
+    return (loss / sigma**2 + sigma.log()).squeeze()
+
+
+def is_table(name):
+    return name.startswith("embedding.") or name == "uncertainty"
+
+
 class Trained:
     """One set of tensors and its optimizer, whose state outlives every set()."""
 
-    def __init__(self):
-        self.parameters = {k: nn.Parameter(v) for k, v in copy(start).items()}
-        tables = [v for k, v in self.parameters.items() if k.startswith("embedding.")]
-        dense = [v for k, v in self.parameters.items() if not k.startswith("embedding.")]
+    def __init__(self, state=start, rate=RATE):
+        self.parameters = {k: nn.Parameter(v) for k, v in copy(state).items()}
+        tables = [v for k, v in self.parameters.items() if is_table(k)]
+        dense = [v for k, v in self.parameters.items() if not is_table(k)]
         self.optimizers = [
-            torch.optim.SparseAdam(tables, lr=RATE),
-            torch.optim.Adam(dense, lr=RATE),
+            torch.optim.SparseAdam(tables, lr=rate),
+            torch.optim.Adam(dense, lr=rate),
         ]
 
     def get(self):
@@ -81,19 +134,37 @@ class Trained:
             for name, value in state.items():
                 self.parameters[name].copy_(value)
 
-    def run(self, domain, passes):
-        """A pass over a domain in an order of its own, which `passes` gets."""
-        order = torch.randperm(ROWS[domain])
-        passes.append({"domain": domain, "order": order.tolist()})
-        for rows in order.split(BATCH):
-            batch = {k: v[rows] for k, v in data[domain].items()}
-            batch["domain"] = torch.full((len(rows),), domain)
+    def run(self, rows):
+        """A step per batch."""
+        for batch in batches(rows):
             for optimizer in self.optimizers:
                 optimizer.zero_grad()
-            logits = forward(self.parameters, batch)
-            functional.binary_cross_entropy_with_logits(logits, batch["label"]).backward()
+            loss_of(self.parameters, batch).backward()
             for optimizer in self.optimizers:
                 optimizer.step()
+
+    def gradient(self, rows):
+        """The sum of the gradients of the batches' mean losses, as one vector."""
+        total = 0
+        for batch in batches(rows):
+            loss = loss_of(self.parameters, batch)
+            gradients = torch.autograd.grad(loss, list(self.parameters.values()))
+            total = total + torch.cat([gradient.to_dense().flatten() for gradient in gradients])
+        return total
+
+    def step(self, gradient, rows):
+        """One step, of tables only where `rows`, those that the gradient is of, looked up."""
+        sizes = [parameter.numel() for parameter in self.parameters.values()]
+        parts = gradient.split(sizes)
+        for (name, parameter), part in zip(self.parameters.items(), parts, strict=True):
+            parameter.grad = part.view_as(parameter)
+            if is_table(name):
+                ids = everything[name.split(".")[1]][rows].unique()
+                parameter.grad = torch.sparse_coo_tensor(
+                    ids[None], parameter.grad[ids], parameter.shape, check_invariants=True
+                )
+        for optimizer in self.optimizers:
+            optimizer.step()
 
 
 def towards(old, new, rate):
@@ -105,9 +176,8 @@ def plus(a, b):
 
 
 def alternate(trained, epoch):
-    epoch["domainOrder"] = torch.randperm(len(ROWS)).tolist()
-    for domain in epoch["domainOrder"]:
-        trained.run(domain, epoch["passes"])
+    for domain in draw_domains(epoch):
+        trained.run(draw(epoch, domain))
 
 
 def negotiate(trained, epoch):
@@ -119,19 +189,109 @@ def negotiate(trained, epoch):
 def regularize(trained, specific, helpers, epoch):
     """Leaves the shared parameters, which trained holds, as they were."""
     shared = trained.get()
-    epoch["helpers"] = []
     for domain in epoch["domainOrder"]:
-        others = [d for d in torch.randperm(len(ROWS)).tolist() if d != domain][:helpers]
-        epoch["helpers"].append(others)
-        for helper in [*others, domain]:
+        for helper in [*draw_helpers(epoch, domain, helpers), domain]:
             begin = plus(shared, specific[domain])
             trained.set(begin)
-            trained.run(helper, epoch["passes"])
-            trained.run(domain, epoch["passes"])
+            trained.run(draw(epoch, helper))
+            trained.run(draw(epoch, domain))
             end = trained.get()
             for k in begin:
                 specific[domain][k] += REGULARIZATION_RATE * (end[k] - begin[k])
     trained.set(shared)
+
+
+cosines = []  # of the pairs of gradients that PCGrad compares
+
+
+def surgery(gradients, orders):
+    """Yu et al. (2020), algorithm 1: each without what conflicts with the others; their sum."""
+    total = 0
+    for own, order in zip(gradients, orders, strict=True):
+        projected = own
+        for i in order:
+            other = gradients[i]
+            product = projected @ other
+            cosines.append((product / projected.norm() / other.norm()).item())
+            if product < 0:
+                projected = projected - product / (other @ other) * other
+        total = total + projected
+    return total
+
+
+def pcgrad(trained, helpers, epoch):
+    epoch["projections"] = []
+    for domain in draw_domains(epoch):
+        group = [domain, *draw_helpers(epoch, domain, helpers)]
+        rows = [draw(epoch, member, "gradient") for member in group]
+        gradients = [trained.gradient(own) for own in rows]
+        orders = [
+            [i for i in torch.randperm(len(group)).tolist() if i != member]
+            for member in range(len(group))
+        ]
+        epoch["projections"].append(orders)
+        trained.step(surgery(gradients, orders), torch.cat(rows))
+
+
+def draw_support(epoch, domain, mode):
+    return draw(epoch, domain, mode, (0, SUPPORT))
+
+
+def draw_query(epoch, domain):
+    return draw(epoch, domain, "gradient", (SUPPORT, 1))
+
+
+def meta_gradient(inner, outer, domain, epoch):
+    """Finn et al. (2017), first order: the query rows' gradient after passes over the support."""
+    inner.set(outer.get())
+    inner.run(draw_support(epoch, domain, "train"))
+    query = draw_query(epoch, domain)
+    return inner.gradient(query), query
+
+
+def two_gradients(trained, domain, epoch):
+    """Li et al. (2018), first order: of the support rows, and of the query rows a step later."""
+    begin = trained.get()
+    support = draw_support(epoch, domain, "gradient")
+    first = trained.gradient(support)
+    trained.step(first, support)
+    query = draw_query(epoch, domain)
+    second = trained.gradient(query)
+    trained.set(begin)
+    return first + second, torch.cat([support, query])
+
+
+def follow(outer, gradient_of, batch, epoch):
+    """Steps with every domain's gradient, or, with `batch`, one step with their sum."""
+    found = []
+    for domain in draw_domains(epoch):
+        found.append(gradient_of(domain, epoch))
+        if not batch:
+            outer.step(*found[-1])
+    if batch:
+        gradients, rows = zip(*found, strict=True)
+        outer.step(sum(gradients), torch.cat(rows))
+
+
+def reptile(trained, epoch):
+    """Nichol et al. (2018), algorithm 1."""
+    for domain in draw_domains(epoch):
+        begin = trained.get()
+        trained.run(draw(epoch, domain))
+        trained.set(towards(begin, trained.get(), OUTER_RATE))
+
+
+def reptile_batch(trained, epoch):
+    """Batched: all domains begin at the same place, which then follows the sum of their ways."""
+    begin = trained.get()
+    final = trained.get()
+    for domain in draw_domains(epoch):
+        trained.set(begin)
+        trained.run(draw(epoch, domain))
+        end = trained.get()
+        for k in final:
+            final[k] += OUTER_RATE * (end[k] - begin[k])
+    trained.set(final)
 
 
 def numbers(state):
@@ -148,36 +308,86 @@ def golden(epochs, shared, effective, **settings):
     }
 
 
+def repeat(strategy):
+    """The draws of its epochs."""
+    epochs = [{"passes": []} for _ in range(EPOCHS)]
+    for epoch in epochs:
+        strategy(epoch)
+    return epochs
+
+
+def run_shared(strategy, trained, **settings):
+    epochs = repeat(lambda epoch: strategy(trained, epoch))
+    return golden(epochs, trained.get(), [], **settings)
+
+
 def run_separate():
     trained = [Trained() for _ in DOMAINS]
-    epochs = []
-    for _ in range(EPOCHS):
-        epochs.append({"passes": []})
+
+    def each(epoch):
         for domain in DOMAINS:
-            trained[domain].run(domain, epochs[-1]["passes"])
-    return golden(epochs, start, [each.get() for each in trained])
+            trained[domain].run(draw(epoch, domain))
 
-
-def run_dn():
-    trained = Trained()
-    epochs = []
-    for _ in range(EPOCHS):
-        epochs.append({"passes": []})
-        negotiate(trained, epochs[-1])
-    return golden(epochs, trained.get(), [], outerRate=OUTER_RATE)
+    epochs = repeat(each)
+    return golden(epochs, start, [own.get() for own in trained], name="separate")
 
 
 def run_regularized(first, helpers, **settings):
     trained = Trained()
     specific = [{k: torch.zeros_like(v) for k, v in start.items()} for _ in DOMAINS]
-    epochs = []
-    for _ in range(EPOCHS):
-        epochs.append({"passes": []})
-        first(trained, epochs[-1])
-        regularize(trained, specific, helpers, epochs[-1])
+
+    def both(epoch):
+        first(trained, epoch)
+        regularize(trained, specific, helpers, epoch)
+
+    epochs = repeat(both)
     shared = trained.get()
     settings |= {"regularizationRate": REGULARIZATION_RATE, "helpers": helpers}
     return golden(epochs, shared, [plus(shared, own) for own in specific], **settings)
+
+
+def run_joint():
+    trained = Trained()
+    return run_shared(lambda _, epoch: trained.run(draw_mixed(epoch)), trained, name="joint")
+
+
+def run_weighted_loss():
+    trained = Trained(start | {"uncertainty": torch.ones(len(ROWS), 1)})
+    return run_shared(alternate, trained, name="weighted-loss")
+
+
+def run_pcgrad(helpers):
+    cosines.clear()
+    result = run_shared(
+        lambda trained, epoch: pcgrad(trained, helpers, epoch),
+        Trained(),
+        name="pcgrad",
+        helpers=helpers,
+    )
+    # Both ways are taken, and float32 takes the same.
+    print(f"cosines of pcgrad with {helpers} helpers:", " ".join(f"{c:.3f}" for c in cosines))
+    assert min(cosines) < 0 < max(cosines) and min(map(abs, cosines)) > 1e-4
+    return result
+
+
+def run_maml(batch):
+    inner, outer = Trained(), Trained(rate=OUTER_ADAM["learningRate"])
+
+    def gradient_of(domain, epoch):
+        return meta_gradient(inner, outer, domain, epoch)
+
+    return run_stepped("maml", outer, gradient_of, batch)
+
+
+def run_mldg(batch):
+    outer = Trained(rate=OUTER_ADAM["learningRate"])
+    return run_stepped("mldg", outer, lambda *where: two_gradients(outer, *where), batch)
+
+
+def run_stepped(name, outer, gradient_of, batch):
+    epochs = repeat(lambda epoch: follow(outer, gradient_of, batch, epoch))
+    settings = {"name": name, "outerOptimizer": OUTER_ADAM, "supportShare": SUPPORT, "batch": batch}
+    return golden(epochs, outer.get(), [], **settings)
 
 
 fixture = {
@@ -191,9 +401,21 @@ fixture = {
     "data": [{k: v.tolist() for k, v in domain.items()} for domain in data],
     "strategies": {
         "separate": run_separate(),
-        "dn": run_dn(),
-        "dr": run_regularized(alternate, 1),
-        "mamdr": run_regularized(negotiate, 2, outerRate=OUTER_RATE),
+        "dn": run_shared(negotiate, Trained(), name="dn", outerRate=OUTER_RATE),
+        "dr": run_regularized(alternate, 1, name="dr"),
+        "mamdr": run_regularized(negotiate, 2, name="mamdr", outerRate=OUTER_RATE),
+        "joint": run_joint(),
+        "weighted-loss": run_weighted_loss(),
+        "pcgrad": run_pcgrad(1),
+        "pcgrad with all others": run_pcgrad(2),
+        "maml": run_maml(False),
+        "maml in a batch": run_maml(True),
+        "reptile": run_shared(reptile, Trained(), name="reptile", outerRate=OUTER_RATE),
+        "reptile in a batch": run_shared(
+            reptile_batch, Trained(), name="reptile", outerRate=OUTER_RATE, batch=True
+        ),
+        "mldg": run_mldg(False),
+        "mldg in a batch": run_mldg(True),
     },
 }
 path = pathlib.Path(__file__).parent.parent / "fixtures" / "strategies.json"

@@ -1,1 +1,10 @@
+export { AutoInt, type AutoIntOptions, autoint } from './autoint.js';
+export { DeepFm, type DeepFmOptions, deepfm } from './deepfm.js';
 export { Mlp, type MlpOptions, mlp } from './mlp.js';
+export { Mmoe, type MmoeOptions, mmoe } from './mmoe.js';
+export { Moe, type MoeOptions, moe } from './moe.js';
+export { Nfm, type NfmOptions, nfm } from './nfm.js';
+export { cgc, Ple, type PleOptions, ple } from './ple.js';
+export { Pnn, type PnnOptions, pnn } from './pnn.js';
+export { SharedBottom, type SharedBottomOptions, sharedBottom } from './shared-bottom.js';
+export { Wdl, type WdlOptions, wdl } from './wdl.js';

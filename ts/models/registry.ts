@@ -1,17 +1,46 @@
 import { z } from 'zod';
 import { asModel, type BatchModule, type Model, type ModelContext } from '../nn/model.js';
+import { autoint, autointOptions } from './autoint.js';
+import { deepfm, deepfmOptions } from './deepfm.js';
 import { mlp, mlpOptions } from './mlp.js';
+import { mmoe, mmoeOptions } from './mmoe.js';
+import { moe, moeOptions } from './moe.js';
+import { nfm, nfmOptions } from './nfm.js';
+import { ple, pleOptions } from './ple.js';
+import { pnn, pnnOptions } from './pnn.js';
+import { sharedBottom, sharedBottomOptions } from './shared-bottom.js';
+import { wdl, wdlOptions } from './wdl.js';
 
 /** A model in a config: its name beside its options. */
 export const modelConfig = z.discriminatedUnion('name', [
   mlpOptions.extend({ name: z.literal('mlp') }),
+  wdlOptions.extend({ name: z.literal('wdl') }),
+  nfmOptions.extend({ name: z.literal('nfm') }),
+  deepfmOptions.extend({ name: z.literal('deepfm') }),
+  autointOptions.extend({ name: z.literal('autoint') }),
+  pnnOptions.extend({ name: z.literal('pnn') }),
+  sharedBottomOptions.extend({ name: z.literal('shared-bottom') }),
+  moeOptions.extend({ name: z.literal('moe') }),
+  mmoeOptions.extend({ name: z.literal('mmoe') }),
+  pleOptions.extend({ name: z.literal('ple') }),
 ]);
 
 /** Makes a model of stored or configured options. */
 export type ModelMaker = (options: ModelContext & Readonly<Record<string, unknown>>) => BatchModule;
 
 /** The library's models by name. */
-export const modelMakers: Readonly<Record<string, ModelMaker>> = { mlp };
+export const modelMakers: Readonly<Record<string, ModelMaker>> = {
+  mlp,
+  wdl,
+  nfm,
+  deepfm,
+  autoint,
+  pnn,
+  'shared-bottom': sharedBottom,
+  moe,
+  mmoe,
+  ple,
+};
 
 /** The model that a config describes. */
 export function modelOf(

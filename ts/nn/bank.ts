@@ -1,5 +1,5 @@
-import * as ops from '../tensor/ops.js';
 import type { Operand } from '../tensor/apply.js';
+import * as ops from '../tensor/ops.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { Module, Parameter } from './module.js';
 

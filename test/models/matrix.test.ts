@@ -1,0 +1,153 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { type FitOptions, fit, load, optim, type Strategy, strategies } from '../../ts/index.js';
+import { modelConfig, modelMakers, modelOf } from '../../ts/models/registry.js';
+import type { Model } from '../../ts/nn/index.js';
+import { toyData } from '../toy.js';
+
+const small = { embeddingDim: 4, dropout: 0.1 };
+/** Every model, with sizes for a test. */
+const sizes: Record<string, Record<string, unknown>> = {
+  mlp: { ...small, hidden: [8] },
+  wdl: { ...small, hidden: [8] },
+  nfm: { ...small, hidden: [8] },
+  deepfm: { ...small, hidden: [8] },
+  autoint: { ...small, hidden: [8], layers: 2, heads: 2, headDim: 3 },
+  pnn: { ...small, hidden: [8] },
+  'shared-bottom': { ...small, hidden: [8], tower: [4] },
+  moe: { ...small, hidden: [8], experts: 3, tower: [4] },
+  mmoe: { ...small, hidden: [8], experts: 3, gate: [4], tower: [4] },
+  ple: {
+    ...small,
+    hidden: [8],
+    specificExperts: 2,
+    sharedExperts: 1,
+    gate: [4],
+    tower: [4],
+    levels: 2,
+  },
+};
+const multiHead = ['shared-bottom', 'moe', 'mmoe', 'ple'];
+
+const outer = { outerOptimizer: optim.adam({ learningRate: 1e-2 }) };
+const frameworks: Record<string, [Strategy, Partial<FitOptions>]> = {
+  alternate: [strategies.alternate(), {}],
+  'alternate, then finetune': [strategies.alternate(), { finetune: { epochs: 2 } }],
+  joint: [strategies.joint(), {}],
+  separate: [strategies.separate(), {}],
+  'weighted-loss': [strategies.weightedLoss(), {}],
+  pcgrad: [strategies.pcgrad({ helpers: 1 }), {}],
+  maml: [strategies.maml(outer), {}],
+  reptile: [strategies.reptile({ outerRate: 0.5 }), {}],
+  mldg: [strategies.mldg(outer), {}],
+  dn: [strategies.dn({ outerRate: 0.5 }), {}],
+  dr: [strategies.dr({ helpers: 1 }), {}],
+  mamdr: [strategies.mamdr({ helpers: 1, outerRate: 0.5 }), {}],
+};
+
+const data = toyData([120, 80, 40]);
+const make = (name: string): Model =>
+  modelOf(modelConfig.parse({ name, ...sizes[name] }), { schema: data.schema, seed: 1 });
+const options = {
+  optimizer: optim.adam({ learningRate: 1e-2 }),
+  batchSize: 32,
+  epochs: 2,
+  seed: 4,
+} as const;
+
+/** All values, shared ones and domains' own. */
+function stateOf(model: Model): Map<string, Float32Array> {
+  const { space } = model.compile();
+  const state = new Map<string, Float32Array>();
+  for (const [name, tensor] of model.parameters()) {
+    state.set(name, tensor.data.slice());
+    for (let d = 0; d < data.schema.domains.length; d++) {
+      state.set(`${name} of ${d}`, space.overlay(d, name).values.slice());
+    }
+  }
+  return state;
+}
+
+it('has sizes for every model', () => {
+  expect(Object.keys(sizes).sort()).toEqual(Object.keys(modelMakers).sort());
+});
+
+describe.each(Object.keys(sizes))('%s', (name) => {
+  it.each(Object.entries(frameworks))('is trained by %s', async (framework, [strategy, extra]) => {
+    const model = make(name);
+    const before = stateOf(model);
+    const training = fit(model, data, { ...options, ...extra, strategy });
+    if (framework === 'joint' && multiHead.includes(name)) {
+      await expect(training).rejects.toThrow(/mixed batches/);
+      return;
+    }
+    const { history, metrics } = await training;
+    const last = history.at(-1);
+    expect(Number.isFinite(last?.loss)).toBe(true);
+    expect(metrics.train.auc.mean).toBeGreaterThan(0);
+    const after = stateOf(model);
+    let changed = 0;
+    for (const [key, values] of after) {
+      expect(values.every(Number.isFinite), key).toBe(true);
+      const old = before.get(key);
+      if (!old || old.some((value, i) => value !== values[i]) || old.length !== values.length) {
+        changed++;
+      }
+    }
+    expect(changed).toBeGreaterThan(3);
+    // Only what is the strategy's to change has changed: separate leaves shared values alone.
+    if (framework === 'separate') {
+      for (const parameter of model.parameters().keys()) {
+        expect(after.get(parameter), parameter).toEqual(before.get(parameter));
+      }
+    }
+  });
+
+  it('learns', async () => {
+    const run = await fit(make(name), data, {
+      ...options,
+      epochs: 15,
+      strategy: strategies.alternate(),
+    });
+    expect(run.history.at(-1)?.loss).toBeLessThan(run.history[0]?.loss as number);
+    expect(run.metrics.train.auc.mean).toBeGreaterThan(0.6);
+  });
+
+  it('is resumed bit for bit and loaded as it was saved', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'polydomain-'));
+    try {
+      const runFolder = join(folder, 'run');
+      const strategy = strategies.mamdr({ helpers: 1 });
+      const whole = await fit(make(name), data, { ...options, strategy });
+      const controller = new AbortController();
+      let progress = 0;
+      const stopped = fit(make(name), data, {
+        ...options,
+        strategy,
+        runFolder,
+        signal: controller.signal,
+        onEvent: ({ kind }) => {
+          if (kind === 'progress' && ++progress === 3) controller.abort(new Error('stopped'));
+        },
+      });
+      await expect(stopped).rejects.toThrow('stopped');
+      const resumed = await fit(make(name), data, {
+        ...options,
+        strategy,
+        runFolder,
+        resume: true,
+      });
+      expect(stateOf(resumed.model)).toEqual(stateOf(whole.model));
+      const rows = [
+        { domain: 'd0', user: 'v3', item: 'v4' },
+        { domain: 'd2', user: 'v5', item: 'new' },
+      ];
+      const loaded = await load(runFolder);
+      expect(await loaded.predict(rows)).toEqual(await whole.predict(rows));
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+  });
+});

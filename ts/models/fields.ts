@@ -1,0 +1,111 @@
+import { z } from 'zod';
+import type { Schema } from '../data/types.js';
+import { ConfigError } from '../errors.js';
+import { Dropout, Embedding, Linear } from '../nn/layers.js';
+import { type Batch, Model, type ModelContext } from '../nn/model.js';
+import { Module, Parameter } from '../nn/module.js';
+import { count } from '../options.js';
+import type { Operand } from '../tensor/apply.js';
+import * as ops from '../tensor/ops.js';
+import type { Tensor } from '../tensor/tensor.js';
+
+/** Options of every model over embedded fields; defaults are those of MAMDR's public configs. */
+export const fieldShape = {
+  embeddingDim: count.default(128).describe('Values per embedded field'),
+  dropout: z.number().gte(0).lt(1).default(0.5).describe('Behind each hidden layer'),
+  l2: z.number().gte(0).default(0).describe('L2 of the embedding rows that a step touches'),
+};
+export const units = z.array(count).min(1);
+
+/** A table per feature and one for the domain, whose last row stands for unknown domains. */
+function tables({ features, domains }: Schema, make: (size: number) => Embedding) {
+  const made = new Map(features.map(({ name, size }) => [name, make(size)]));
+  if (made.has('domain')) {
+    throw new ConfigError(
+      "a feature is named 'domain', as the embedded domain is; expected another name",
+    );
+  }
+  return made.set('domain', make(domains.length + 1));
+}
+
+function read(made: ReadonlyMap<string, Embedding>, { features, domain }: Batch): Tensor[] {
+  return [...made].map(([name, table]) =>
+    table.forward(name === 'domain' ? domain : (features[name] as Tensor)),
+  );
+}
+
+/** A model over the embedded features and domain id, with one bias for all logits. */
+export abstract class FieldModel extends Model {
+  readonly embedding: Map<string, Embedding>;
+  readonly bias = new Parameter([1]);
+
+  constructor(
+    { schema, seed }: ModelContext,
+    protected readonly fieldDim: number,
+    l2: number,
+  ) {
+    super(schema, seed);
+    this.embedding = tables(schema, (size) => new Embedding(size, fieldDim, { l2 }));
+  }
+
+  /** Width of all embedded fields side by side. */
+  protected get width(): number {
+    return this.embedding.size * this.fieldDim;
+  }
+
+  /** Slots of a bank: the domains', and one for unknown domains. */
+  protected get slots(): number {
+    return this.schema.domains.length + 1;
+  }
+
+  /** The embedded fields, each [rows, fieldDim]. */
+  protected embed(batch: Batch): Tensor[] {
+    return read(this.embedding, batch);
+  }
+}
+
+/** First-order weights of the features and the domain, zero at the start. */
+export class FirstOrder extends Module<[Batch], Tensor> {
+  readonly weights: Map<string, Embedding>;
+
+  constructor(schema: Schema, l2: number) {
+    super();
+    const initializer = { kind: 'zeros', a: 0, b: 0 } as const;
+    this.weights = tables(schema, (size) => new Embedding(size, 1, { l2, initializer }));
+  }
+
+  /** Their sum [rows, 1]. */
+  forward(batch: Batch): Tensor {
+    return read(this.weights, batch).reduce((sum, term) => ops.add(sum, term));
+  }
+}
+
+/** Hidden layers: linear, relu and dropout, also behind the last. */
+export class Dnn extends Module<[Operand], Operand> {
+  readonly layers: Linear[] = [];
+  readonly dropout: Dropout[] = [];
+
+  constructor(inputs: number, sizes: readonly number[], dropout: number) {
+    super();
+    let width = inputs;
+    for (const size of sizes) {
+      this.layers.push(new Linear(width, size));
+      this.dropout.push(new Dropout(dropout));
+      width = size;
+    }
+  }
+
+  forward(input: Operand): Operand {
+    return this.layers.reduce<Operand>(
+      (x, layer, i) => (this.dropout[i] as Dropout).forward(ops.relu(layer.forward(x))),
+      input,
+    );
+  }
+}
+
+/** Half of (square of the sum - sum of the squares) of the fields, element by element. */
+export function pairwise(fields: readonly Tensor[]): Tensor {
+  const sum = (terms: readonly Tensor[]) => terms.reduce((total, term) => ops.add(total, term));
+  const squares = sum(fields.map((field) => ops.square(field)));
+  return ops.scale(ops.sub(ops.square(sum(fields)), squares), 0.5);
+}

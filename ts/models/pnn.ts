@@ -1,0 +1,54 @@
+import { z } from 'zod';
+import { Linear } from '../nn/layers.js';
+import type { Batch, ModelContext } from '../nn/model.js';
+import { parse } from '../options.js';
+import * as ops from '../tensor/ops.js';
+import type { Tensor } from '../tensor/tensor.js';
+import { Dnn, FieldModel, fieldShape, units } from './fields.js';
+
+export const pnnOptions = z.strictObject({
+  ...fieldShape,
+  hidden: units.default([256, 128, 64]).describe('Sizes of the hidden layers'),
+});
+export type PnnOptions = z.input<typeof pnnOptions>;
+
+/**
+ * Product-based Neural Network with inner products (Qu et al. 2016, IPNN): the fields and the dot
+ * product of each pair of them through the MLP.
+ */
+export class Pnn extends FieldModel {
+  readonly dnn: Dnn;
+  readonly output: Linear;
+  readonly #options: z.output<typeof pnnOptions>;
+
+  constructor({ schema, seed, ...options }: PnnOptions & ModelContext) {
+    const settings = parse(pnnOptions, options, 'pnn');
+    super({ schema, seed }, settings.embeddingDim, settings.l2);
+    this.#options = settings;
+
+    this.dnn = new Dnn(
+      this.width + (this.embedding.size * (this.embedding.size - 1)) / 2,
+      settings.hidden,
+      settings.dropout,
+    );
+    this.output = new Linear(settings.hidden.at(-1) as number, 1, { bias: false });
+  }
+
+  override describe() {
+    return { name: 'pnn', options: this.#options };
+  }
+
+  forward(batch: Batch): Tensor {
+    const fields = this.embed(batch);
+    const products = fields.flatMap((a, i) =>
+      fields.slice(i + 1).map((b) => ops.sum(ops.mul(a, b), { axis: 1, keepDims: true })),
+    );
+    const deep = this.dnn.forward(ops.concat([...fields, ...products]));
+    return ops.add(this.output.forward(deep), this.bias);
+  }
+}
+
+/** The Product-based Neural Network over a dataset's schema. */
+export function pnn(options: PnnOptions & ModelContext): Pnn {
+  return new Pnn(options);
+}

@@ -1,0 +1,44 @@
+import { z } from 'zod';
+import type { Batch, ModelContext } from '../nn/model.js';
+import { parse } from '../options.js';
+import * as ops from '../tensor/ops.js';
+import type { Tensor } from '../tensor/tensor.js';
+import { Dnn, FieldModel, fieldShape, units } from './fields.js';
+import { Towers } from './towers.js';
+
+export const sharedBottomOptions = z.strictObject({
+  ...fieldShape,
+  hidden: units.default([256, 128]).describe('Sizes of the shared layers'),
+  tower: units.default([64]).describe("Sizes of each domain's own layers"),
+});
+export type SharedBottomOptions = z.input<typeof sharedBottomOptions>;
+
+/** Shared-Bottom (Caruana 1997): shared layers below, a tower per domain on top. */
+export class SharedBottom extends FieldModel {
+  readonly bottom: Dnn;
+  readonly towers: Towers;
+  readonly #options: z.output<typeof sharedBottomOptions>;
+
+  constructor({ schema, seed, ...options }: SharedBottomOptions & ModelContext) {
+    const settings = parse(sharedBottomOptions, options, 'shared-bottom');
+    super({ schema, seed }, settings.embeddingDim, settings.l2);
+    this.#options = settings;
+    const { hidden, tower, dropout } = settings;
+    this.bottom = new Dnn(this.width, hidden, dropout);
+    this.towers = new Towers(this.slots, hidden.at(-1) as number, tower, dropout);
+  }
+
+  override describe() {
+    return { name: 'shared-bottom', options: this.#options };
+  }
+
+  forward(batch: Batch): Tensor {
+    const x = this.bottom.forward(ops.concat(this.embed(batch)));
+    return ops.add(this.towers.forward(x, batch.slot), this.bias);
+  }
+}
+
+/** Shared-Bottom over a dataset's schema. */
+export function sharedBottom(options: SharedBottomOptions & ModelContext): SharedBottom {
+  return new SharedBottom(options);
+}

@@ -1,0 +1,47 @@
+import { z } from 'zod';
+import { Linear } from '../nn/layers.js';
+import type { Batch, ModelContext } from '../nn/model.js';
+import { parse } from '../options.js';
+import * as ops from '../tensor/ops.js';
+import type { Tensor } from '../tensor/tensor.js';
+import { Dnn, FieldModel, FirstOrder, fieldShape, units } from './fields.js';
+
+export const wdlOptions = z.strictObject({
+  ...fieldShape,
+  hidden: units.default([256, 128, 64]).describe('Sizes of the hidden layers'),
+});
+export type WdlOptions = z.input<typeof wdlOptions>;
+
+/**
+ * Wide & Deep (Cheng et al. 2016) as DeepCTR has it: the sum of first-order weights beside the MLP.
+ */
+export class Wdl extends FieldModel {
+  /** Weights of the fields themselves. */
+  readonly linear: FirstOrder;
+  readonly dnn: Dnn;
+  readonly output: Linear;
+  readonly #options: z.output<typeof wdlOptions>;
+
+  constructor({ schema, seed, ...options }: WdlOptions & ModelContext) {
+    const settings = parse(wdlOptions, options, 'wdl');
+    super({ schema, seed }, settings.embeddingDim, settings.l2);
+    this.#options = settings;
+    this.linear = new FirstOrder(schema, settings.l2);
+    this.dnn = new Dnn(this.width, settings.hidden, settings.dropout);
+    this.output = new Linear(settings.hidden.at(-1) as number, 1, { bias: false });
+  }
+
+  override describe() {
+    return { name: 'wdl', options: this.#options };
+  }
+
+  forward(batch: Batch): Tensor {
+    const deep = this.output.forward(this.dnn.forward(ops.concat(this.embed(batch))));
+    return ops.add(ops.add(this.linear.forward(batch), deep), this.bias);
+  }
+}
+
+/** Wide & Deep over a dataset's schema. */
+export function wdl(options: WdlOptions & ModelContext): Wdl {
+  return new Wdl(options);
+}
