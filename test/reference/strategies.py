@@ -364,9 +364,8 @@ def run_pcgrad(helpers):
         name="pcgrad",
         helpers=helpers,
     )
-    # Both ways are taken, and float32 takes the same.
-    print(f"cosines of pcgrad with {helpers} helpers:", " ".join(f"{c:.3f}" for c in cosines))
-    assert min(cosines) < 0 < max(cosines) and min(map(abs, cosines)) > 1e-4
+    print(f"cosines of pcgrad with {helpers} helper(s):", " ".join(f"{c:.3f}" for c in cosines))
+    assert min(cosines) < 0 < max(cosines)  # some gradients conflict, some do not
     return result
 
 

@@ -1,22 +1,36 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { Dataset, models, optim, type Strategy, strategies } from '../../ts/index.js';
+import type { z } from 'zod';
+import { Dataset, models, optim, type Strategy } from '../../ts/index.js';
 import type { NativeCommand, NativeSpace } from '../../ts/native/addon.js';
 import { addon } from '../../ts/native/load.js';
 import { nativeSpec } from '../../ts/optim/optimizers.js';
+import { strategyConfig, strategyOf } from '../../ts/strategies/registry.js';
+import type { Command } from '../../ts/strategies/types.js';
 
 type State = Record<string, number[]>;
+
+interface Pass {
+  /** null: rows of all domains, mixed. */
+  domain: number | null;
+  mode: 'train' | 'gradient';
+  /** Of the domain's rows, from where to where; `order` is of these alone. */
+  share: [number, number];
+  order: number[];
+}
 
 /** An epoch's draws. */
 interface Epoch {
   domainOrder?: number[];
-  /** As in domainOrder; without the domain itself, which follows as the last helper. */
+  /** As in domainOrder; without the domain itself. */
   helpers?: number[][];
-  passes: { domain: number; order: number[] }[];
+  /** As in domainOrder: for each of the domain and its helpers, the order of the others of them. */
+  projections?: number[][][];
+  passes: Pass[];
 }
 
 interface Golden {
-  settings: { outerRate?: number; regularizationRate?: number; helpers?: number };
+  settings: z.input<typeof strategyConfig>;
   epochs: Epoch[];
   shared: State;
   /** By domain; empty where domains have no values of their own. */
@@ -31,19 +45,13 @@ interface Fixture {
   learningRate: number;
   start: State;
   data: { user: number[]; item: number[]; label: number[] }[];
-  strategies: { separate: Golden; dn: Golden; dr: Golden; mamdr: Golden };
+  strategies: Record<string, Golden>;
 }
 const fixture = JSON.parse(
   readFileSync(new URL('../fixtures/strategies.json', import.meta.url), 'utf8'),
 ) as Fixture;
 
-const { separate, dn, dr, mamdr } = fixture.strategies;
-const cases: [string, Golden, Strategy][] = [
-  ['separate', separate, strategies.separate()],
-  ['dn', dn, strategies.dn(dn.settings)],
-  ['dr', dr, strategies.dr(dr.settings)],
-  ['mamdr', mamdr, strategies.mamdr(mamdr.settings)],
-];
+const everyDomain = fixture.data.map((_, domain) => domain);
 
 /** |a - b| / |b|. */
 function distance(a: ArrayLike<number>, b: ArrayLike<number>): number {
@@ -87,35 +95,58 @@ function dataset(): Dataset {
   );
 }
 
+/** What shuffle() answers in an epoch, call by call. */
+function shufflesOf({ domainOrder, helpers = [], projections = [] }: Epoch): number[][] {
+  if (!domainOrder) return [];
+  // What is drawn for comes first: strategies have to leave it out.
+  const own = domainOrder.flatMap((domain, at) => {
+    const drawn = helpers[at] && [...new Set([domain, ...helpers[at], ...everyDomain])];
+    const orders = (projections[at] ?? []).map((others, member) => [member, ...others]);
+    return drawn ? [drawn, ...orders] : orders;
+  });
+  return [domainOrder, ...own];
+}
+
+function expectPass(command: Command, expected: Pass | undefined): asserts expected is Pass {
+  const { domain = null, mixed = false, mode = 'train', shareFrom = 0, shareTo = 1 } = command;
+  expect({ domain, mixed, mode, share: [shareFrom, shareTo] }).toEqual({
+    domain: expected?.domain,
+    mixed: expected?.domain === null,
+    mode: expected?.mode,
+    share: expected?.share,
+  });
+}
+
+/** Indices in the session. */
+const programs = { train: 0, gradient: 1 };
+const optimizerOfRun = 0;
+const firstOwnOptimizer = 1;
+
 /** An epoch of the strategy with the fixture's draws instead of seeded ones. */
 function* replay(strategy: Strategy, drawn: Epoch, epoch: number): Generator<NativeCommand> {
-  const domains = fixture.data.length;
-  const everyDomain = Array.from({ length: domains }, (_, d) => d);
-  // The domain itself comes first: strategies have to leave it out.
-  const shuffles = (drawn.helpers ?? []).map((helpers, i) => [
-    ...new Set([drawn.domainOrder?.[i] as number, ...helpers, ...everyDomain]),
-  ]);
-  if (drawn.domainOrder) shuffles.unshift(drawn.domainOrder);
+  const shuffles = shufflesOf(drawn);
   const passes = [...drawn.passes];
   const context = {
     epoch,
     epochs: 1,
     patience: 1,
-    domains,
+    domains: everyDomain.length,
     shuffle(count: number): Int32Array {
-      expect(count).toBe(domains);
-      return Int32Array.from(shuffles.shift() ?? []);
+      const next = shuffles.shift() ?? [];
+      expect(count).toBe(next.length);
+      return Int32Array.from(next);
     },
-    optimizer: (index: number) => index,
+    optimizer: (index: number) => firstOwnOptimizer + index,
   };
   for (const command of strategy.epoch(context)) {
+    const { mode = 'train', ...native } = { optimizer: optimizerOfRun, ...command };
     if (command.kind !== 'run') {
-      yield command;
+      yield native;
       continue;
     }
     const pass = passes.shift();
-    expect(command.domain, 'domain of the pass').toBe(pass?.domain);
-    yield { ...command, order: Int32Array.from(pass?.order ?? []) };
+    expectPass(command, pass);
+    yield { ...native, program: programs[mode], order: Int32Array.from(pass.order) };
   }
   expect(shuffles).toEqual([]);
   expect(passes).toEqual([]);
@@ -127,16 +158,17 @@ function* replayConverging(strategy: Strategy, epochs: readonly Epoch[]): Genera
     epoch: 0,
     epochs: epochs.length,
     patience: 1,
-    domains: fixture.data.length,
+    domains: everyDomain.length,
     shuffle: () => new Int32Array(),
-    optimizer: (index: number) => index,
+    optimizer: (index: number) => firstOwnOptimizer + index,
   };
   for (const command of strategy.epoch(context)) {
     expect(command).toMatchObject({ kind: 'converge', passes: epochs.length });
     const own = epochs.flatMap(({ passes }) =>
       passes.filter(({ domain }) => domain === command.domain).flatMap(({ order }) => order),
     );
-    yield { ...command, order: Int32Array.from(own), rate: -10 };
+    const { mode: _, ...native } = command;
+    yield { ...native, order: Int32Array.from(own), rate: -10 };
   }
 }
 
@@ -145,16 +177,20 @@ async function train(strategy: Strategy, epochs: readonly Epoch[]) {
   const { batchSize, dim, hidden, learningRate, start } = fixture;
   const data = dataset();
   const model = models.mlp({ schema: data.schema, embeddingDim: dim, hidden, dropout: 0 });
-  for (const [name, tensor] of model.parameters()) tensor.data.set(start[name] as number[]);
-  const { graph, output, loss, space } = model.compile();
-  const { overlays } = strategy;
-  if (overlays) space.configureOverlays(overlays.combine, overlays.start, overlays.specific);
+  if (strategy.weightedLoss) model.weightLosses();
+  const parameters = model.parameters();
+  for (const [name, values] of Object.entries(start)) parameters.get(name)?.data.set(values);
+  const { graph, output, loss, trainingLoss, space } = model.compile();
+  if (strategy.overlays) model.configureOverlays(strategy.overlays);
   const session = new (addon().Session)(space, { batchSize, seed: 0 });
   try {
     session.addSplit(data.train);
     session.addSplit(data.validation);
-    session.addOptimizer(nativeSpec(optim.adam({ learningRate })));
-    session.addTrainingProgram(graph, output, loss, ['all']);
+    for (const optimizer of [optim.adam({ learningRate }), ...(strategy.optimizers ?? [])]) {
+      session.addOptimizer(nativeSpec(optimizer));
+    }
+    session.addTrainingProgram(graph, output, trainingLoss, ['all']);
+    session.addGradientProgram(graph, output, trainingLoss, ['all']);
     session.setEvaluationProgram(graph, output, loss);
     if (strategy.domainsStop) await session.run([...replayConverging(strategy, epochs)]);
     else {
@@ -185,8 +221,11 @@ function effective(strategy: Strategy, space: NativeSpace, domain: number, param
   return values;
 }
 
+const cases = Object.entries(fixture.strategies);
+
 describe('strategies beside PyTorch', () => {
-  it.each(cases)('%s has its parameters after two epochs', async (_, golden, strategy) => {
+  it.each(cases)('%s has its parameters after two epochs', async (_, golden) => {
+    const strategy = strategyOf(strategyConfig.parse(golden.settings));
     const { model, space } = await train(strategy, golden.epochs);
     const distances: Record<string, number> = {};
     for (const [name, tensor] of model.parameters()) {
@@ -196,6 +235,7 @@ describe('strategies beside PyTorch', () => {
         distances[`${name} of domain ${domain}`] = distance(own, state[name] as number[]);
       });
     }
+    expect(Object.keys(golden.shared).sort()).toEqual([...model.parameters().keys()].sort());
     // All at once: which tensors are off says where.
     expect(Object.entries(distances).filter(([, value]) => !(value <= 1e-4))).toEqual([]);
   });

@@ -1,0 +1,238 @@
+"""Writes test/fixtures/models.json: each model of ts/models in float64 PyTorch, from its formula: the
+logits and gradients of a batch, and the parameters after three steps of SparseAdam (tables and banks)
+and Adam (the rest). Dropout is off.
+
+    pip install torch==2.13 && python test/reference/models.py
+"""
+
+import json
+import pathlib
+
+import torch
+from torch.nn import functional as F
+
+torch.manual_seed(5)
+torch.set_default_dtype(torch.float64)
+SIZES = {"user": 12, "item": 9, "domain": 4}  # three domains; the last row for unknown ones
+SLOTS, FIELDS, DIM, ROWS, STEPS, DOMAIN, RATE = 4, 3, 4, 16, 3, 1, 1e-2
+batches = [
+    {
+        "user": torch.randint(0, SIZES["user"], (ROWS,)),
+        "item": torch.randint(0, 4, (ROWS,)),  # many duplicates
+        "domain": torch.full((ROWS,), DOMAIN),
+        "label": torch.randint(0, 2, (ROWS,)).double(),
+    }
+    for _ in range(STEPS)
+]
+
+
+class Parameters(dict):
+    """Values by name; asking for one that is not there draws it, so that formulas name the shapes."""
+
+    def draw(self, name, shape, scale):
+        if name not in self:
+            # The values that float32 can hold: both sides start from the same numbers.
+            self[name] = (torch.randn(*shape) * scale).float().double().requires_grad_()
+        return self[name]
+
+    def fields(self, batch, prefix="embedding", dim=DIM):
+        return [
+            self.draw(f"{prefix}.{name}.weight", (size, dim), 0.4)[batch[name]]
+            for name, size in SIZES.items()
+        ]
+
+    def first_order(self, batch):
+        return sum(self.fields(batch, "linear.weights", 1))
+
+    def linear(self, name, x, out, bias=True):
+        weight = self.draw(f"{name}.weight", (out, x.shape[1]), x.shape[1] ** -0.5)
+        return F.linear(x, weight, self.draw(f"{name}.bias", (out,), 0.1) if bias else None)
+
+    def bank(self, name, x, out, bias=True):
+        inputs = x.shape[1]
+        weight = self.draw(f"{name}.weight", (SLOTS, out * inputs), inputs**-0.5)
+        y = x @ weight[DOMAIN].reshape(out, inputs).T
+        return y + self.draw(f"{name}.bias", (SLOTS, out), 0.1)[DOMAIN] if bias else y
+
+    def dnn(self, name, x, sizes, layer="linear"):
+        for i, size in enumerate(sizes):
+            x = torch.relu(getattr(self, layer)(f"{name}.layers.{i}", x, size))
+        return x
+
+    def bank_dnn(self, name, x, sizes):
+        return self.dnn(name, x, sizes, "bank")
+
+    def tower(self, x, sizes):
+        return self.bank("towers.output", self.bank_dnn("towers.hidden", x, sizes), 1, bias=False)
+
+
+def half_square(fields):
+    return 0.5 * (sum(fields) ** 2 - sum(field**2 for field in fields))
+
+
+def wdl(p, batch):
+    x = torch.cat(p.fields(batch), 1)
+    return p.first_order(batch) + p.linear("output", p.dnn("dnn", x, [6, 5]), 1, bias=False)
+
+
+def nfm(p, batch):
+    x = half_square(p.fields(batch))
+    return p.first_order(batch) + p.linear("output", p.dnn("dnn", x, [6]), 1, bias=False)
+
+
+def deepfm(p, batch):
+    fields = p.fields(batch)
+    deep = p.linear("output", p.dnn("dnn", torch.cat(fields, 1), [6]), 1, bias=False)
+    return p.first_order(batch) + half_square(fields).sum(1, keepdim=True) + deep
+
+
+def pnn(p, batch):
+    fields = p.fields(batch)
+    dots = [
+        (fields[i] * fields[j]).sum(1, keepdim=True)
+        for i in range(FIELDS)
+        for j in range(i + 1, FIELDS)
+    ]
+    return p.linear("output", p.dnn("dnn", torch.cat([*fields, *dots], 1), [6]), 1, bias=False)
+
+
+def autoint(p, batch, layers=2, heads=2, dim=3):
+    fields = p.fields(batch)
+    x = torch.stack(fields, 1)  # [rows, fields, inputs]
+    for layer in range(layers):
+        project = {
+            kind: x @ p.draw(f"interacting.{layer}.{kind}", (heads * dim, x.shape[2]), 0.5).T
+            for kind in ("query", "key", "value", "residual")
+        }
+        q, k, v = (
+            project[kind].reshape(ROWS, FIELDS, heads, dim).transpose(1, 2)
+            for kind in ("query", "key", "value")
+        )
+        attended = torch.softmax(q @ k.transpose(2, 3), -1) @ v  # [rows, heads, fields, dim]
+        attended = attended.transpose(1, 2).reshape(ROWS, FIELDS, heads * dim)
+        x = torch.relu(attended + project["residual"])
+    deep = p.dnn("dnn", torch.cat(fields, 1), [6])
+    both = torch.cat([x.reshape(ROWS, -1), deep], 1)
+    return p.first_order(batch) + p.linear("output", both, 1, bias=False)
+
+
+def shared_bottom(p, batch):
+    return p.tower(p.dnn("bottom", torch.cat(p.fields(batch), 1), [6]), [5])
+
+
+def mixture(logits, experts):
+    gate = torch.softmax(logits, 1)
+    return sum(gate[:, i : i + 1] * expert for i, expert in enumerate(experts))
+
+
+def moe(p, batch):
+    x = torch.cat(p.fields(batch), 1)
+    experts = [p.dnn(f"experts.{i}", x, [6]) for i in range(3)]
+    return p.tower(mixture(p.linear("gate", x, 3, bias=False), experts), [5])
+
+
+def mmoe(p, batch):
+    x = torch.cat(p.fields(batch), 1)
+    experts = [p.dnn(f"experts.{i}", x, [6]) for i in range(3)]
+    logits = p.bank("gates", p.bank_dnn("gateLayers", x, [4]), 3, bias=False)
+    return p.tower(mixture(logits, experts), [5])
+
+
+def ple(p, batch, levels=2):
+    own = shared = torch.cat(p.fields(batch), 1)
+    for i in range(levels):
+        at = f"levels.{i}"
+        experts = [p.bank_dnn(f"{at}.specific.{e}", own, [6]) for e in range(2)]
+        experts += [p.dnn(f"{at}.shared.{e}", shared, [6]) for e in range(2)]
+        gate = p.bank(f"{at}.gates", p.bank_dnn(f"{at}.gateLayers", own, [4]), 4, bias=False)
+        if i + 1 < levels:
+            up = p.dnn(f"{at}.sharedGateLayers", shared, [4])
+            up = p.linear(f"{at}.sharedGate", up, 4, bias=False)
+            shared_up = mixture(up, experts)
+        own = mixture(gate, experts)
+        if i + 1 < levels:
+            shared = shared_up
+    return p.tower(own, [5])
+
+
+SMALL = {"embeddingDim": DIM, "dropout": 0, "hidden": [6]}
+HEADS = {**SMALL, "tower": [5]}
+MODELS = {
+    "wdl": (wdl, {**SMALL, "hidden": [6, 5]}),
+    "nfm": (nfm, SMALL),
+    "deepfm": (deepfm, SMALL),
+    "autoint": (autoint, {**SMALL, "layers": 2, "heads": 2, "headDim": 3}),
+    "pnn": (pnn, SMALL),
+    "shared-bottom": (shared_bottom, HEADS),
+    "moe": (moe, {**HEADS, "experts": 3}),
+    "mmoe": (mmoe, {**HEADS, "experts": 3, "gate": [4]}),
+    "ple": (
+        ple,
+        {**HEADS, "specificExperts": 2, "sharedExperts": 2, "gate": [4], "levels": 2},
+    ),
+}
+BANKS = ("towers.", "gates", "gateLayers.", "specific.")
+
+
+def touched(name, batch):
+    """Rows of a table or bank that a batch reads; nothing for a dense parameter."""
+    for field in SIZES:
+        if f".{field}.weight" in f".{name}":
+            return batch[field].unique()
+    dense = name.startswith("levels.") and ".shared" in name
+    is_bank = not dense and any(part in name for part in BANKS)
+    return torch.tensor([DOMAIN]) if is_bank else None
+
+
+def numbers(values):
+    """Nine digits: far below float32's rounding."""
+    return {k: [float(f"{x:.9g}") for x in v.flatten().tolist()] for k, v in values.items()}
+
+
+def golden(forward, options):
+    p = Parameters()
+
+    def logits_of(batch):
+        return (forward(p, batch) + p.draw("bias", (1,), 0.1)).squeeze(1)
+
+    logits = logits_of(batches[0]).detach()
+    start = {k: v.detach().clone() for k, v in p.items()}
+    tables = [k for k in p if touched(k, batches[0]) is not None]
+    optimizers = [
+        torch.optim.SparseAdam([p[k] for k in tables], lr=RATE),
+        torch.optim.Adam([v for k, v in p.items() if k not in tables], lr=RATE),
+    ]
+    gradients = None
+    for batch in batches:
+        for optimizer in optimizers:
+            optimizer.zero_grad()
+        F.binary_cross_entropy_with_logits(logits_of(batch), batch["label"]).backward()
+        if gradients is None:
+            gradients = {k: v.grad.clone() for k, v in p.items()}
+        for k in tables:
+            rows = touched(k, batch)
+            p[k].grad = torch.sparse_coo_tensor(rows[None], p[k].grad[rows], p[k].shape)
+        for optimizer in optimizers:
+            optimizer.step()
+    return {
+        "options": options,
+        "start": numbers(start),
+        "logits": logits.tolist(),
+        "gradients": numbers(gradients),
+        "end": numbers(p),
+    }
+
+
+fixture = {
+    "torch": torch.__version__,
+    "sizes": SIZES,
+    "rows": ROWS,
+    "domain": DOMAIN,
+    "learningRate": RATE,
+    "batches": [
+        {k: v.tolist() for k, v in batch.items() if k != "domain"} for batch in batches
+    ],
+    "models": {name: golden(*case) for name, case in MODELS.items()},
+}
+path = pathlib.Path(__file__).parent.parent / "fixtures" / "models.json"
+path.write_text(json.dumps(fixture) + "\n")
