@@ -1,6 +1,8 @@
 #include <napi.h>
 
+#include <algorithm>
 #include <cstdlib>
+#include <map>
 
 #include "convert.h"
 #include "cpu/auc.h"
@@ -106,10 +108,39 @@ Napi::Value permutation(const Napi::CallbackInfo& info) {
   });
 }
 
+// `amount` different numbers of 0 .. count - 1, drawn in O(amount): a shuffle's beginning.
+Napi::Value sample(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    const auto count = info[0].As<Napi::Number>().Int64Value();
+    const auto amount = std::min(count, info[1].As<Napi::Number>().Int64Value());
+    std::vector<float> uniform(static_cast<size_t>(amount));
+    const auto step = static_cast<uint64_t>(info[4].As<Napi::Number>().Int64Value());
+    fillUniform(keyOf(info[2], info[3], step), 0, amount, 0.0f, 1.0f, uniform.data());
+    std::map<int64_t, int32_t> moved;  // places of the shuffle that no longer hold their own number
+    const auto at = [&](int64_t place) {
+      const auto found = moved.find(place);
+      return found == moved.end() ? static_cast<int32_t>(place) : found->second;
+    };
+    Napi::Int32Array out = Napi::Int32Array::New(info.Env(), static_cast<size_t>(amount));
+    for (int64_t i = 0; i < amount; ++i) {
+      const double share = uniform[static_cast<size_t>(i)];
+      const auto j = std::min(count - 1, i + static_cast<int64_t>(share * (count - i)));
+      out[static_cast<size_t>(i)] = at(j);
+      moved[j] = at(i);
+    }
+    return out;
+  });
+}
+
 // Scores and labels of one length.
 struct Scored {
   explicit Scored(const Napi::CallbackInfo& info)
       : scores(info[0].As<Napi::Float32Array>()), labels(info[1].As<Napi::Float32Array>()) {
+    if (dtypeOf(scores) != DType::kFloat32 || dtypeOf(labels) != DType::kFloat32) {
+      throw Error(ErrorKind::kShape, std::string("scores of ") + nameOf(dtypeOf(scores)) +
+                                         " and labels of " + nameOf(dtypeOf(labels)) +
+                                         "; expected two Float32Arrays");
+    }
     if (scores.ElementLength() == labels.ElementLength()) return;
     throw Error(ErrorKind::kShape, std::to_string(scores.ElementLength()) + " scores and " +
                                        std::to_string(labels.ElementLength()) +
@@ -176,6 +207,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   method("call", call);
   method("fillRandom", fillRandom);
   method("permutation", permutation);
+  method("sample", sample);
   method("exitNow", exitNow);
   method("auc", rocAuc);
   method("logLoss", meanLogLoss);

@@ -2,7 +2,7 @@
 
 #include <napi.h>
 
-#include <atomic>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -28,6 +28,9 @@ struct SharedSpace {
   void endTraining();
 };
 
+// configureOverlays(combine, start, specific) of spaces and sessions.
+void configureSpace(ParameterSpace& space, const Napi::CallbackInfo& info);
+
 class GraphObject : public Napi::ObjectWrap<GraphObject> {
  public:
   static Napi::Function define(Napi::Env env);
@@ -50,19 +53,21 @@ class SpaceObject : public Napi::ObjectWrap<SpaceObject> {
  public:
   static Napi::Function define(Napi::Env env);
   explicit SpaceObject(const Napi::CallbackInfo& info);
+  void Finalize(Napi::Env env) override;
   std::shared_ptr<SharedSpace> shared() const;
 
  private:
   Napi::Value data(const Napi::CallbackInfo& info);
   Napi::Value configureOverlays(const Napi::CallbackInfo& info);
-  Napi::Value overlays(const Napi::CallbackInfo& info);
-  Napi::Value overlayBytes(const Napi::CallbackInfo& info);
   Napi::Value overlay(const Napi::CallbackInfo& info);
   Napi::Value setOverlay(const Napi::CallbackInfo& info);
-  Napi::Value dropOverlay(const Napi::CallbackInfo& info);
+  Napi::Value dropOverlays(const Napi::CallbackInfo& info);
   Napi::Value dispose(const Napi::CallbackInfo& info);
 
+  void report(Napi::Env env, int64_t bytes);
+
   std::shared_ptr<SharedSpace> shared_;
+  int64_t reported_ = 0;  // bytes that the garbage collector knows of
   // V8 wants one buffer per piece of memory.
   std::map<int, Napi::Reference<Napi::ArrayBuffer>> buffers_;
 };
@@ -89,20 +94,20 @@ class SessionObject : public Napi::ObjectWrap<SessionObject> {
  public:
   static Napi::Function define(Napi::Env env);
   explicit SessionObject(const Napi::CallbackInfo& info);
+  ~SessionObject() override;
 
  private:
+  std::function<void()> beginWork();
+  void endLease();
+  Napi::Value configureOverlays(const Napi::CallbackInfo& info);
   Napi::Value addSplit(const Napi::CallbackInfo& info);
   Napi::Value addOptimizer(const Napi::CallbackInfo& info);
   Napi::Value addSelection(const Napi::CallbackInfo& info);
   Napi::Value addTrainingProgram(const Napi::CallbackInfo& info);
   Napi::Value addGradientProgram(const Napi::CallbackInfo& info);
   Napi::Value setEvaluationProgram(const Napi::CallbackInfo& info);
-  Napi::Value setLearningRate(const Napi::CallbackInfo& info);
   Napi::Value run(const Napi::CallbackInfo& info);
   Napi::Value cancel(const Napi::CallbackInfo& info);
-  Napi::Value stepsDone(const Napi::CallbackInfo& info);
-  Napi::Value rowsDone(const Napi::CallbackInfo& info);
-  Napi::Value scores(const Napi::CallbackInfo& info);
   Napi::Value save(const Napi::CallbackInfo& info);
   Napi::Value load(const Napi::CallbackInfo& info);
   Napi::Value dispose(const Napi::CallbackInfo& info);
@@ -110,6 +115,7 @@ class SessionObject : public Napi::ObjectWrap<SessionObject> {
 
   std::shared_ptr<SharedSpace> space_;
   std::shared_ptr<Session> session_;
+  bool leased_ = false;
   std::vector<Napi::ObjectReference> arrays_;  // memory of the splits
 };
 

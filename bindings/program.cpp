@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "objects.h"
 #include "task.h"
 
@@ -10,22 +12,36 @@ struct ProgramObject::State {
         pool(std::move(threads)),
         program(graph, shared->space, std::move(options)) {}
 
-  // The caller holds a reading of the space.
-  std::vector<float> run(Program::Run request) {
-    const std::lock_guard lock(mutex);
-    const ScopedFlushDenormals flush;
-    request.pool = pool.get();
-    if (request.overlay >= 0 && shared->space.hasOverlay(request.overlay)) {
-      dense.resize(static_cast<size_t>(shared->space.unitCount(0) * kDenseBlock));
-      shared->space.gatherDense(request.overlay, dense.data());
-      request.dense = dense.data();
-    } else {
-      request.overlay = -1;
+  // The caller holds a reading of the space. In blocks: scratch memory stays small, and other
+  // callers get their turn between two of them.
+  std::vector<float> run(const Program::Run& request) {
+    std::vector<float> scores;
+    scores.reserve(static_cast<size_t>(request.rows));
+    for (int64_t begin = 0; begin < request.rows; begin += kBlockRows) {
+      const std::lock_guard lock(mutex);
+      const ScopedFlushDenormals flush;
+      Program::Run block = request;
+      block.pool = pool.get();
+      block.rows = std::min(kBlockRows, request.rows - begin);
+      for (size_t i = 0; i < block.inputs.size(); ++i) {
+        // An input of fixed size is the same for every block; all others are 4 bytes a row.
+        if (program.inputSize(i, 2) == program.inputSize(i, 1)) continue;
+        block.inputs[i].data = static_cast<const char*>(block.inputs[i].data) + 4 * begin;
+      }
+      if (block.overlay >= 0 && shared->space.hasOverlay(block.overlay)) {
+        dense.resize(static_cast<size_t>(shared->space.unitCount(0) * kDenseBlock));
+        shared->space.gatherDense(block.overlay, dense.data());
+        block.dense = dense.data();
+      } else {
+        block.overlay = -1;
+      }
+      program.run(block);
+      scores.insert(scores.end(), program.output(), program.output() + block.rows);
     }
-    program.run(request);
-    return {program.output(), program.output() + request.rows};
+    return scores;
   }
 
+  static constexpr int64_t kBlockRows = 4096;
   std::shared_ptr<SharedSpace> shared;
   std::shared_ptr<ThreadPool> pool;
   std::mutex mutex;

@@ -119,11 +119,8 @@ Napi::Function SessionObject::define(Napi::Env env) {
        InstanceMethod("addTrainingProgram", &SessionObject::addTrainingProgram),
        InstanceMethod("addGradientProgram", &SessionObject::addGradientProgram),
        InstanceMethod("setEvaluationProgram", &SessionObject::setEvaluationProgram),
-       InstanceMethod("setLearningRate", &SessionObject::setLearningRate),
+       InstanceMethod("configureOverlays", &SessionObject::configureOverlays),
        InstanceMethod("run", &SessionObject::run), InstanceMethod("cancel", &SessionObject::cancel),
-       InstanceAccessor("stepsDone", &SessionObject::stepsDone, nullptr),
-       InstanceAccessor("rowsDone", &SessionObject::rowsDone, nullptr),
-       InstanceMethod("scores", &SessionObject::scores),
        InstanceMethod("save", &SessionObject::save), InstanceMethod("load", &SessionObject::load),
        InstanceMethod("dispose", &SessionObject::dispose)});
 }
@@ -139,10 +136,28 @@ SessionObject::SessionObject(const Napi::CallbackInfo& info)
     Session::Options own;
     own.batchSize = static_cast<int64_t>(numberAt(options, "batchSize", 1024));
     own.seed = static_cast<uint64_t>(numberAt(options, "seed", 0));
+    if (options.Get("lease").ToBoolean()) {
+      space_->beginTraining();
+      leased_ = true;
+    }
     // The session keeps the whole shared space alive.
     session_ = std::make_shared<Session>(std::shared_ptr<ParameterSpace>(space_, &space_->space),
                                          std::move(pool), own);
   });
+}
+
+SessionObject::~SessionObject() { endLease(); }
+
+void SessionObject::endLease() {
+  if (leased_) space_->endTraining();
+  leased_ = false;
+}
+
+// The space is this session's during a task, or for its life when it has a lease.
+std::function<void()> SessionObject::beginWork() {
+  if (leased_) return [] {};
+  space_->beginTraining();
+  return [space = space_] { space->endTraining(); };
 }
 
 std::shared_ptr<Session> SessionObject::session() const {
@@ -175,6 +190,9 @@ Napi::Value SessionObject::addSplit(const Napi::CallbackInfo& info) {
     split.labels = static_cast<const float*>(
         keep(object.Get("labels"), split.rows, DType::kFloat32, "labels"));
     const auto offsets = object.Get("domainOffsets").As<Napi::Int32Array>();
+    if (dtypeOf(offsets) != DType::kInt32) {
+      throw Error(ErrorKind::kData, "split: domainOffsets; expected an Int32Array");
+    }
     split.domainOffsets.assign(offsets.Data(), offsets.Data() + offsets.ElementLength());
     return Napi::Number::New(info.Env(), session()->addSplit(std::move(split)));
   });
@@ -231,9 +249,10 @@ Napi::Value SessionObject::setEvaluationProgram(const Napi::CallbackInfo& info) 
   });
 }
 
-Napi::Value SessionObject::setLearningRate(const Napi::CallbackInfo& info) {
+Napi::Value SessionObject::configureOverlays(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
-    session()->setLearningRate(info[0].As<Napi::Number>(), info[1].As<Napi::Number>());
+    session();
+    configureSpace(space_->space, info);
     return info.Env().Undefined();
   });
 }
@@ -241,14 +260,13 @@ Napi::Value SessionObject::setLearningRate(const Napi::CallbackInfo& info) {
 Napi::Value SessionObject::run(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
     const std::shared_ptr<Session> session = this->session();
-    const std::shared_ptr<SharedSpace> space = space_;
     std::vector<std::vector<int32_t>> orders;
     std::vector<Command> commands;
     const auto list = info[0].As<Napi::Array>();
     for (uint32_t i = 0; i < list.Length(); ++i) {
       commands.push_back(toCommand(list.Get(i).As<Napi::Object>(), orders));
     }
-    space->beginTraining();
+    const auto done = beginWork();
     return Task<TimedOutcome>::start(
         info.Env(), info.This().As<Napi::Object>(),
         [session, commands = std::move(commands), orders = std::move(orders)] {
@@ -258,7 +276,7 @@ Napi::Value SessionObject::run(const Napi::CallbackInfo& info) {
           timed.seconds = took.count();
           return timed;
         },
-        fromOutcome, [space] { space->endTraining(); });
+        fromOutcome, done);
   });
 }
 
@@ -267,61 +285,33 @@ Napi::Value SessionObject::cancel(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
-Napi::Value SessionObject::stepsDone(const Napi::CallbackInfo& info) {
-  return Napi::Number::New(info.Env(), session_ ? static_cast<double>(session_->stepsDone()) : 0.0);
-}
-
-Napi::Value SessionObject::rowsDone(const Napi::CallbackInfo& info) {
-  return Napi::Number::New(info.Env(), session_ ? static_cast<double>(session_->rowsDone()) : 0.0);
-}
-
-Napi::Value SessionObject::scores(const Napi::CallbackInfo& info) {
-  return guarded(info.Env(), [&] {
-    const std::shared_ptr<Session> session = this->session();
-    const std::shared_ptr<SharedSpace> space = space_;
-    const int split = info[0].As<Napi::Number>();
-    const int domain = info[1].As<Napi::Number>();
-    const int overlay = info[2].As<Napi::Number>();
-    space->beginTraining();
-    return Task<std::vector<float>>::start(
-        info.Env(), info.This().As<Napi::Object>(),
-        [session, split, domain, overlay] { return session->scores(split, domain, overlay); },
-        [](Napi::Env env, std::vector<float>& scores) -> Napi::Value {
-          return toFloat32Array(env, scores.data(), scores.size());
-        },
-        [space] { space->endTraining(); });
-  });
-}
-
 Napi::Value SessionObject::save(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
     const std::shared_ptr<Session> session = this->session();
-    const std::shared_ptr<SharedSpace> space = space_;
     const std::string path = info[0].As<Napi::String>();
-    space->beginTraining();
+    const auto done = beginWork();
     return Task<bool>::start(
         info.Env(), info.This().As<Napi::Object>(),
         [session, path] {
           session->save(path);
           return true;
         },
-        [](Napi::Env env, bool&) { return env.Undefined(); }, [space] { space->endTraining(); });
+        [](Napi::Env env, bool&) { return env.Undefined(); }, done);
   });
 }
 
 Napi::Value SessionObject::load(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
     const std::shared_ptr<Session> session = this->session();
-    const std::shared_ptr<SharedSpace> space = space_;
     const std::string path = info[0].As<Napi::String>();
-    space->beginTraining();
+    const auto done = beginWork();
     return Task<bool>::start(
         info.Env(), info.This().As<Napi::Object>(),
         [session, path] {
           session->load(path);
           return true;
         },
-        [](Napi::Env env, bool&) { return env.Undefined(); }, [space] { space->endTraining(); });
+        [](Napi::Env env, bool&) { return env.Undefined(); }, done);
   });
 }
 
@@ -329,6 +319,7 @@ Napi::Value SessionObject::dispose(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
     if (session_) session();  // BusyError while it runs
     session_.reset();
+    endLease();
     space_.reset();
     arrays_.clear();
     return info.Env().Undefined();

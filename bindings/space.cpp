@@ -51,11 +51,9 @@ Napi::Function SpaceObject::define(Napi::Env env) {
   return DefineClass(env, "Space",
                      {InstanceMethod("data", &SpaceObject::data),
                       InstanceMethod("configureOverlays", &SpaceObject::configureOverlays),
-                      InstanceMethod("overlays", &SpaceObject::overlays),
-                      InstanceMethod("overlayBytes", &SpaceObject::overlayBytes),
                       InstanceMethod("overlay", &SpaceObject::overlay),
                       InstanceMethod("setOverlay", &SpaceObject::setOverlay),
-                      InstanceMethod("dropOverlay", &SpaceObject::dropOverlay),
+                      InstanceMethod("dropOverlays", &SpaceObject::dropOverlays),
                       InstanceMethod("dispose", &SpaceObject::dispose)});
 }
 
@@ -77,6 +75,11 @@ SpaceObject::SpaceObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Spac
     }
     const auto seed = static_cast<uint64_t>(info[1].As<Napi::Number>().Int64Value());
     shared_ = std::make_shared<SharedSpace>(std::move(specs), seed);
+    int64_t bytes = 0;
+    for (int region = 0; region < shared_->space.regionCount(); ++region) {
+      bytes += shared_->space.unitCount(region) * shared_->space.unitSize(region) * 4;
+    }
+    report(info.Env(), bytes);
   });
 }
 
@@ -101,41 +104,28 @@ Napi::Value SpaceObject::data(const Napi::CallbackInfo& info) {
   });
 }
 
+void configureSpace(ParameterSpace& space, const Napi::CallbackInfo& info) {
+  const std::string combine = info[0].As<Napi::String>();
+  const std::string start = info[1].As<Napi::String>();
+  if ((combine != "plus" && combine != "times" && combine != "replace") ||
+      (start != "neutral" && start != "random")) {
+    throw Error(ErrorKind::kConfig, "overlays: '" + combine + "', '" + start +
+                                        "'; expected plus, times or replace, and neutral or "
+                                        "random");
+  }
+  space.configureOverlays(combine == "plus"
+                              ? Combine::kPlus
+                              : (combine == "times" ? Combine::kTimes : Combine::kReplace),
+                          start == "neutral" ? SpecificStart::kNeutral : SpecificStart::kRandom,
+                          space.select(toStrings(info[2])));
+}
+
 Napi::Value SpaceObject::configureOverlays(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
     const std::shared_ptr<SharedSpace> shared = this->shared();
     const Reading reading(*shared);
-    const std::string combine = info[0].As<Napi::String>();
-    const std::string start = info[1].As<Napi::String>();
-    if ((combine != "plus" && combine != "times" && combine != "replace") ||
-        (start != "neutral" && start != "random")) {
-      throw Error(ErrorKind::kConfig, "overlays: '" + combine + "', '" + start +
-                                          "'; expected plus, times or replace, and neutral or "
-                                          "random");
-    }
-    shared->space.configureOverlays(
-        combine == "plus" ? Combine::kPlus
-                          : (combine == "times" ? Combine::kTimes : Combine::kReplace),
-        start == "neutral" ? SpecificStart::kNeutral : SpecificStart::kRandom,
-        shared->space.select(toStrings(info[2])));
+    configureSpace(shared->space, info);
     return info.Env().Undefined();
-  });
-}
-
-Napi::Value SpaceObject::overlays(const Napi::CallbackInfo& info) {
-  return guarded(info.Env(), [&] {
-    const std::shared_ptr<SharedSpace> shared = this->shared();
-    const Reading reading(*shared);
-    const std::vector<OverlayId> ids = shared->space.overlays();
-    return fromShape(info.Env(), Shape(ids.begin(), ids.end()));
-  });
-}
-
-Napi::Value SpaceObject::overlayBytes(const Napi::CallbackInfo& info) {
-  return guarded(info.Env(), [&] {
-    const std::shared_ptr<SharedSpace> shared = this->shared();
-    const Reading reading(*shared);
-    return Napi::Number::New(info.Env(), static_cast<double>(shared->space.overlayBytes()));
   });
 }
 
@@ -185,14 +175,21 @@ Napi::Value SpaceObject::setOverlay(const Napi::CallbackInfo& info) {
   });
 }
 
-Napi::Value SpaceObject::dropOverlay(const Napi::CallbackInfo& info) {
+Napi::Value SpaceObject::dropOverlays(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
     const std::shared_ptr<SharedSpace> shared = this->shared();
     const Reading reading(*shared);
-    shared->space.dropOverlay(info[0].As<Napi::Number>());
+    for (const OverlayId domain : shared->space.overlays()) shared->space.dropOverlay(domain);
     return info.Env().Undefined();
   });
 }
+
+void SpaceObject::report(Napi::Env env, int64_t bytes) {
+  Napi::MemoryManagement::AdjustExternalMemory(env, bytes - reported_);
+  reported_ = bytes;
+}
+
+void SpaceObject::Finalize(Napi::Env env) { report(env, 0); }
 
 Napi::Value SpaceObject::dispose(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
@@ -202,6 +199,7 @@ Napi::Value SpaceObject::dispose(const Napi::CallbackInfo& info) {
       buffers_.clear();
     }
     shared_.reset();
+    report(info.Env(), 0);
     return info.Env().Undefined();
   });
 }

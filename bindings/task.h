@@ -9,8 +9,8 @@
 
 namespace polydomain {
 
-// Work off the event loop that settles a promise. `before` runs now and may throw; `work` runs on
-// another thread; `after` runs on the event loop, whatever happened; `result` makes the value.
+// Work off the event loop that settles a promise. `work` runs on another thread; `after` runs on
+// the event loop, whatever happened; `result` makes the value.
 template <typename Output>
 class Task : public Napi::AsyncWorker {
  public:
@@ -26,7 +26,6 @@ class Task : public Napi::AsyncWorker {
     return promise;
   }
 
-  // An object that stays alive until the work is done.
   void Execute() override {
     try {
       output_ = work_();
@@ -57,7 +56,7 @@ class Task : public Napi::AsyncWorker {
         after_(std::move(after)) {}
 
   Napi::Promise::Deferred deferred_;
-  Napi::ObjectReference owner_;
+  Napi::ObjectReference owner_;  // stays alive until the work is done
   std::function<Output()> work_;
   std::function<Napi::Value(Napi::Env, Output&)> result_;
   std::function<void()> after_;

@@ -69,7 +69,9 @@ std::shared_ptr<Storage> Storage::allocate(size_t bytes) {
   if (bytes >= kMapped) {
     void* data = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (data == MAP_FAILED) throw std::bad_alloc();
+#ifdef MADV_HUGEPAGE
     ::madvise(data, bytes, MADV_HUGEPAGE);
+#endif
     storage->data_ = data;
   } else {
     storage->data_ = ::operator new (bytes == 0 ? 1 : bytes, std::align_val_t{kAlignment});

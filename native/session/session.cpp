@@ -51,6 +51,13 @@ class Session::Impl {
     }
   }
 
+  // What a session leaves open would be journalled for ever.
+  ~Impl() {
+    for (const auto& [id, mark] : marks_) space_->release(mark);
+  }
+  Impl(const Impl&) = delete;
+  Impl& operator=(const Impl&) = delete;
+
   int addSplit(SplitData split) {
     splits_.push_back(std::move(split));
     return static_cast<int>(splits_.size()) - 1;
@@ -88,7 +95,8 @@ class Session::Impl {
     const Lease lease(*this);
     const ScopedFlushDenormals flush;
     checkSplits();
-    cancelled_ = false;
+    // A cancellation counts from before the run until its end.
+    const ClearAtEnd clear(cancelled_);
     RunOutcome outcome;
     for (const Command& command : commands) {
       if (cancelled_) break;
@@ -214,6 +222,17 @@ class Session::Impl {
       require(optimizer->spec().stateCount(), "state values per weight");
     }
   }
+
+  class ClearAtEnd {
+   public:
+    explicit ClearAtEnd(std::atomic<bool>& flag) : flag_(flag) {}
+    ~ClearAtEnd() { flag_ = false; }
+    ClearAtEnd(const ClearAtEnd&) = delete;
+    ClearAtEnd& operator=(const ClearAtEnd&) = delete;
+
+   private:
+    std::atomic<bool>& flag_;
+  };
 
   // One caller at a time; the space is not to be touched by others meanwhile.
   class Lease {

@@ -475,9 +475,10 @@ TEST_F(Cancellation, WaitsForTheEndOfAPassOverAnOverlay) {
   EXPECT_FALSE(trainer.space().overlayOpen());
 }
 
-TEST_F(Cancellation, IsForgottenByTheNextRun) {
+TEST_F(Cancellation, CountsFromBeforeARunUntilItsEnd) {
   Trainer trainer;
   trainer.withPrograms().session().cancel();
+  EXPECT_EQ(trainer.run({runOf(0, 0)}).completed, 0);
   EXPECT_EQ(trainer.run({runOf(0, 0)}).completed, 1);
 }
 

@@ -15,9 +15,10 @@ torch.manual_seed(3)
 torch.set_default_dtype(torch.float64)
 SIZES = {"user": 30, "item": 20, "domain": 4}  # the last for unknown domains
 ROWS = [40, 25, 9]  # of each domain; the last is less than a batch
-DIM, HIDDEN, BATCH, EPOCHS, RATE = 4, [8], 16, 2, 1e-2
+DIM, HIDDEN, BATCH, EPOCHS = 4, [16], 16, 2
 OUTER_RATE, REGULARIZATION_RATE = 0.5, 0.3
-OUTER_ADAM = {"name": "adam", "learningRate": 2e-2}
+ADAM, OUTER_ADAM = ({"name": "adam", "learningRate": rate} for rate in (1e-2, 2e-2))
+SGD = {"name": "sgd", "learningRate": 0.1}  # unlike Adam, it tells a gradient from its double
 SUPPORT = 0.55  # more than a batch of the first domain's rows supports, and more than one queries
 DOMAINS = range(len(ROWS))
 
@@ -117,14 +118,18 @@ def is_table(name):
 class Trained:
     """One set of tensors and its optimizer, whose state outlives every set()."""
 
-    def __init__(self, state=start, rate=RATE):
+    def __init__(self, optimizer=ADAM, state=start):
         self.parameters = {k: nn.Parameter(v) for k, v in copy(state).items()}
         tables = [v for k, v in self.parameters.items() if is_table(k)]
         dense = [v for k, v in self.parameters.items() if not is_table(k)]
-        self.optimizers = [
-            torch.optim.SparseAdam(tables, lr=rate),
-            torch.optim.Adam(dense, lr=rate),
-        ]
+        rate = optimizer["learningRate"]
+        if optimizer["name"] == "sgd":
+            self.optimizers = [torch.optim.SGD([*tables, *dense], lr=rate)]
+        else:
+            self.optimizers = [
+                torch.optim.SparseAdam(tables, lr=rate),
+                torch.optim.Adam(dense, lr=rate),
+            ]
 
     def get(self):
         return copy(self.parameters)
@@ -299,8 +304,9 @@ def numbers(state):
     return {k: [float(f"{x:.9g}") for x in v.flatten().tolist()] for k, v in state.items()}
 
 
-def golden(epochs, shared, effective, **settings):
+def golden(epochs, shared, effective, *, optimizer=ADAM, **settings):
     return {
+        "optimizer": optimizer,
         "settings": settings,
         "epochs": epochs,
         "shared": numbers(shared),
@@ -352,41 +358,45 @@ def run_joint():
 
 
 def run_weighted_loss():
-    trained = Trained(start | {"uncertainty": torch.ones(len(ROWS), 1)})
+    trained = Trained(state=start | {"uncertainty": torch.ones(len(ROWS), 1)})
     return run_shared(alternate, trained, name="weighted-loss")
 
 
-def run_pcgrad(helpers):
+def run_pcgrad(helpers, optimizer=ADAM):
     cosines.clear()
     result = run_shared(
         lambda trained, epoch: pcgrad(trained, helpers, epoch),
-        Trained(),
+        Trained(optimizer),
         name="pcgrad",
         helpers=helpers,
+        optimizer=optimizer,
     )
     print(f"cosines of pcgrad with {helpers} helper(s):", " ".join(f"{c:.3f}" for c in cosines))
     assert min(cosines) < 0 < max(cosines)  # some gradients conflict, some do not
     return result
 
 
-def run_maml(batch):
-    inner, outer = Trained(), Trained(rate=OUTER_ADAM["learningRate"])
+def run_stepped(outer, gradient_of, **settings):
+    epochs = repeat(lambda epoch: follow(outer, gradient_of, settings["batch"], epoch))
+    return golden(epochs, outer.get(), [], supportShare=SUPPORT, **settings)
+
+
+def run_maml(optimizer, batch):
+    inner, outer = Trained(), Trained(optimizer)
 
     def gradient_of(domain, epoch):
         return meta_gradient(inner, outer, domain, epoch)
 
-    return run_stepped("maml", outer, gradient_of, batch)
+    return run_stepped(outer, gradient_of, name="maml", outerOptimizer=optimizer, batch=batch)
 
 
-def run_mldg(batch):
-    outer = Trained(rate=OUTER_ADAM["learningRate"])
-    return run_stepped("mldg", outer, lambda *where: two_gradients(outer, *where), batch)
+def run_mldg(optimizer, batch):
+    outer = Trained(optimizer)
 
+    def gradient_of(domain, epoch):
+        return two_gradients(outer, domain, epoch)
 
-def run_stepped(name, outer, gradient_of, batch):
-    epochs = repeat(lambda epoch: follow(outer, gradient_of, batch, epoch))
-    settings = {"name": name, "outerOptimizer": OUTER_ADAM, "supportShare": SUPPORT, "batch": batch}
-    return golden(epochs, outer.get(), [], **settings)
+    return run_stepped(outer, gradient_of, name="mldg", outerOptimizer=optimizer, batch=batch)
 
 
 fixture = {
@@ -395,7 +405,6 @@ fixture = {
     "dim": DIM,
     "hidden": HIDDEN,
     "batchSize": BATCH,
-    "learningRate": RATE,
     "start": {k: v.flatten().tolist() for k, v in start.items()},
     "data": [{k: v.tolist() for k, v in domain.items()} for domain in data],
     "strategies": {
@@ -406,15 +415,18 @@ fixture = {
         "joint": run_joint(),
         "weighted-loss": run_weighted_loss(),
         "pcgrad": run_pcgrad(1),
+        "pcgrad with SGD": run_pcgrad(1, SGD),
         "pcgrad with all others": run_pcgrad(2),
-        "maml": run_maml(False),
-        "maml in a batch": run_maml(True),
+        "maml": run_maml(OUTER_ADAM, batch=False),
+        "maml with SGD": run_maml(SGD, batch=False),
+        "maml in a batch": run_maml(OUTER_ADAM, batch=True),
         "reptile": run_shared(reptile, Trained(), name="reptile", outerRate=OUTER_RATE),
         "reptile in a batch": run_shared(
             reptile_batch, Trained(), name="reptile", outerRate=OUTER_RATE, batch=True
         ),
-        "mldg": run_mldg(False),
-        "mldg in a batch": run_mldg(True),
+        "mldg": run_mldg(OUTER_ADAM, batch=False),
+        "mldg with SGD": run_mldg(SGD, batch=False),
+        "mldg in a batch": run_mldg(OUTER_ADAM, batch=True),
     },
 }
 path = pathlib.Path(__file__).parent.parent / "fixtures" / "strategies.json"

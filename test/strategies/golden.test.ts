@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import type { z } from 'zod';
-import { Dataset, models, optim, type Strategy } from '../../ts/index.js';
+import { Dataset, models, type Strategy } from '../../ts/index.js';
 import type { NativeCommand, NativeSpace } from '../../ts/native/addon.js';
 import { addon } from '../../ts/native/load.js';
-import { nativeSpec } from '../../ts/optim/optimizers.js';
+import { nativeSpec, optimizerConfig } from '../../ts/optim/optimizers.js';
 import { strategyConfig, strategyOf } from '../../ts/strategies/registry.js';
 import type { Command } from '../../ts/strategies/types.js';
 
@@ -30,6 +30,8 @@ interface Epoch {
 }
 
 interface Golden {
+  /** Of the run. */
+  optimizer: z.input<typeof optimizerConfig>;
   settings: z.input<typeof strategyConfig>;
   epochs: Epoch[];
   shared: State;
@@ -42,7 +44,6 @@ interface Fixture {
   dim: number;
   hidden: number[];
   batchSize: number;
-  learningRate: number;
   start: State;
   data: { user: number[]; item: number[]; label: number[] }[];
   strategies: Record<string, Golden>;
@@ -96,15 +97,21 @@ function dataset(): Dataset {
 }
 
 /** What shuffle() answers in an epoch, call by call. */
-function shufflesOf({ domainOrder, helpers = [], projections = [] }: Epoch): number[][] {
+function shufflesOf({ domainOrder, projections = [] }: Epoch): number[][] {
   if (!domainOrder) return [];
   // What is drawn for comes first: strategies have to leave it out.
-  const own = domainOrder.flatMap((domain, at) => {
-    const drawn = helpers[at] && [...new Set([domain, ...helpers[at], ...everyDomain])];
-    const orders = (projections[at] ?? []).map((others, member) => [member, ...others]);
-    return drawn ? [drawn, ...orders] : orders;
-  });
+  const own = domainOrder.flatMap((_, at) =>
+    (projections[at] ?? []).map((others, member) => [member, ...others]),
+  );
   return [domainOrder, ...own];
+}
+
+/** What sample() answers: helpers as numbers of the other domains, counted without a gap. */
+function samplesOf({ domainOrder = [], helpers = [] }: Epoch): number[][] {
+  return domainOrder.flatMap((domain, at) => {
+    const drawn = helpers[at];
+    return drawn ? [drawn.map((helper) => helper - Number(helper > domain))] : [];
+  });
 }
 
 function expectPass(command: Command, expected: Pass | undefined): asserts expected is Pass {
@@ -125,6 +132,7 @@ const firstOwnOptimizer = 1;
 /** An epoch of the strategy with the fixture's draws instead of seeded ones. */
 function* replay(strategy: Strategy, drawn: Epoch, epoch: number): Generator<NativeCommand> {
   const shuffles = shufflesOf(drawn);
+  const samples = samplesOf(drawn);
   const passes = [...drawn.passes];
   const context = {
     epoch,
@@ -136,6 +144,12 @@ function* replay(strategy: Strategy, drawn: Epoch, epoch: number): Generator<Nat
       expect(count).toBe(next.length);
       return Int32Array.from(next);
     },
+    sample(count: number, amount: number): Int32Array {
+      const next = samples.shift() ?? [];
+      expect([count, amount]).toEqual([everyDomain.length - 1, next.length]);
+      return Int32Array.from(next);
+    },
+    select: () => 0,
     optimizer: (index: number) => firstOwnOptimizer + index,
   };
   for (const command of strategy.epoch(context)) {
@@ -149,6 +163,7 @@ function* replay(strategy: Strategy, drawn: Epoch, epoch: number): Generator<Nat
     yield { ...native, program: programs[mode], order: Int32Array.from(pass.order) };
   }
   expect(shuffles).toEqual([]);
+  expect(samples).toEqual([]);
   expect(passes).toEqual([]);
 }
 
@@ -160,6 +175,8 @@ function* replayConverging(strategy: Strategy, epochs: readonly Epoch[]): Genera
     patience: 1,
     domains: everyDomain.length,
     shuffle: () => new Int32Array(),
+    sample: () => new Int32Array(),
+    select: () => 0,
     optimizer: (index: number) => firstOwnOptimizer + index,
   };
   for (const command of strategy.epoch(context)) {
@@ -173,8 +190,8 @@ function* replayConverging(strategy: Strategy, epochs: readonly Epoch[]): Genera
 }
 
 /** Two epochs on a session of their own: fit() would end at its best epoch. */
-async function train(strategy: Strategy, epochs: readonly Epoch[]) {
-  const { batchSize, dim, hidden, learningRate, start } = fixture;
+async function train(strategy: Strategy, { optimizer, epochs }: Golden) {
+  const { batchSize, dim, hidden, start } = fixture;
   const data = dataset();
   const model = models.mlp({ schema: data.schema, embeddingDim: dim, hidden, dropout: 0 });
   if (strategy.weightedLoss) model.weightLosses();
@@ -186,8 +203,8 @@ async function train(strategy: Strategy, epochs: readonly Epoch[]) {
   try {
     session.addSplit(data.train);
     session.addSplit(data.validation);
-    for (const optimizer of [optim.adam({ learningRate }), ...(strategy.optimizers ?? [])]) {
-      session.addOptimizer(nativeSpec(optimizer));
+    for (const each of [optimizerConfig.parse(optimizer), ...(strategy.optimizers ?? [])]) {
+      session.addOptimizer(nativeSpec(each));
     }
     session.addTrainingProgram(graph, output, trainingLoss, ['all']);
     session.addGradientProgram(graph, output, trainingLoss, ['all']);
@@ -226,7 +243,7 @@ const cases = Object.entries(fixture.strategies);
 describe('strategies beside PyTorch', () => {
   it.each(cases)('%s has its parameters after two epochs', async (_, golden) => {
     const strategy = strategyOf(strategyConfig.parse(golden.settings));
-    const { model, space } = await train(strategy, golden.epochs);
+    const { model, space } = await train(strategy, golden);
     const distances: Record<string, number> = {};
     for (const [name, tensor] of model.parameters()) {
       distances[name] = distance(tensor.data, golden.shared[name] as number[]);

@@ -60,11 +60,9 @@ export interface NativeSpace {
     start: 'neutral' | 'random',
     specific: readonly string[],
   ): void;
-  overlays(): number[];
-  overlayBytes(): number;
   overlay(domain: number, parameter: string): OverlayEntries;
   setOverlay(domain: number, parameter: string, entries: OverlayEntries): void;
-  dropOverlay(domain: number): void;
+  dropOverlays(): void;
   dispose(): void;
 }
 
@@ -183,14 +181,10 @@ export interface NativeSession {
     trained: readonly string[],
   ): number;
   setEvaluationProgram(graph: NativeGraph, output: number, loss: number): void;
-  setLearningRate(optimizer: number, rate: number): void;
+  configureOverlays: NativeSpace['configureOverlays'];
   /** Runs on a thread of its own; rejects with typed errors. One call at a time (BusyError). */
   run(commands: readonly NativeCommand[]): Promise<NativeRunOutcome>;
   cancel(): void;
-  readonly stepsDone: number;
-  readonly rowsDone: number;
-  /** Sigmoid of the logits for one domain's rows of a split. */
-  scores(split: number, domain: number, overlay: number): Promise<Float32Array>;
   save(path: string): Promise<void>;
   load(path: string): Promise<void>;
   dispose(): void;
@@ -225,6 +219,8 @@ export interface Addon {
   ): void;
   /** A seeded permutation of 0 .. count - 1. */
   permutation(count: number, seed: number, stream: string, step: number): Int32Array;
+  /** `amount` different numbers of 0 .. count - 1, in O(amount). */
+  sample(count: number, amount: number, seed: number, stream: string, step: number): Int32Array;
   /** Ends the process at once, whatever runs. */
   exitNow(code: number): never;
   /** Exact ROC AUC with ties; NaN when one class only. */
@@ -240,6 +236,7 @@ export interface Addon {
   ) => NativeProgram;
   Session: new (
     space: NativeSpace,
-    options: { batchSize: number; seed: number; threads?: number },
+    /** lease: nobody else may use the space before dispose(); else during calls only. */
+    options: { batchSize: number; seed: number; threads?: number; lease?: boolean },
   ) => NativeSession;
 }

@@ -1,7 +1,7 @@
 import { brand } from '../brand.js';
 import type { Schema } from '../data/types.js';
-import { ConfigError, TraceError } from '../errors.js';
-import type { NativeGraph, NativeProgram, NativeSpace } from '../native/addon.js';
+import { BusyError, ConfigError, TraceError } from '../errors.js';
+import type { NativeGraph, NativeProgram, NativeSession, NativeSpace } from '../native/addon.js';
 import { addon } from '../native/load.js';
 import type { OverlayRule } from '../strategies/types.js';
 import { symbolicTensor } from '../tensor/apply.js';
@@ -66,6 +66,7 @@ export abstract class Model extends Module<[Batch], Tensor> {
   #compiled: Compiled | undefined;
   #overlays: OverlayRule | undefined;
   #uncertainty: Embedding | undefined;
+  #disposed = false;
 
   constructor(schema: Schema, seed = 0) {
     super();
@@ -73,6 +74,7 @@ export abstract class Model extends Module<[Batch], Tensor> {
     this.seed = seed;
   }
 
+  /** What the model was made for. */
   get schema(): Schema {
     return this.#schema;
   }
@@ -92,9 +94,20 @@ export abstract class Model extends Module<[Batch], Tensor> {
     return this.#overlays;
   }
 
-  /** @internal Domains get values of their own from now on. */
-  configureOverlays(rule: OverlayRule): void {
-    this.compile().space.configureOverlays(rule.combine, rule.start, rule.specific);
+  /**
+   * @internal Domains have values of their own by this rule from now on, or none. Those they have stay
+   * when the rule is the same and are dropped otherwise.
+   */
+  configureOverlays(rule: OverlayRule | undefined): void {
+    const { space } = this.compile();
+    if (JSON.stringify(rule) !== JSON.stringify(this.#overlays)) space.dropOverlays();
+    if (rule) space.configureOverlays(rule.combine, rule.start, rule.specific);
+    this.#overlays = rule;
+  }
+
+  /** @internal The same for domains that have none yet, while `session` has the space on lease. */
+  configureLeasedOverlays(rule: OverlayRule, session: NativeSession): void {
+    session.configureOverlays(rule.combine, rule.start, rule.specific);
     this.#overlays = rule;
   }
 
@@ -106,7 +119,8 @@ export abstract class Model extends Module<[Batch], Tensor> {
     if (this.#uncertainty) return;
     const kept = this.#compiled && this.parameters();
     const values = [...(kept ?? [])].map(([name, { data }]) => [name, data.slice()] as const);
-    this.dispose();
+    this.#release();
+    this.#overlays = undefined;
     this.#uncertainty = new Embedding(this.#schema.domains.length, 1, {
       initializer: { kind: 'constant', a: 1, b: 0 },
     });
@@ -140,9 +154,10 @@ export abstract class Model extends Module<[Batch], Tensor> {
     nameStreams(this, '');
   }
 
-  /** Traces the model. Throws TraceError, ShapeError or ConfigError where forward is at fault. */
+  /** @internal Traces the model. Throws TraceError, ShapeError or ConfigError where forward is at fault. */
   compile(): Compiled {
     if (this.#compiled) return this.#compiled;
+    if (this.#disposed) throw new BusyError('the model was used after it was disposed');
     const parameters = this.#parameters();
     for (const [name, parameter] of parameters) parameter.name = name;
     this.nameStreams();
@@ -181,10 +196,16 @@ export abstract class Model extends Module<[Batch], Tensor> {
     return ops.add(ops.div(loss, ops.square(sigma)), ops.log(sigma));
   }
 
-  /** Frees the parameters. Throws BusyError while the model is trained. */
+  /** Frees the parameters; using the model then throws BusyError, as this does while it is trained. */
   dispose(): void {
-    this.#compiled?.scoring.dispose();
+    this.#release();
+    this.#disposed = true;
+  }
+
+  #release(): void {
+    // First what refuses while the model is trained.
     this.#compiled?.space.dispose();
+    this.#compiled?.scoring.dispose();
     this.#compiled = undefined;
   }
 }

@@ -43,10 +43,23 @@ export const drOptions = z.strictObject({
 });
 type Settings = z.output<typeof drOptions>;
 
+/** Domains drawn from the others, then perhaps the domain itself. */
+function helpersOf(
+  domain: number,
+  domains: number,
+  amount: number,
+  sample: EpochContext['sample'],
+  includeTarget: boolean,
+): readonly number[] {
+  // The others are numbered without a gap.
+  const others = [...sample(domains - 1, amount)].map((other) => other + Number(other >= domain));
+  return includeTarget ? [...others, domain] : others;
+}
+
 /** Each domain's specific parameters follow a pass over a helper and one over the domain itself. */
 export function* regularize(
   order: Iterable<number>,
-  { domains, shuffle }: EpochContext,
+  { domains, sample }: EpochContext,
   { regularizationRate, helpers, includeTarget, maxSteps }: Settings,
 ): Generator<Command> {
   const drawn = helpers ?? Math.min(5, domains - 1);
@@ -56,8 +69,7 @@ export function* regularize(
     );
   }
   for (const domain of order) {
-    const others = [...shuffle(domains)].filter((other) => other !== domain).slice(0, drawn);
-    for (const helper of includeTarget ? [...others, domain] : others) {
+    for (const helper of helpersOf(domain, domains, drawn, sample, includeTarget)) {
       yield { kind: 'mark', target: innerMark };
       yield pass(helper, maxSteps, domain);
       yield pass(domain, maxSteps, domain);

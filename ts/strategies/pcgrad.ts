@@ -24,7 +24,7 @@ export function pcgrad(options: z.input<typeof pcgradOptions> = {}): Strategy {
     name: 'pcgrad',
     options: settings,
     gradients: true,
-    *epoch({ domains, shuffle }) {
+    *epoch({ domains, shuffle, sample }) {
       const drawn = settings.helpers ?? Math.min(5, domains - 1);
       if (drawn > domains - 1) {
         throw new ConfigError(
@@ -32,8 +32,9 @@ export function pcgrad(options: z.input<typeof pcgradOptions> = {}): Strategy {
         );
       }
       for (const domain of shuffle(domains)) {
-        const others = [...shuffle(domains)].filter((other) => other !== domain);
-        const group = [domain, ...others.slice(0, drawn)];
+        // The others are numbered without a gap.
+        const others = [...sample(domains - 1, drawn)].map((d) => d + Number(d >= domain));
+        const group = [domain, ...others];
         for (const [i, member] of group.entries()) {
           const target = firstGradient + i;
           yield { kind: 'bufferZero', target };

@@ -12,6 +12,10 @@ export interface EpochContext {
   readonly domains: number;
   /** A seeded permutation of 0 .. count - 1; every call of an epoch draws another one. */
   shuffle(count: number): Int32Array;
+  /** `amount` different numbers of 0 .. count - 1, drawn in O(amount). */
+  sample(count: number, amount: number): Int32Array;
+  /** Index, in commands, of the parameters that glob patterns name. */
+  select(patterns: readonly string[]): number;
   /** Index, in commands, of the strategy's own optimizer `index` (see Strategy.optimizers). */
   optimizer(index: number): number;
 }

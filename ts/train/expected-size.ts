@@ -14,6 +14,13 @@ function statesOf(optimizer: Optimizer): number {
   }
 }
 
+/** Whether a glob pattern, in which * stands for anything, names a parameter. */
+function matches(pattern: string, name: string): boolean {
+  if (pattern === 'all') return true;
+  const parts = pattern.split('*').map((part) => part.replace(/[.\\+?^${}()|[\]]/g, '\\$&'));
+  return new RegExp(`^${parts.join('.*')}$`).test(name);
+}
+
 /**
  * Bytes that training holds at its most: parameters, optimizer state, the best state kept beside
  * them, and the domains' own values of everything dense and of every row they train on.
@@ -23,15 +30,17 @@ export function expectedBytes(
   data: Dataset,
   optimizer: Optimizer,
   overlays: OverlayRule | undefined,
+  { helpers = 5 }: { readonly helpers?: number },
 ): number {
   const domains = data.schema.domains.length;
   let shared = 0;
   let own = 0;
-  for (const { kind, shape } of [...model.collect().values()].map((one) => one.spec())) {
+  for (const { name, kind, shape } of [...model.collect().values()].map((one) => one.spec())) {
     const bytes = 4 * shape.reduce((product, size) => product * size, 1);
     shared += bytes * (2 + statesOf(optimizer));
-    // Own rows and those of five helpers, but no more than the table has.
-    const rows = 6 * data.train.rows * 4 * (shape[1] ?? 1);
+    if (!overlays?.specific.some((pattern) => matches(pattern, name))) continue;
+    // Own rows and those of the helpers, but no more than the table has.
+    const rows = (1 + helpers) * data.train.rows * 4 * (shape[1] ?? 1);
     own += kind === 'table' ? Math.min(rows, domains * bytes) : domains * bytes;
   }
   return shared + (overlays ? 2 * own : 0);

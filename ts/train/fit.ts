@@ -9,8 +9,8 @@ import { makeFolder, removeUnfinished, writeFileAtomic } from '../io/atomic.js';
 import { saveModel } from '../io/run-folder.js';
 import type { NativeSession } from '../native/addon.js';
 import { addon } from '../native/load.js';
-import { asModel, type BatchModule, type Model } from '../nn/model.js';
-import type { Optimizer } from '../optim/optimizers.js';
+import { asModel, type BatchModule, type Compiled, type Model } from '../nn/model.js';
+import { type Optimizer, optimizerConfig } from '../optim/optimizers.js';
 import { parse } from '../options.js';
 import { Predictor } from '../serve/predictor.js';
 import { type FinetuneOptions, finetune } from '../strategies/finetune.js';
@@ -89,6 +89,7 @@ export async function fit(
 ): Promise<FitResult> {
   const run = new Fit(asModel(module, data.schema, options.seed), data, options);
   try {
+    run.prepare();
     return await run.run();
   } finally {
     run.dispose();
@@ -100,7 +101,8 @@ class Fit {
   readonly #settings: z.output<typeof trainingOptions>;
   readonly #session: NativeSession;
   readonly #executor: Executor;
-  readonly #stages: readonly Stage[];
+  readonly #graph: Pick<Compiled, 'graph' | 'output' | 'trainingLoss'>;
+  #stages: readonly Stage[] = [];
   readonly #checkpoints: Checkpoints | undefined;
   #history: EpochRecord[] = [];
   #finished: StageMetrics[] = [];
@@ -124,6 +126,10 @@ class Fit {
       ...rest
     } = options;
     this.#settings = parse(trainingOptions, rest, 'fit');
+    parse(optimizerConfig, optimizer, 'fit.optimizer');
+    if (typeof strategy?.epoch !== 'function') {
+      throw new ConfigError('fit.strategy: missing; expected one of strategies, or your own');
+    }
     model.requireSchema(data.schema);
     if (tuning && strategy.name === 'separate') {
       throw new ConfigError(
@@ -132,12 +138,30 @@ class Fit {
     }
     const { batchSize, seed, threads } = this.#settings;
     if (strategy.weightedLoss) model.weightLosses();
-    const { graph, output, loss, trainingLoss, space } = model.compile();
-    if (strategy.overlays) model.configureOverlays(strategy.overlays);
-    this.#session = new (addon().Session)(space, { batchSize, seed, ...(threads && { threads }) });
-    for (const name of splitNames) this.#session.addSplit(data.split(name));
-    this.#session.setEvaluationProgram(graph, output, loss);
+    const { graph, output, trainingLoss, space } = model.compile();
+    model.configureOverlays(strategy.overlays);
+    this.#session = new (addon().Session)(space, {
+      batchSize,
+      seed,
+      ...(threads && { threads }),
+      lease: true,
+    });
     this.#executor = new Executor(this.#session, signal);
+    this.#events = runFolder === undefined ? undefined : new EventLog(runFolder);
+    this.#checkpoints =
+      runFolder === undefined
+        ? undefined
+        : new Checkpoints(join(runFolder, 'checkpoints'), this.#fingerprint(), addon().simdLevel());
+    this.#graph = { graph, output, trainingLoss };
+  }
+
+  /** Makes the stages. Throws ConfigError. */
+  prepare(): void {
+    const { strategy, optimizer, finetune: tuning } = this.options;
+    const { data } = this;
+    const { graph, output, trainingLoss } = this.#graph;
+    for (const name of splitNames) this.#session.addSplit(data.split(name));
+    this.#session.setEvaluationProgram(graph, output, this.model.compile().loss);
     const after = tuning && finetune(tuning, strategy);
     const plan = [{ strategy, optimizer, trained: ['all'] as readonly string[] }];
     // What may not be specific is shared: finetuning one domain must leave it alone.
@@ -151,11 +175,6 @@ class Fit {
       const programs = { train, gradient };
       return new Stage(index, stage.strategy, stage.optimizer, programs, this.#context(index));
     });
-    this.#events = runFolder === undefined ? undefined : new EventLog(runFolder);
-    this.#checkpoints =
-      runFolder === undefined
-        ? undefined
-        : new Checkpoints(join(runFolder, 'checkpoints'), this.#fingerprint(), addon().simdLevel());
   }
 
   dispose(): void {
@@ -163,29 +182,32 @@ class Fit {
   }
 
   async run(): Promise<FitResult> {
-    const { runFolder, optimizer } = this.options;
+    const { runFolder, optimizer, strategy } = this.options;
     const { model, data } = this;
-    const commands = this.#stages.map((stage) => [...stage.commands(0)].length);
+    // Before anything is written: a strategy may find its options wrong.
+    const [commands = 0] = this.#stages.map((stage) => stage.firstEpoch().length);
     let from = await this.#begin();
     const overlays = this.#stages.at(-1)?.strategy.overlays;
     this.#emit({
       kind: 'start',
-      expectedBytes: expectedBytes(model, data, optimizer, overlays),
-      commands: commands[0] ?? 0,
+      expectedBytes: expectedBytes(model, data, optimizer, overlays, strategy.options),
+      commands,
     });
     for (const stage of this.#stages.slice(from?.stage ?? 0)) {
       await this.#runStage(stage, from);
       from = undefined;
     }
-    const { name, ...scores } = this.#finished.at(-1) as StageMetrics;
+    const { name, bestEpoch, ...scores } = this.#finished.at(-1) as StageMetrics;
     const result = new FitResult(
       model,
       data,
       { ...scores, stages: this.#finished.slice(0, -1) },
       this.#history,
-      (this.#stages[0] as Stage).bestEpoch,
+      (this.#finished[0] as StageMetrics).bestEpoch,
       (performance.now() - this.#started) / 1000,
     );
+    // The model is its owner's again.
+    this.dispose();
     if (runFolder !== undefined) await writeRun(runFolder, result);
     this.#emit({ kind: 'end', testAuc: scores.test.auc.mean, seconds: result.seconds });
     await this.#events?.flush();
@@ -200,7 +222,13 @@ class Fit {
       if (resume) throw new ConfigError('fit.resume: true; expected a runFolder with it');
       return undefined;
     }
-    if (!resume && (checkpoints.exist || existsSync(join(runFolder, 'model.json')))) {
+    const finished = existsSync(join(runFolder, 'model.json'));
+    if (finished && !checkpoints.exist) {
+      throw new ConfigError(
+        `fit.runFolder: '${runFolder}' holds a model without a checkpoint; expected a new folder`,
+      );
+    }
+    if (!resume && checkpoints.exist) {
       throw new ConfigError(
         `fit.runFolder: '${runFolder}' holds a run already; expected a new folder, or resume`,
       );
@@ -229,12 +257,15 @@ class Fit {
   async #runStage(stage: Stage, from: StageProgress | undefined): Promise<void> {
     const { overlays } = stage.strategy;
     // Stages after the first bring their overlays when their turn comes.
-    if (overlays && overlays !== this.model.overlays) this.model.configureOverlays(overlays);
+    if (overlays && overlays !== this.model.overlays) {
+      this.model.configureLeasedOverlays(overlays, this.#session);
+    }
     await this.#named(() => stage.run(from));
     const score = (split: SplitName) =>
       evaluateSplit(this.#executor, this.data.schema.domains, split);
     this.#finished.push({
       name: stage.strategy.name,
+      bestEpoch: stage.bestEpoch,
       train: await score('train'),
       validation: await score('validation'),
       test: await score('test'),
@@ -301,6 +332,7 @@ class Fit {
     const { batchSize, seed } = this.#settings;
     return JSON.stringify({
       model: this.model.describe(),
+      modelSeed: this.model.seed,
       strategy: { name: strategy.name, options: strategy.options },
       finetune: tuning ?? null,
       optimizer,
@@ -308,6 +340,11 @@ class Fit {
       seed,
       schema: this.data.schema,
       rows: this.data.train.rows,
+      // Where domains stop on their own these are part of what happens, else only of when it ends.
+      ...(strategy.domainsStop && {
+        epochs: this.#settings.epochs,
+        patience: this.#settings.patience,
+      }),
     });
   }
 }

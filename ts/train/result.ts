@@ -3,6 +3,8 @@ import type { SplitMetrics } from '../metrics/index.js';
 /** Scores at the end of a stage. */
 export interface StageMetrics {
   readonly name: string;
+  /** 0-based; of a stage whose domains stop on their own 0. */
+  readonly bestEpoch: number;
   readonly train: SplitMetrics;
   readonly validation: SplitMetrics;
   readonly test: SplitMetrics;

@@ -6,6 +6,7 @@ import { addon } from '../native/load.js';
 import { nativeSpec, type Optimizer } from '../optim/optimizers.js';
 import type { Strategy } from '../strategies/types.js';
 import type { Progress } from './checkpoint.js';
+import { checked } from './commands.js';
 import { evaluateSplit } from './evaluate.js';
 import type { EpochRecord, FitEvent } from './events.js';
 import type { Executor } from './executor.js';
@@ -40,6 +41,8 @@ const passesPerEpoch = 2 ** 32;
 export class Stage {
   readonly #inner: number;
   readonly #own: readonly number[];
+  readonly #selections = new Map<string, number>();
+  #first: readonly NativeCommand[] | undefined;
   #best: { epoch: number; score: number } | null = null;
 
   constructor(
@@ -76,6 +79,8 @@ export class Stage {
       patience,
       domains: data.schema.domains.length,
       shuffle: (count) => addon().permutation(count, seed, stream, draws++),
+      sample: (count, amount) => addon().sample(count, amount, seed, stream, draws++),
+      select: (patterns) => this.#select(patterns),
       optimizer: (index) => {
         const found = this.#own[index];
         if (found !== undefined) return found;
@@ -85,7 +90,7 @@ export class Stage {
       },
     });
     for (const command of commands) {
-      const { mode = 'train', ...rest } = command;
+      const { mode = 'train', ...rest } = checked(command, this.strategy.name);
       const native = { optimizer: this.#inner, ...rest };
       if (command.kind === 'run' || command.kind === 'converge') {
         yield { ...native, program: this.programs[mode], pass: passes };
@@ -96,18 +101,35 @@ export class Stage {
     }
   }
 
+  /** The commands of epoch 0, made once. */
+  firstEpoch(): readonly NativeCommand[] {
+    this.#first ??= [...this.commands(0)];
+    return this.#first;
+  }
+
+  #select(patterns: readonly string[]): number {
+    const key = patterns.join(' ');
+    let selection = this.#selections.get(key);
+    if (selection === undefined) {
+      selection = this.context.session.addSelection(patterns);
+      this.#selections.set(key, selection);
+    }
+    return selection;
+  }
+
   /** Trains until patience or epochs end it; the best epoch's state is then in place. */
   async run(from: StageProgress | undefined): Promise<void> {
-    const { executor, history, emit, patience } = this.context;
+    const { executor, history, emit } = this.context;
     this.#best = from?.best ? { ...from.best } : null;
     emit({ kind: 'phase', stage: this.strategy.name, epochs: this.epochs });
     let progress = from;
     for (let epoch = from?.epoch ?? 0; epoch < this.epochs; epoch++) {
-      if (this.#best && epoch - 1 - this.#best.epoch >= patience) break;
+      if (this.#waited(epoch)) break;
       const record = await this.#epoch(epoch, progress);
       history.push(record);
       progress = undefined;
-      if (performance.now() >= this.context.checkpointDue() || epoch + 1 === this.epochs) {
+      const last = epoch + 1 === this.epochs || this.#waited(epoch + 1);
+      if (last || performance.now() >= this.context.checkpointDue()) {
         await this.context.checkpoint(this.#between(epoch + 1));
       }
     }
@@ -119,6 +141,11 @@ export class Stage {
       ],
       { unstoppable: true },
     );
+  }
+
+  /** Whether patience ends the stage before this epoch. */
+  #waited(epoch: number): boolean {
+    return this.#best !== null && epoch - 1 - this.#best.epoch >= this.context.patience;
   }
 
   #between(epoch: number): StageProgress {
@@ -144,7 +171,7 @@ export class Stage {
     from: StageProgress | undefined,
   ): Promise<readonly [number, number]> {
     const { executor, emit } = this.context;
-    const commands = [...this.commands(epoch)];
+    const commands = epoch === 0 ? this.firstEpoch() : [...this.commands(epoch)];
     const losses: [number, number] = from ? [...from.losses] : [0, 0];
     let done = from?.commandsDone ?? 0;
     let resumed: NativeInterruption | undefined = from?.interruption;

@@ -109,7 +109,7 @@ class Session {
   // non-finite loss names domain and step.
   RunOutcome run(const std::vector<Command>& commands,
                  const std::vector<std::vector<int32_t>>& orders);
-  void cancel();              // from any thread
+  void cancel();              // from any thread; of the run at work, else of the next one
   int64_t stepsDone() const;  // from any thread: training steps since construction or load
   int64_t rowsDone() const;   // from any thread, rows trained in this process
   bool leased() const;

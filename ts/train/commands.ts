@@ -1,0 +1,81 @@
+import { ConfigError } from '../errors.js';
+import { suggest } from '../nearest.js';
+import type { Command } from '../strategies/types.js';
+
+/** Fields that a command must have, and those that it may have. */
+const fields: Readonly<Record<Command['kind'], readonly [string[], string[]]>> = {
+  run: [
+    [],
+    [
+      'domain',
+      'mixed',
+      'overlay',
+      'optimizer',
+      'mode',
+      'target',
+      'rate',
+      'maxSteps',
+      'shareFrom',
+      'shareTo',
+      'order',
+      'split',
+    ],
+  ],
+  converge: [
+    ['domain', 'other', 'passes', 'patience'],
+    ['overlay', 'optimizer', 'rate', 'maxSteps', 'order', 'split'],
+  ],
+  mark: [['target'], []],
+  release: [['target'], []],
+  restore: [['target'], ['selection']],
+  lerp: [['target', 'rate'], ['selection']],
+  outerStep: [['target', 'optimizer'], []],
+  resetOptimizer: [[], ['optimizer']],
+  bufferZero: [['target'], []],
+  bufferAdd: [['target', 'other', 'rate'], []],
+  bufferScale: [['target', 'rate'], []],
+  bufferAddChange: [['target', 'other', 'rate'], []],
+  bufferProject: [['target', 'other'], []],
+  bufferApply: [['target'], ['optimizer']],
+  evaluate: [['domain'], ['split', 'overlay']],
+  dropOverlay: [['domain'], []],
+};
+const integers = [
+  'target',
+  'other',
+  'domain',
+  'overlay',
+  'optimizer',
+  'selection',
+  'split',
+  'maxSteps',
+  'passes',
+  'patience',
+];
+
+/** The command itself. Throws ConfigError for one that lacks a field or has one out of range. */
+export function checked(command: Command, strategy: string): Command {
+  const known = fields[command.kind];
+  const fail = (message: string): never => {
+    throw new ConfigError(`strategy '${strategy}', command '${command.kind}': ${message}`);
+  };
+  if (!known) fail(`unknown${suggest(command.kind, Object.keys(fields))}`);
+  const [required, optional] = known;
+  const gradient = command.kind === 'run' && command.mode === 'gradient';
+  const needed = gradient ? [...required, 'target', 'rate'] : required;
+  const own = command as unknown as Readonly<Record<string, unknown>>;
+  for (const field of needed) if (own[field] === undefined) fail(`${field} is missing`);
+  if (command.kind === 'run' && !command.mixed && command.domain === undefined) {
+    fail('domain is missing; expected one, or mixed');
+  }
+  for (const [field, value] of Object.entries(own)) {
+    if (field === 'kind') continue;
+    if (!needed.includes(field) && !optional.includes(field)) {
+      fail(`unknown field '${field}'${suggest(field, [...needed, ...optional])}`);
+    }
+    const whole = Number.isInteger(value) && (value as number) >= 0 && (value as number) < 2 ** 31;
+    if (integers.includes(field) && !whole) fail(`${field} ${value}; expected an integer from 0`);
+    if (field === 'rate' && !Number.isFinite(value)) fail(`rate ${value}; expected a number`);
+  }
+  return command;
+}
