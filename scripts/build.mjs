@@ -1,5 +1,6 @@
 // Builds the addon (CMake) and the package (TypeScript to ESM, esbuild to CommonJS).
 import { chmodSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { pathToFileURL } from 'node:url';
 import { root, run } from './run.mjs';
 import { setUp } from './set-up.mjs';
 
@@ -36,4 +37,4 @@ export function build() {
   chmodSync(`${root}/dist/esm/cli/main.js`, 0o755);
 }
 
-if (import.meta.url === `file://${process.argv[1]}`) build();
+if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) build();

@@ -2,6 +2,7 @@
 // Uses Node's own modules only, as it runs before anything is installed.
 import { execFileSync } from 'node:child_process';
 import { existsSync, statSync } from 'node:fs';
+import { pathToFileURL } from 'node:url';
 import { root, run } from './run.mjs';
 
 const packages = {
@@ -47,4 +48,4 @@ export function setUp() {
   }
 }
 
-if (import.meta.url === `file://${process.argv[1]}`) setUp();
+if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) setUp();

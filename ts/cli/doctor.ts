@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Addon } from '../native/addon.js';
 import { addon, packageRoot } from '../native/load.js';
@@ -38,7 +38,9 @@ export function doctor(): DoctorReport {
     simd: native.simdLevel(),
     simdSupported: native.supportedSimdLevels(),
     threads: native.threads(),
-    gpu: 'not used: this version computes on the CPU only',
+    gpu: existsSync('/proc/driver/nvidia/version')
+      ? 'an NVIDIA driver was found, but this version computes on the CPU only'
+      : 'no NVIDIA driver was found; this version computes on the CPU only',
     ops: native.ops().length,
   };
 }

@@ -27,10 +27,12 @@ function integerFrom(lowest: number): (text: string) => number {
   };
 }
 
+/** Set by commands that have something to save before they end. */
+let saves = false;
 const interruption = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.on(signal, () => {
-    if (interruption.signal.aborted) addon().exitNow(130);
+    if (!saves || interruption.signal.aborted) addon().exitNow(130);
     interruption.abort(new Error(`interrupted by ${signal}`));
   });
 }
@@ -63,6 +65,7 @@ program
   .option('-o, --output <folder>', 'new folder (default: polydomain-demo)')
   .option(...json)
   .action(async (options: Omit<DemoOptions, 'signal'> & JsonOption) => {
+    saves = true;
     print(options, await demo({ ...options, signal: interruption.signal }), demoTable);
   });
 
@@ -98,6 +101,7 @@ program
       } & JsonOption,
     ) => {
       const { config, mamdr } = await readConfig(path, options);
+      saves = true;
       const report = await train(config, { ...options, mamdr, signal: interruption.signal });
       print(options, report, trainTable);
     },

@@ -81,6 +81,7 @@ export class Dataset {
     return Dataset.#prepared(mamdr ? await readMamdrFolder(folder) : await readFolder(folder));
   }
 
+  /** Rows of one part. */
   split(name: SplitName): Split {
     return this[name];
   }

@@ -9,6 +9,8 @@ import type { Split } from './types.js';
 
 const fields = ['uid', 'pid'] as const;
 const files = ['train', 'val', 'test'] as const;
+/** MAMDR numbers ids from 0 without gaps; beyond this a column holds something else. */
+const highestId = 100_000_000;
 
 /** Whether a folder has the layout that MAMDR's public preparation writes. */
 export function isMamdrFolder(folder: string): boolean {
@@ -82,8 +84,8 @@ export async function readMamdrFolder(folder: string): Promise<Prepared> {
 function idsOf(table: Table, column: string): Int32Array {
   return Int32Array.from(table.column(column) as ArrayLike<never>, (value: unknown, row) => {
     const number = value === null || value === '' ? -1 : Number(value);
-    if (Number.isInteger(number) && number >= 0) return number;
-    throw badValue(table, column, row, value, 'an id from 0');
+    if (Number.isInteger(number) && number >= 0 && number <= highestId) return number;
+    throw badValue(table, column, row, value, `an id from 0 to ${highestId}`);
   });
 }
 

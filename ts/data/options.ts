@@ -52,7 +52,11 @@ const negatives = z.strictObject({
 export const roles = z.strictObject({
   domain: z.string(),
   label: z.string().optional().describe('Column of 0 and 1; left out with negatives'),
-  features: z.array(z.string()).min(1).describe('Categorical columns'),
+  features: z
+    .array(z.string())
+    .min(1)
+    .refine((names) => new Set(names).size === names.length, 'expected each name once')
+    .describe('Categorical columns'),
   split,
   negatives: negatives.optional(),
   minRows: count

@@ -31,10 +31,10 @@ function byColumn(column: string, table: Table): Int8Array {
   });
 }
 
-/** A moment in ISO 8601 in the one form in which moments compare as text; other text as it is. */
-function moment(value: string): string {
+/** A moment in ISO 8601 in the one form in which moments compare as text; undefined for other text. */
+function moment(value: string): string | undefined {
   const parts = /^(\d{4}-\d{2}-\d{2})(?:[ T](\d{2}:\d{2})(:\d{2}(?:\.\d+)?)?Z?)?$/.exec(value);
-  if (!parts) return value;
+  if (!parts) return undefined;
   const [, date, minutes = '00:00', seconds = ':00'] = parts;
   return `${date} ${minutes}${seconds.replace(/\.0+$/, '')}`;
 }
@@ -51,13 +51,18 @@ function byTime(
     throw new ConfigError(`data.split.at: [${at}]; expected two numbers or two moments`);
   }
   const [first, second] = numeric ? at : at.map((value) => moment(String(value)));
-  if (!((first as string) <= (second as string))) {
+  if (first === undefined || second === undefined) {
+    throw new ConfigError(`data.split.at: [${at}]; expected moments in ISO 8601, in UTC`);
+  }
+  if (!(first <= second)) {
     throw new ConfigError(`data.split.at: [${at}]; expected the earlier moment first`);
   }
   return Int8Array.from(values as ArrayLike<never>, (value: unknown, row) => {
     const own = text(value, table, column, row);
     const time = numeric ? Number(own) : moment(own);
     if (Number.isNaN(time)) throw badValue(table, column, row, value, 'a number');
+    if (time === undefined)
+      throw badValue(table, column, row, value, 'a moment in ISO 8601, in UTC');
     if (!numeric && (typeof value === 'number' || typeof value === 'bigint')) {
       throw badValue(
         table,
@@ -67,7 +72,7 @@ function byTime(
         `a moment such as '${at[0]}', or split.at in numbers`,
       );
     }
-    return time < (first as string) ? 0 : time < (second as string) ? 1 : 2;
+    return time < first ? 0 : time < second ? 1 : 2;
   });
 }
 

@@ -15,6 +15,17 @@ export function reencode(data: Dataset, vocabulary: Vocabulary): Prepared {
     const own = names.indexOf(name);
     if (own < 0) throw new DataError(`the data has no feature '${name}'${suggest(name, names)}`);
     const known = data.vocabulary.values[own] as readonly string[];
+    const size = data.schema.features[own]?.size ?? 0;
+    const target = values[f] as readonly string[];
+    // Ids without raw values on both sides mean the same when there are as many.
+    if (known.length === 0 && target.length === 0 && size === schema.features[f]?.size) {
+      return { own, ids: Array.from({ length: size }, (_, id) => id) };
+    }
+    if (size > 1 && (known.length === 0 || target.length === 0)) {
+      throw new DataError(
+        `feature '${name}': ids without raw values; expected vocabularies on both sides`,
+      );
+    }
     return { own, ids: [0, ...known.map((value) => vocabulary.encode(f, value))] };
   });
   const splits = splitNames.map((name): Split => {

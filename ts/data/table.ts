@@ -47,6 +47,11 @@ export async function readTable(source: string, query?: string, shownAs = source
   if (!existsSync(source)) {
     throw new DataError(`'${source}' does not exist; expected a CSV, Parquet or JSON Lines file`);
   }
+  if (!query && /[*?[\]]/.test(source)) {
+    throw new DataError(
+      `'${source}' has a character that stands for others (* ? [ ]); expected a name without, or a query`,
+    );
+  }
   const extension = source.split('.').at(-1) ?? '';
   const reader = readers.get(extension);
   if (!query && !reader) {

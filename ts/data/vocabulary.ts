@@ -22,6 +22,7 @@ export class Vocabulary {
     throw new DataError(`domain '${name}'${suggest(name, this.schema.domains)}`);
   }
 
+  /** Whether training has seen a domain. */
   hasDomain(name: string): boolean {
     return this.#domains.has(name);
   }

@@ -1,5 +1,14 @@
 import { randomUUID } from 'node:crypto';
-import { mkdir, open, readdir, rename, rm } from 'node:fs/promises';
+import {
+  type FileHandle,
+  mkdir,
+  open,
+  readdir,
+  realpath,
+  rename,
+  rm,
+  stat,
+} from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { CheckpointError } from '../errors.js';
 
@@ -11,20 +20,22 @@ export async function writeFileAtomic(
   path: string,
   data: string | Uint8Array | readonly Uint8Array[],
 ): Promise<void> {
-  const temporary = `${path}.${randomUUID()}.writing`;
+  // Through symbolic links; what is no regular file (a pipe, a device) is written to as it is.
+  const target = await realpath(path).catch(() => path);
+  const existing = await stat(target).catch(() => undefined);
+  if (existing && !existing.isFile() && !existing.isDirectory()) {
+    return writeInPlace(target, data);
+  }
+  const temporary = `${target}.${randomUUID()}.writing`;
   try {
     const file = await open(temporary, 'wx');
     try {
-      if (typeof data === 'string' || data instanceof Uint8Array) await file.writeFile(data);
-      else for (const piece of data) await file.writeFile(piece);
+      await writeAll(file, data);
       await file.sync();
     } finally {
       await file.close();
     }
-    await rename(temporary, path);
-    const folder = await open(dirname(path), 'r');
-    await folder.sync();
-    await folder.close();
+    await rename(temporary, target);
   } catch (cause) {
     // What went wrong first is what counts.
     await rm(temporary, { force: true }).catch(() => {});
@@ -33,6 +44,39 @@ export async function writeFileAtomic(
       { cause },
     );
   }
+  // The file is complete; that its name lasts is as much as the system grants.
+  await syncFolder(dirname(target)).catch(() => {});
+}
+
+async function syncFolder(path: string): Promise<void> {
+  const folder = await open(path, 'r');
+  await folder.sync().finally(() => folder.close());
+}
+
+async function writeInPlace(
+  path: string,
+  data: string | Uint8Array | readonly Uint8Array[],
+): Promise<void> {
+  try {
+    const file = await open(path, 'w');
+    try {
+      await writeAll(file, data);
+    } finally {
+      await file.close();
+    }
+  } catch (cause) {
+    throw new CheckpointError(`'${path}' could not be written: ${(cause as Error).message}`, {
+      cause,
+    });
+  }
+}
+
+async function writeAll(
+  file: FileHandle,
+  data: string | Uint8Array | readonly Uint8Array[],
+): Promise<void> {
+  if (typeof data === 'string' || data instanceof Uint8Array) await file.writeFile(data);
+  else for (const piece of data) await file.writeFile(piece);
 }
 
 /** Makes a folder, and those above it. Throws CheckpointError. */

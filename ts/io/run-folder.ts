@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { checkVocabularies } from '../data/check.js';
 import { Vocabulary } from '../data/vocabulary.js';
 import { CheckpointError, ConfigError } from '../errors.js';
 import { type ModelMaker, modelMakers } from '../models/registry.js';
@@ -145,6 +146,14 @@ export async function load(folder: string, { models = {} }: LoadOptions = {}): P
   }
   const { values } = await readJson(join(folder, 'vocabulary.json'), storedVocabulary);
   const { schema, options, seed, overlays } = stored;
+  try {
+    checkVocabularies(schema, values);
+  } catch (cause) {
+    throw new CheckpointError(
+      `'${folder}': ${(cause as Error).message}; expected the vocabulary that was saved`,
+      { cause },
+    );
+  }
   const model = asModel(make({ ...options, schema, seed }), schema, seed);
   const parameters = model.parameters();
   const tensors = await readTensors(join(folder, 'model.safetensors'));

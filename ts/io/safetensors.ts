@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { type FileHandle, open } from 'node:fs/promises';
 import { z } from 'zod';
 import { CheckpointError } from '../errors.js';
 import { writeFileAtomic } from './atomic.js';
@@ -63,17 +63,44 @@ export async function readTensors(path: string): Promise<Map<string, Values>> {
   const fail = (why: string, cause?: unknown): never => {
     throw new CheckpointError(`'${path}' ${why}; expected a safetensors file`, { cause });
   };
-  let file: Buffer;
+  let file: FileHandle | undefined;
   try {
-    file = await readFile(path);
+    file = await open(path, 'r');
+    return await readOpen(file, fail);
   } catch (cause) {
+    if (cause instanceof CheckpointError) throw cause;
     return fail(`cannot be read (${(cause as Error).message})`, cause);
+  } finally {
+    await file?.close();
   }
-  const size = file.length >= 8 ? Number(file.readBigUInt64LE(0)) : -1;
-  if (size < 2 || size > file.length - 8) fail('has no header');
+}
+
+/** Fills `bytes` from a place in the file: files may be larger than one read, or one buffer. */
+async function readRange(file: FileHandle, bytes: Uint8Array, position: number): Promise<void> {
+  const most = 2 ** 30;
+  for (let at = 0; at < bytes.length; ) {
+    const part = Math.min(most, bytes.length - at);
+    const { bytesRead } = await file.read(bytes, at, part, position + at);
+    if (bytesRead === 0) throw new Error('it ends early');
+    at += bytesRead;
+  }
+}
+
+async function readOpen(
+  file: FileHandle,
+  fail: (why: string, cause?: unknown) => never,
+): Promise<Map<string, Values>> {
+  const { size: total } = await file.stat();
+  const length = Buffer.alloc(8);
+  if (total < 8) fail('has no header');
+  await readRange(file, length, 0);
+  const headerSize = Number(length.readBigUInt64LE(0));
+  if (headerSize < 2 || headerSize > total - 8) fail('has no header');
+  const text = Buffer.alloc(headerSize);
+  await readRange(file, text, 8);
   let header: unknown;
   try {
-    header = JSON.parse(file.toString('utf8', 8, 8 + size));
+    header = JSON.parse(text.toString('utf8'));
   } catch (cause) {
     fail('has a header that is not JSON', cause);
   }
@@ -87,9 +114,9 @@ export async function readTensors(path: string): Promise<Map<string, Values>> {
     const [begin, end] = entry.data_offsets;
     const count = entry.shape.reduce((product, n) => product * n, 1);
     if (end - begin !== count * 4) fail(`holds '${name}' of another size than its shape`);
-    if (8 + size + end > file.length) fail(`is truncated at '${name}'`);
+    if (8 + headerSize + end > total) fail(`is truncated at '${name}'`);
     const bytes = new Uint8Array(end - begin);
-    bytes.set(file.subarray(8 + size + begin, 8 + size + end));
+    await readRange(file, bytes, 8 + headerSize + begin);
     tensors.set(name, new type(bytes.buffer));
   }
   return tensors;

@@ -36,7 +36,7 @@ export function addon(): Addon {
     found = forced ? (require(forced) as Addon) : build(packageRoot());
   } catch (cause) {
     if (cause instanceof Error && cause.message.startsWith('POLYDOMAIN_')) {
-      throw new errors.ConfigError(cause.message);
+      throw new errors.DeviceError(cause.message);
     }
     throw new errors.LoadError(
       `the native addon for ${process.platform}-${process.arch} could not be loaded` +

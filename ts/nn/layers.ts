@@ -80,6 +80,7 @@ export class Dropout extends Module<[Operand], Tensor> {
   }
 }
 
+/** max(x, 0). */
 export class Relu extends Module<[Operand], Tensor> {
   forward(x: Operand): Tensor {
     return ops.relu(x);

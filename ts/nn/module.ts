@@ -43,8 +43,8 @@ export class Parameter implements TensorLike {
 }
 
 /**
- * A part of a model: parameters and modules are found among its properties (also in arrays, maps
- * and plain objects), and their paths name them.
+ * A part of a model: parameters and modules are found among its properties (also in arrays and maps),
+ * and their paths name them.
  */
 export abstract class Module<Arguments extends unknown[] = never[], Result = unknown> {
   abstract forward(...inputs: Arguments): Result;

@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { brand } from '../brand.js';
 import { BusyError, ShapeError, TraceError } from '../errors.js';
 import type { TypedArray } from '../native/addon.js';
@@ -24,7 +25,14 @@ type Source<D extends DType> =
   | { readonly kind: 'eager'; readonly data: ArrayOf[D]; readonly owned: boolean }
   | { readonly kind: 'symbolic'; readonly trace: Trace; readonly value: number };
 
-const scopes: Set<Tensor>[] = [];
+/** An open scope: the tensors made in it, and the scope around it. */
+interface Scope {
+  readonly made: Set<Tensor>;
+  readonly outer: Scope | undefined;
+}
+
+// Per asynchronous task: what other tasks make meanwhile is not this scope's.
+const openScope = new AsyncLocalStorage<Scope>();
 
 /**
  * A dense array: row-major values of one dtype. Eager tensors hold memory that native code reads
@@ -41,7 +49,7 @@ export class Tensor<D extends DType = DType> {
     this.dtype = dtype;
     this.shape = shape;
     this.#source = source;
-    if (source.kind === 'eager' && source.owned) scopes.at(-1)?.add(this);
+    if (source.kind === 'eager' && source.owned) openScope.getStore()?.made.add(this);
   }
 
   /**
@@ -90,6 +98,7 @@ export class Tensor<D extends DType = DType> {
     throw new ShapeError(`item: shape [${this.shape}]; expected a tensor of one element`);
   }
 
+  /** Whether the memory has been freed. */
   get disposed(): boolean {
     return this.#source === undefined;
   }
@@ -98,7 +107,7 @@ export class Tensor<D extends DType = DType> {
   dispose(): void {
     const source = this.#source;
     this.#source = undefined;
-    for (const open of scopes) open.delete(this);
+    for (let open = openScope.getStore(); open; open = open.outer) open.made.delete(this);
     if (source?.kind === 'eager' && source.owned) {
       addon().release(source.data.buffer as ArrayBuffer);
     }
@@ -137,22 +146,25 @@ function tensorsIn(value: unknown, found = new Set<Tensor>()): Set<Tensor> {
  * arrays or in objects). With a promise, the scope lasts until it settles.
  */
 export function scope<Result>(body: () => Result): Result {
-  const made = new Set<Tensor>();
-  scopes.push(made);
+  const outer = openScope.getStore();
+  const own: Scope = { made: new Set(), outer };
   const leave = (result: unknown): void => {
-    scopes.splice(scopes.indexOf(made), 1);
     const kept = tensorsIn(result);
-    for (const tensor of [...made]) if (!kept.has(tensor)) tensor.dispose();
-    for (const tensor of kept) scopes.at(-1)?.add(tensor);
+    for (const tensor of [...own.made]) if (!kept.has(tensor)) tensor.dispose();
+    for (const tensor of kept) outer?.made.add(tensor);
   };
-  let result: Result;
-  try {
-    result = body();
-  } catch (error) {
-    leave(undefined);
-    throw error;
-  }
-  if (result instanceof Promise) {
+  return openScope.run(own, () => {
+    let result: Result;
+    try {
+      result = body();
+    } catch (error) {
+      leave(undefined);
+      throw error;
+    }
+    if (!(result instanceof Promise)) {
+      leave(result);
+      return result;
+    }
     return result.then(
       (value: unknown) => {
         leave(value);
@@ -163,8 +175,7 @@ export function scope<Result>(body: () => Result): Result {
         throw error;
       },
     ) as Result;
-  }
-  leave(result);
-  return result;
+  });
 }
+
 brand('Tensor', Tensor);

@@ -5,7 +5,7 @@ import { CheckpointError } from '../errors.js';
 import { makeFolder, writeFileAtomic } from '../io/atomic.js';
 import type { NativeInterruption, NativeSession } from '../native/addon.js';
 import type { EpochRecord } from './events.js';
-import type { StageMetrics } from './result.js';
+import type { FinishedStage } from './result.js';
 
 const format = 'polydomain-checkpoint';
 const version = 1;
@@ -21,7 +21,7 @@ export interface Progress {
   readonly losses: readonly [number, number];
   readonly history: readonly EpochRecord[];
   readonly best: { readonly epoch: number; readonly score: number } | null;
-  readonly finished: readonly StageMetrics[];
+  readonly finished: readonly FinishedStage[];
 }
 
 interface Stored extends Progress {

@@ -1,6 +1,6 @@
 import type { SplitMetrics } from '../metrics/index.js';
 
-/** What `fit` tells while it runs, in this order of first appearance. */
+/** What `fit` tells while it runs. */
 export type FitEvent =
   /** Bytes that the run is expected to hold at its most, and commands of one epoch. */
   | { readonly kind: 'start'; readonly expectedBytes: number; readonly commands: number }

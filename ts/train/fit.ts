@@ -22,14 +22,17 @@ import type { EpochRecord, FitEvent } from './events.js';
 import { Executor } from './executor.js';
 import { expectedBytes } from './expected-size.js';
 import { trainingOptions } from './options.js';
-import type { RunMetrics, StageMetrics } from './result.js';
+import type { FinishedStage, RunMetrics } from './result.js';
 import { Stage, type StageProgress } from './stage.js';
 
 export interface FitOptions extends z.input<typeof trainingOptions> {
+  /** One of `strategies`, or a user's own. */
   readonly strategy: Strategy;
   /** A stage after the strategy: each domain is tuned by itself (MAMDR's public code). */
   readonly finetune?: FinetuneOptions | undefined;
+  /** Makes the steps of passes. */
   readonly optimizer: Optimizer;
+  /** Gets events as they happen, on the event loop. */
   readonly onEvent?: ((event: FitEvent) => void) | undefined;
   /** Aborting saves a checkpoint (with `runFolder`) and rejects with the signal's reason. */
   readonly signal?: AbortSignal | undefined;
@@ -79,7 +82,8 @@ async function writeRun(folder: string, result: FitResult): Promise<void> {
 
 /**
  * Trains a model, or any module over batches, with a strategy, keeps the state with the best mean validation AUC and scores it
- * on every part. Training runs natively off the event loop. Throws ConfigError, DataError,
+ * on every part. Training runs natively off the event loop, with the model on lease: using it meanwhile
+ * throws BusyError. An aborted or failed fit leaves the model in the middle of its training. Throws ConfigError, DataError,
  * TrainingError (a loss that is not finite: names the domain and the step) and CheckpointError.
  */
 export async function fit(
@@ -105,7 +109,7 @@ class Fit {
   #stages: readonly Stage[] = [];
   readonly #checkpoints: Checkpoints | undefined;
   #history: EpochRecord[] = [];
-  #finished: StageMetrics[] = [];
+  #finished: FinishedStage[] = [];
   #lastCheckpoint = performance.now();
   readonly #events: EventLog | undefined;
 
@@ -197,13 +201,16 @@ class Fit {
       await this.#runStage(stage, from);
       from = undefined;
     }
-    const { name, bestEpoch, ...scores } = this.#finished.at(-1) as StageMetrics;
+    const { name, bestEpoch, ...scores } = this.#finished.at(-1) as FinishedStage;
     const result = new FitResult(
       model,
       data,
-      { ...scores, stages: this.#finished.slice(0, -1) },
+      {
+        ...scores,
+        stages: this.#finished.slice(0, -1).map(({ bestEpoch: _, ...stage }) => stage),
+      },
       this.#history,
-      (this.#finished[0] as StageMetrics).bestEpoch,
+      (this.#finished[0] as FinishedStage).bestEpoch,
       (performance.now() - this.#started) / 1000,
     );
     // The model is its owner's again.
