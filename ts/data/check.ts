@@ -8,6 +8,10 @@ export function checkSplit(schema: Schema, split: Split, name: SplitName): void 
   };
   const { domainOffsets, ids, labels, rows } = split;
   const { domains, features } = schema;
+  // Native code reads the memory of these as it is.
+  if (!(domainOffsets instanceof Int32Array)) fail('domainOffsets; expected an Int32Array');
+  if (!(labels instanceof Float32Array)) fail('labels; expected a Float32Array');
+  if (!ids.every((column) => column instanceof Int32Array)) fail('ids; expected Int32Arrays');
   if (domainOffsets.length !== domains.length + 1 || domainOffsets.at(-1) !== rows) {
     fail(
       `${domainOffsets.length - 1} domains up to row ${domainOffsets.at(-1)}; expected ${domains.length} over ${rows} rows`,
