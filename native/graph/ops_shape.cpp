@@ -61,6 +61,14 @@ std::vector<ValueId> reshapeBackward(Graph& graph, ValueId node, ValueId gradien
   return {graph.add("reshape", {gradient}, {{"shape", shape}})};
 }
 
+TensorType stopGradientType(const Attributes&, std::span<const TensorType> inputs) {
+  return inputs[0];
+}
+
+std::vector<ValueId> stopGradientBackward(Graph&, ValueId, ValueId, std::span<const bool>) {
+  return {kNoValue};
+}
+
 // Refuses values without a last dimension of fixed size.
 void requireColumns(const char* op, std::span<const TensorType> inputs) {
   requireFloat32(op, inputs);
@@ -191,6 +199,8 @@ std::vector<ValueId> sliceGradientBackward(Graph& graph, ValueId node, ValueId g
 
 void registerShapeOps(OpRegistry& registry) {
   registry.add({"reshape", 1, 1, reshapeType, reshapeBackward, reshapeKernel, true});
+  registry.add(
+      {"stop_gradient", 1, 1, stopGradientType, stopGradientBackward, reshapeKernel, true});
   registry.add({"concat", 1, INT_MAX, concatType, concatBackward, concatKernel});
   registry.add({"slice", 1, 1, sliceType, sliceBackward, sliceKernel});
   registry.add(

@@ -19,6 +19,7 @@ const sizes: Record<string, Record<string, unknown>> = {
   'shared-bottom': { ...small, hidden: [8], tower: [4] },
   moe: { ...small, hidden: [8], experts: 3, tower: [4] },
   mmoe: { ...small, hidden: [8], experts: 3, gate: [4], tower: [4] },
+  pepnet: { ...small, hidden: [8], gate: 4 },
   ple: {
     ...small,
     hidden: [8],

@@ -155,6 +155,23 @@ def ple(p, batch, levels=2):
     return p.tower(own, [5])
 
 
+def gate(p, name, x, out):
+    hidden = torch.relu(p.linear(f"{name}.first", x, 4))
+    return 2 * torch.sigmoid(p.linear(f"{name}.second", hidden, out))
+
+
+def pepnet(p, batch):
+    *features, domain = p.fields(batch)
+    features = torch.cat(features, 1)
+    scales = gate(p, "embeddingGate", torch.cat([domain, features.detach()], 1), 2 * DIM)
+    personal = scales * features
+    prior = torch.cat([features, personal.detach()], 1)
+    x = personal
+    for i, size in enumerate([6, 5]):
+        x = gate(p, f"layerGates.{i}", prior, size) * torch.relu(p.linear(f"hidden.{i}", x, size))
+    return p.linear("output", x, 1, bias=False)
+
+
 SMALL = {"embeddingDim": DIM, "dropout": 0, "hidden": [6]}
 HEADS = {**SMALL, "tower": [5]}
 MODELS = {
@@ -170,6 +187,7 @@ MODELS = {
         ple,
         {**HEADS, "specificExperts": 2, "sharedExperts": 2, "gate": [4], "levels": 2},
     ),
+    "pepnet": (pepnet, {**SMALL, "hidden": [6, 5], "gate": 4}),
 }
 BANKS = ("towers.", "gates", "gateLayers.", "specific.")
 

@@ -45,8 +45,8 @@ const { cases } = JSON.parse(
   readFileSync(new URL('../fixtures/ops.json', import.meta.url), 'utf8'),
 ) as { cases: Case[] };
 
-/** Dropout is random: it has tests of its own below. */
-type Tested = Exclude<keyof typeof ops, 'dropout'>;
+/** Dropout is random and stopGradient has no gradient: they have tests of their own below. */
+type Tested = Exclude<keyof typeof ops, 'dropout' | 'stopGradient'>;
 type Run = (inputs: readonly Tensor[], options: Options) => Tensor;
 
 const unary =
@@ -132,7 +132,8 @@ const ways: [string, (inputs: Tensor[], body: (tensors: readonly Tensor[]) => Te
 
 describe('ops beside PyTorch', () => {
   it('has a case of every op', () => {
-    const exported = Object.keys(ops).filter((name) => name !== 'dropout');
+    const own = ['dropout', 'stopGradient'];
+    const exported = Object.keys(ops).filter((name) => !own.includes(name));
     expect([...new Set(cases.map(({ op }) => op))].sort()).toEqual(exported.sort());
   });
 
@@ -311,6 +312,20 @@ describe('values beyond one chunk of work', () => {
       }
     }
     expect(product.data).toEqual(expected);
+  });
+});
+
+describe('stopGradient', () => {
+  it('is the value itself, as a constant', () => {
+    const x = floats([1, -2, 3]);
+    expect([...ops.stopGradient(x).data]).toEqual([1, -2, 3]);
+    const { value, gradients } = valueAndGradients(
+      (t) => ops.sum(ops.mul(t, ops.stopGradient(t))),
+      [x],
+    );
+    expect(value.item()).toBe(14);
+    // Of x * x it would be 2 x.
+    expect([...(gradients[0] as Tensor).data]).toEqual([1, -2, 3]);
   });
 });
 

@@ -4,6 +4,7 @@ export { Mlp, type MlpOptions, mlp } from './mlp.js';
 export { Mmoe, type MmoeOptions, mmoe } from './mmoe.js';
 export { Moe, type MoeOptions, moe } from './moe.js';
 export { Nfm, type NfmOptions, nfm } from './nfm.js';
+export { Pepnet, type PepnetOptions, pepnet } from './pepnet.js';
 export { cgc, Ple, type PleOptions, ple } from './ple.js';
 export { Pnn, type PnnOptions, pnn } from './pnn.js';
 export { SharedBottom, type SharedBottomOptions, sharedBottom } from './shared-bottom.js';

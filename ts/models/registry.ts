@@ -6,6 +6,7 @@ import { mlp, mlpOptions } from './mlp.js';
 import { mmoe, mmoeOptions } from './mmoe.js';
 import { moe, moeOptions } from './moe.js';
 import { nfm, nfmOptions } from './nfm.js';
+import { pepnet, pepnetOptions } from './pepnet.js';
 import { ple, pleOptions } from './ple.js';
 import { pnn, pnnOptions } from './pnn.js';
 import { sharedBottom, sharedBottomOptions } from './shared-bottom.js';
@@ -23,6 +24,7 @@ export const modelConfig = z.discriminatedUnion('name', [
   moeOptions.extend({ name: z.literal('moe') }),
   mmoeOptions.extend({ name: z.literal('mmoe') }),
   pleOptions.extend({ name: z.literal('ple') }),
+  pepnetOptions.extend({ name: z.literal('pepnet') }),
 ]);
 
 /** Makes a model of stored or configured options. */
@@ -40,6 +42,7 @@ export const modelMakers: Readonly<Record<string, ModelMaker>> = {
   moe,
   mmoe,
   ple,
+  pepnet,
 };
 
 /** The model that a config describes. */

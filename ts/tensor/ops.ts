@@ -47,6 +47,9 @@ export const slice = (x: Operand, start: number, length: number): Tensor =>
 export const reshape = (x: Operand, shape: readonly number[]): Tensor =>
   apply('reshape', [x], { shape });
 
+/** The value itself, through which no gradient passes. */
+export const stopGradient = (x: Operand): Tensor => apply('stop_gradient', [x]);
+
 /** a [m, k] times b [k, n]; either may be read transposed. */
 export const matmul = (
   a: Operand,
