@@ -2,7 +2,15 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { type FitOptions, fit, load, optim, type Strategy, strategies } from '../../ts/index.js';
+import {
+  DataError,
+  type FitOptions,
+  fit,
+  load,
+  optim,
+  type Strategy,
+  strategies,
+} from '../../ts/index.js';
 import { modelConfig, modelMakers, modelOf } from '../../ts/models/registry.js';
 import type { Model } from '../../ts/nn/index.js';
 import { toyData } from '../toy.js';
@@ -147,6 +155,11 @@ describe.each(Object.keys(sizes))('%s', (name) => {
       ];
       const loaded = await load(runFolder);
       expect(await loaded.predict(rows)).toEqual(await whole.predict(rows));
+      const unknown = loaded.predict([{ domain: 'new', user: 'v3', item: 'v4' }], {
+        unknownDomain: 'shared',
+      });
+      if (multiHead.includes(name)) await expect(unknown).rejects.toThrow(DataError);
+      else expect((await unknown)[0]).toBeGreaterThan(0);
     } finally {
       await rm(folder, { recursive: true });
     }

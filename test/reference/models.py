@@ -14,7 +14,7 @@ from torch.nn import functional as F
 torch.manual_seed(5)
 torch.set_default_dtype(torch.float64)
 SIZES = {"user": 12, "item": 9, "domain": 4}  # three domains; the last row for unknown ones
-SLOTS, FIELDS, DIM, ROWS, STEPS, DOMAIN, RATE = 4, 3, 4, 16, 3, 1, 1e-2
+SLOTS, FIELDS, DIM, ROWS, STEPS, DOMAIN, RATE = 3, 3, 4, 16, 3, 1, 1e-2
 batches = [
     {
         "user": torch.randint(0, SIZES["user"], (ROWS,)),

@@ -53,9 +53,9 @@ export abstract class FieldModel extends Model {
     return this.embedding.size * this.fieldDim;
   }
 
-  /** Slots of a bank: the domains', and one for unknown domains. */
+  /** Slots of a bank: one per domain. */
   protected get slots(): number {
-    return this.schema.domains.length + 1;
+    return this.schema.domains.length;
   }
 
   /** The embedded fields, each [rows, fieldDim]. */

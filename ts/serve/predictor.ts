@@ -23,6 +23,11 @@ export class Predictor {
     const { domains } = this.vocabulary.schema;
     const known = unknownDomain === 'error' || this.vocabulary.hasDomain(domain);
     const index = known ? this.vocabulary.domain(domain) : domains.length;
+    if (!known && this.model.compile().scoring.inputNames.includes('slot')) {
+      throw new DataError(
+        `domain '${domain}' is unknown, and the model has parts of each domain's own; expected one of ${domains.length} known domains`,
+      );
+    }
     let scorer = this.#scorers.get(index);
     if (!scorer) {
       scorer = new Scorer(this.model, this.vocabulary, index);
