@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import {
+  ConfigError,
   DataError,
   type FitOptions,
   fit,
@@ -11,7 +12,7 @@ import {
   type Strategy,
   strategies,
 } from '../../ts/index.js';
-import { modelConfig, modelMakers, modelOf } from '../../ts/models/registry.js';
+import { type ModelMaker, modelConfig, modelMakers, modelOf } from '../../ts/models/registry.js';
 import type { Model } from '../../ts/nn/index.js';
 import { toyData } from '../toy.js';
 
@@ -114,14 +115,35 @@ describe.each(Object.keys(sizes))('%s', (name) => {
     }
   });
 
-  it('learns', async () => {
-    const run = await fit(make(name), data, {
-      ...options,
-      epochs: 15,
-      strategy: strategies.alternate(),
-    });
-    expect(run.history.at(-1)?.loss).toBeLessThan(run.history[0]?.loss as number);
+  it.each(['alternate', 'mamdr'])('learns with %s', async (framework) => {
+    const [strategy] = frameworks[framework] as [Strategy, object];
+    const run = await fit(make(name), data, { ...options, epochs: 15, strategy });
+    const losses = run.history.map(({ loss }) => loss) as [number, number, ...number[]];
+    expect(losses[1]).toBeLessThan(losses[0]);
+    expect(losses.at(-1)).toBeLessThan(losses[1]);
     expect(run.metrics.train.auc.mean).toBeGreaterThan(0.6);
+  });
+
+  const { schema } = data;
+  const build = modelMakers[name] as ModelMaker;
+  it.each([...Object.keys(sizes[name] ?? {}), 'l2'])('names a wrong %s', (key) => {
+    const making = () => build({ ...sizes[name], schema, [key]: -1 });
+    expect(making).toThrow(ConfigError);
+    expect(making).toThrow(`${name}.${key}: -1; `);
+  });
+
+  it('names an option that it does not know, and the nearest that it does', () => {
+    const making = () => build({ ...sizes[name], schema, hiden: [8] });
+    expect(making).toThrow(ConfigError);
+    expect(making).toThrow(/unknown key 'hiden'.*'hidden'/);
+  });
+
+  it("refuses a feature named 'domain'", () => {
+    const [feature] = schema.features as [(typeof schema.features)[0]];
+    const features = [{ ...feature, name: 'domain' }];
+    const making = () => build({ ...sizes[name], schema: { ...schema, features } });
+    expect(making).toThrow(ConfigError);
+    expect(making).toThrow("a feature is named 'domain'");
   });
 
   it('is resumed bit for bit and loaded as it was saved', async () => {
