@@ -220,7 +220,7 @@ describe.concurrent('exit code 3: data and run folders', () => {
     ['model.safetensors', 4],
     ['model.json', 100],
     ['vocabulary.json', 100],
-    ['specific/0.safetensors', 500],
+    ['specific/embedding.user.weight.safetensors', 500],
   ] as const)('a run folder whose %s ends after %i bytes', async ([name, bytes], context) => {
     const spoil = (own: Sandbox): void => truncateSync(own.path('run', name), bytes);
     const message = new RegExp(`run/${name}'`);
@@ -247,7 +247,12 @@ describe.concurrent('exit code 3: data and run folders', () => {
     expect,
   }) => {
     const own = new Sandbox(box);
-    const texts = ['model.json', 'vocabulary.json', 'model.safetensors', 'specific/0.safetensors'];
+    const texts = [
+      'model.json',
+      'vocabulary.json',
+      'model.safetensors',
+      'specific/embedding.user.weight.safetensors',
+    ];
     const untyped = new Set<string>();
     for (const name of texts) {
       const path = own.path('run', name);

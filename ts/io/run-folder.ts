@@ -49,9 +49,9 @@ const storedVocabulary = z.object({
   values: z.array(z.array(z.string())),
 });
 
-/** Of the specific values of a parameter, which is named by its place in the model. */
-function specificFile(folder: string, index: number): string {
-  return join(folder, 'specific', `${index}.safetensors`);
+/** Of the specific values of a parameter. */
+function specificFile(folder: string, parameter: string): string {
+  return join(folder, 'specific', `${encodeURIComponent(parameter)}.safetensors`);
 }
 
 /**
@@ -66,8 +66,8 @@ export async function saveModel(folder: string, { model, vocabulary }: Predictor
   const overlays = model.overlays ?? null;
   if (overlays) {
     await makeFolder(join(folder, 'specific'));
-    for (const [index, name] of [...parameters.keys()].entries()) {
-      await saveSpecific(specificFile(folder, index), model, name, schema.domains.length);
+    for (const name of parameters.keys()) {
+      await saveSpecific(specificFile(folder, name), model, name, schema.domains.length);
     }
   }
   await writeFileAtomic(
@@ -168,8 +168,8 @@ export async function load(folder: string, { models = {} }: LoadOptions = {}): P
   }
   if (overlays) {
     model.configureOverlays(overlays);
-    for (const [index, name] of [...parameters.keys()].entries()) {
-      await loadSpecific(specificFile(folder, index), model, name, schema.domains.length);
+    for (const name of parameters.keys()) {
+      await loadSpecific(specificFile(folder, name), model, name, schema.domains.length);
     }
   }
   return new Predictor(model, new Vocabulary(schema, values));

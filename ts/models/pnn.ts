@@ -25,7 +25,6 @@ export class Pnn extends FieldModel {
     const settings = parse(pnnOptions, options, 'pnn');
     super({ schema, seed }, settings.embeddingDim, settings.l2);
     this.#options = settings;
-
     this.dnn = new Dnn(
       this.width + (this.embedding.size * (this.embedding.size - 1)) / 2,
       settings.hidden,
