@@ -25,7 +25,8 @@ for i, out in enumerate(HIDDEN):
     parameters[f"hidden.{i}.bias"] = torch.randn(out) * 0.1
     width = out
 parameters["output.weight"] = torch.randn(1, width) / width**0.5
-parameters["bias"] = torch.randn(1) * 0.1
+# Away from zero: the gradients of the rows' logits would cancel out, and with them their digits.
+parameters["bias"] = torch.randn(1) * 0.1 + 0.75
 # The values that float32 can hold: both sides start from the same numbers.
 parameters = {k: v.float().double().requires_grad_() for k, v in parameters.items()}
 start = {k: v.detach().flatten().tolist() for k, v in parameters.items()}
