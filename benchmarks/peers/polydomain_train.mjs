@@ -1,8 +1,9 @@
 // Our side of train-step.mjs: speaks the same commands as pytorch_train.py, so that both are driven,
 // timed and weighed alike, each in a process of its own. Usage: polydomain_train.mjs THREADS.
 import { createInterface } from 'node:readline';
-import { models, ops, scope, Tensor } from '../../dist/esm/index.js';
+import { models, ops, optim, scope, Tensor } from '../../dist/esm/index.js';
 import { addon } from '../../dist/esm/native/load.js';
+import { nativeSpec } from '../../dist/esm/optim/optimizers.js';
 import { median } from '../statistics.mjs';
 
 const threads = Number(process.argv[2]);
@@ -44,22 +45,6 @@ function drawSplit({ users, items, domains, batch }, steps) {
   };
 }
 
-/** Adam with PyTorch's defaults; row by row on tables. */
-function adam(learningRate) {
-  return {
-    kind: 'adam',
-    learningRate,
-    momentum: 0,
-    nesterov: false,
-    beta1: 0.9,
-    beta2: 0.999,
-    epsilon: 1e-8,
-    epsilonForm: 'torch',
-    weightDecay: 0,
-    initialAccumulator: 0,
-  };
-}
-
 /** A model, its native session as fit() makes it, and random rows. */
 class Job {
   #passNumber = 0;
@@ -73,7 +58,8 @@ class Job {
     this.scoring = scoring;
     this.session = new (addon().Session)(space, { batchSize, seed: 0, threads });
     this.session.addSplit(this.split);
-    this.session.addOptimizer(adam(shape.learningRate));
+    // Adam with PyTorch's defaults; row by row on tables.
+    this.session.addOptimizer(nativeSpec(optim.adam({ learningRate: shape.learningRate })));
     this.session.addTrainingProgram(graph, output, loss, ['all']);
   }
 

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { Dataset, fit, optim, type Strategy } from '../../ts/index.js';
 import { modelConfig, modelMakers, modelOf } from '../../ts/models/registry.js';
+import { distance } from '../distance.js';
 
 type State = Record<string, number[]>;
 interface Fixture {
@@ -18,18 +19,6 @@ interface Fixture {
 const fixture = JSON.parse(
   readFileSync(new URL('../fixtures/models.json', import.meta.url), 'utf8'),
 ) as Fixture;
-
-/** |a - b| / |b|. */
-function distance(a: ArrayLike<number>, b: ArrayLike<number>): number {
-  expect(a.length).toBe(b.length);
-  let difference = 0;
-  let norm = 0;
-  for (let i = 0; i < b.length; i++) {
-    difference += ((a[i] as number) - (b[i] as number)) ** 2;
-    norm += (b[i] as number) ** 2;
-  }
-  return Math.sqrt(difference / norm);
-}
 
 /** The batches are the rows of the fixture's domain, one after another; others have one row. */
 function dataset(): Dataset {

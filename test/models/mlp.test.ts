@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { Dataset, fit, models, optim, type Strategy } from '../../ts/index.js';
 import { addon } from '../../ts/native/load.js';
+import { distance } from '../distance.js';
 
 interface Fixture {
   sizes: { user: number; item: number; domain: number };
@@ -19,17 +20,6 @@ interface Fixture {
 const fixture = JSON.parse(
   readFileSync(new URL('../fixtures/mlp.json', import.meta.url), 'utf8'),
 ) as Fixture;
-
-/** |a - b| / |b|. */
-function distance(a: ArrayLike<number>, b: ArrayLike<number>): number {
-  let difference = 0;
-  let norm = 0;
-  for (let i = 0; i < b.length; i++) {
-    difference += ((a[i] as number) - (b[i] as number)) ** 2;
-    norm += (b[i] as number) ** 2;
-  }
-  return Math.sqrt(difference / norm);
-}
 
 /** The fixture's batches as the rows of domain 1, in order; the others have one row each. */
 function data(): Dataset {
@@ -93,7 +83,10 @@ describe('mlp beside PyTorch', () => {
       const moved = Float64Array.from(tensor.data, (value, i) => {
         return ((start[i] ?? value) - value) / learningRate;
       });
-      expect(distance(moved, fixture.gradients[name] as number[]), name).toBeLessThan(1e-5);
+      expect(
+        distance(moved.subarray(0, start.length), fixture.gradients[name] as number[]),
+        name,
+      ).toBeLessThan(1e-5);
     }
   });
 
@@ -109,7 +102,9 @@ describe('mlp beside PyTorch', () => {
     const mean = fixture.losses.reduce((sum, loss) => sum + loss, 0) / fixture.losses.length;
     expect(Math.abs((history[0]?.loss as number) - mean)).toBeLessThan(1e-6);
     for (const [name, tensor] of made.parameters()) {
-      expect(distance(tensor.data, fixture.end[name] as number[]), name).toBeLessThan(1e-5);
+      const end = fixture.end[name] as number[];
+      // The fixture has no row for unknown domains.
+      expect(distance(tensor.data.subarray(0, end.length), end), name).toBeLessThan(1e-5);
     }
   });
 

@@ -13,6 +13,7 @@ import {
   type Strategy,
   type Tensor,
 } from '../../ts/index.js';
+import { distance } from '../distance.js';
 
 type Kind = 'sgd' | 'adagrad' | 'adam' | 'adamw';
 interface Options {
@@ -102,17 +103,6 @@ const inOrder: Strategy = {
     yield { kind: 'run', domain: 1, order };
   },
 };
-
-/** |a - b| / |b|. */
-function distance(a: ArrayLike<number>, b: ArrayLike<number>): number {
-  let difference = 0;
-  let norm = 0;
-  for (let i = 0; i < b.length; i++) {
-    difference += ((a[i] as number) - (b[i] as number)) ** 2;
-    norm += (b[i] as number) ** 2;
-  }
-  return Math.sqrt(difference / norm);
-}
 
 async function train(optimizer: optim.Optimizer, threads?: number): Promise<Additive> {
   const rows = data();

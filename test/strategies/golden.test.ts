@@ -7,6 +7,7 @@ import { addon } from '../../ts/native/load.js';
 import { nativeSpec, optimizerConfig } from '../../ts/optim/optimizers.js';
 import { strategyConfig, strategyOf } from '../../ts/strategies/registry.js';
 import type { Command } from '../../ts/strategies/types.js';
+import { distance } from '../distance.js';
 
 type State = Record<string, number[]>;
 
@@ -53,18 +54,6 @@ const fixture = JSON.parse(
 ) as Fixture;
 
 const everyDomain = fixture.data.map((_, domain) => domain);
-
-/** |a - b| / |b|. */
-function distance(a: ArrayLike<number>, b: ArrayLike<number>): number {
-  expect(a.length).toBe(b.length);
-  let difference = 0;
-  let norm = 0;
-  for (let i = 0; i < b.length; i++) {
-    difference += ((a[i] as number) - (b[i] as number)) ** 2;
-    norm += (b[i] as number) ** 2;
-  }
-  return Math.sqrt(difference / norm);
-}
 
 function dataset(): Dataset {
   const { data, sizes } = fixture;

@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import { ConfigError } from '../errors.js';
 import { count, parse, rate } from '../options.js';
 import { maxSteps, pass, passes } from './alternate.js';
+import { helpersFrom } from './helpers.js';
 import {
   type Command,
   type EpochContext,
@@ -43,33 +43,16 @@ export const drOptions = z.strictObject({
 });
 type Settings = z.output<typeof drOptions>;
 
-/** Domains drawn from the others, then perhaps the domain itself. */
-function helpersOf(
-  domain: number,
-  domains: number,
-  amount: number,
-  sample: EpochContext['sample'],
-  includeTarget: boolean,
-): readonly number[] {
-  // The others are numbered without a gap.
-  const others = [...sample(domains - 1, amount)].map((other) => other + Number(other >= domain));
-  return includeTarget ? [...others, domain] : others;
-}
-
 /** Each domain's specific parameters follow a pass over a helper and one over the domain itself. */
 export function* regularize(
   order: Iterable<number>,
-  { domains, sample }: EpochContext,
+  context: EpochContext,
   { regularizationRate, helpers, includeTarget, maxSteps }: Settings,
 ): Generator<Command> {
-  const drawn = helpers ?? Math.min(5, domains - 1);
-  if (drawn > domains - 1) {
-    throw new ConfigError(
-      `strategy.helpers: ${drawn}; expected ${domains - 1} at most with ${domains} domains`,
-    );
-  }
+  const draw = helpersFrom(context, helpers);
   for (const domain of order) {
-    for (const helper of helpersOf(domain, domains, drawn, sample, includeTarget)) {
+    const others = draw(domain);
+    for (const helper of includeTarget ? [...others, domain] : others) {
       yield { kind: 'mark', target: innerMark };
       yield pass(helper, maxSteps, domain);
       yield pass(domain, maxSteps, domain);

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { type Optimizer, sgd } from '../optim/optimizers.js';
 import { count, parse, positive } from '../options.js';
+import { convergeEach } from './converge.js';
 import type { OverlayRule, Strategy } from './types.js';
 
 export const finetuneOptions = z.strictObject({
@@ -31,19 +32,7 @@ export function finetune(
       options: settings,
       overlays: after.overlays ?? fork,
       domainsStop: true,
-      *epoch({ domains }) {
-        for (let domain = 0; domain < domains; domain++) {
-          yield {
-            kind: 'converge',
-            domain,
-            overlay: domain,
-            other: 1,
-            passes: epochs,
-            patience,
-            rate: minDelta,
-          };
-        }
-      },
+      epoch: ({ domains }) => convergeEach(domains, { passes: epochs, patience, rate: minDelta }),
     },
   };
 }

@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import { ConfigError } from '../errors.js';
 import { count, parse } from '../options.js';
 import { maxSteps } from './alternate.js';
+import { helpersFrom } from './helpers.js';
 import type { Strategy } from './types.js';
 
 export const pcgradOptions = z.strictObject({
@@ -24,17 +24,11 @@ export function pcgrad(options: z.input<typeof pcgradOptions> = {}): Strategy {
     name: 'pcgrad',
     options: settings,
     gradients: true,
-    *epoch({ domains, shuffle, sample }) {
-      const drawn = settings.helpers ?? Math.min(5, domains - 1);
-      if (drawn > domains - 1) {
-        throw new ConfigError(
-          `strategy.helpers: ${drawn}; expected ${domains - 1} at most with ${domains} domains`,
-        );
-      }
+    *epoch(context) {
+      const { domains, shuffle } = context;
+      const draw = helpersFrom(context, settings.helpers);
       for (const domain of shuffle(domains)) {
-        // The others are numbered without a gap.
-        const others = [...sample(domains - 1, drawn)].map((d) => d + Number(d >= domain));
-        const group = [domain, ...others];
+        const group = [domain, ...draw(domain)];
         for (const [i, member] of group.entries()) {
           const target = firstGradient + i;
           yield { kind: 'bufferZero', target };

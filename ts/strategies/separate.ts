@@ -1,3 +1,4 @@
+import { convergeEach } from './converge.js';
 import type { Strategy } from './types.js';
 
 /**
@@ -10,10 +11,6 @@ export function separate(): Strategy {
     options: {},
     overlays: { combine: 'replace', start: 'neutral', specific: ['all'] },
     domainsStop: true,
-    *epoch({ domains, epochs, patience }) {
-      for (let domain = 0; domain < domains; domain++) {
-        yield { kind: 'converge', domain, overlay: domain, other: 1, passes: epochs, patience };
-      }
-    },
+    epoch: ({ domains, epochs, patience }) => convergeEach(domains, { passes: epochs, patience }),
   };
 }

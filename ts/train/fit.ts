@@ -9,7 +9,7 @@ import { makeFolder, removeUnfinished, writeFileAtomic } from '../io/atomic.js';
 import { saveModel } from '../io/run-folder.js';
 import type { NativeSession } from '../native/addon.js';
 import { addon } from '../native/load.js';
-import { asModel, type BatchModule, type Compiled, type Model } from '../nn/model.js';
+import { asModel, type BatchModule, type Model } from '../nn/model.js';
 import { type Optimizer, optimizerConfig } from '../optim/optimizers.js';
 import { parse } from '../options.js';
 import { Predictor } from '../serve/predictor.js';
@@ -105,7 +105,6 @@ class Fit {
   readonly #settings: z.output<typeof trainingOptions>;
   readonly #session: NativeSession;
   readonly #executor: Executor;
-  readonly #graph: Pick<Compiled, 'graph' | 'output' | 'trainingLoss'>;
   #stages: readonly Stage[] = [];
   readonly #checkpoints: Checkpoints | undefined;
   #history: EpochRecord[] = [];
@@ -142,7 +141,7 @@ class Fit {
     }
     const { batchSize, seed, threads } = this.#settings;
     if (strategy.weightedLoss) model.weightLosses();
-    const { graph, output, trainingLoss, space } = model.compile();
+    const { space } = model.compile();
     model.configureOverlays(strategy.overlays);
     this.#session = new (addon().Session)(space, {
       batchSize,
@@ -156,16 +155,15 @@ class Fit {
       runFolder === undefined
         ? undefined
         : new Checkpoints(join(runFolder, 'checkpoints'), this.#fingerprint(), addon().simdLevel());
-    this.#graph = { graph, output, trainingLoss };
   }
 
   /** Makes the stages. Throws ConfigError. */
   prepare(): void {
     const { strategy, optimizer, finetune: tuning } = this.options;
     const { data } = this;
-    const { graph, output, trainingLoss } = this.#graph;
+    const { graph, output, loss, trainingLoss } = this.model.compile();
     for (const name of splitNames) this.#session.addSplit(data.split(name));
-    this.#session.setEvaluationProgram(graph, output, this.model.compile().loss);
+    this.#session.setEvaluationProgram(graph, output, loss);
     const after = tuning && finetune(tuning, strategy);
     const plan = [{ strategy, optimizer, trained: ['all'] as readonly string[] }];
     // What may not be specific is shared: finetuning one domain must leave it alone.
