@@ -7,6 +7,7 @@
 #include <optional>
 #include <span>
 
+#include "batch.h"
 #include "cpu/auc.h"
 #include "cpu/elementwise.h"
 #include "polydomain/error.h"
@@ -29,15 +30,6 @@ auto& at(Items& items, int64_t index, const char* what) {
   }
   return items[static_cast<size_t>(index)];
 }
-
-// A training, gradient or evaluation program and where its inputs come from.
-struct BoundProgram {
-  static constexpr int kDomain = -1;
-  static constexpr int kLabel = -2;
-  static constexpr int kSlot = -3;
-  std::unique_ptr<Program> program;
-  std::vector<int> sources;  // by input: a feature's index, kDomain, kSlot or kLabel
-};
 
 }  // namespace
 
@@ -75,7 +67,7 @@ class Session::Impl {
 
   int addProgram(const Graph& graph, ProgramOptions options, Mode mode) {
     options.mode = mode;
-    programs_.push_back(bindProgram(graph, std::move(options)));
+    programs_.emplace_back(graph, *space_, std::move(options));
     modes_.push_back(mode);
     return static_cast<int>(programs_.size()) - 1;
   }
@@ -83,7 +75,7 @@ class Session::Impl {
   void setEvaluationProgram(const Graph& graph, ProgramOptions options) {
     options.mode = Mode::kEvaluate;
     checkedPrograms_ = 0;
-    evaluation_ = bindProgram(graph, std::move(options));
+    evaluation_.emplace(graph, *space_, std::move(options));
   }
 
   void setLearningRate(int optimizer, double rate) {
@@ -250,48 +242,16 @@ class Session::Impl {
     Impl& impl_;
   };
 
-  BoundProgram bindProgram(const Graph& graph, ProgramOptions options) const {
-    BoundProgram bound;
-    bound.program = std::make_unique<Program>(graph, *space_, std::move(options));
-    for (const std::string& name : bound.program->inputNames()) {
-      if (name == "domain") {
-        bound.sources.push_back(BoundProgram::kDomain);
-      } else if (name == "slot") {
-        bound.sources.push_back(BoundProgram::kSlot);
-      } else if (name == "label") {
-        bound.sources.push_back(BoundProgram::kLabel);
-      } else if (name.starts_with("feature:")) {
-        bound.sources.push_back(std::stoi(name.substr(8)));
-      } else {
-        throw Error(ErrorKind::kConfig, "program input '" + name +
-                                            "'; expected domain, slot, label or feature:<index>");
-      }
-    }
-    return bound;
-  }
-
   // Kernels trust ids: every split is checked once against every program.
   void checkSplits() {
-    const size_t programs = programs_.size() + (evaluation_.program ? 1 : 0);
+    const size_t programs = programs_.size() + (evaluation_ ? 1 : 0);
     if (checkedSplits_ == splits_.size() && checkedPrograms_ == programs) return;
     for (const SplitData& split : splits_) {
-      for (const BoundProgram& bound : programs_) checkSplit(split, bound);
-      if (evaluation_.program) checkSplit(split, evaluation_);
+      for (const BoundProgram& bound : programs_) bound.check(split);
+      if (evaluation_) evaluation_->check(split);
     }
     checkedSplits_ = splits_.size();
     checkedPrograms_ = programs;
-  }
-
-  static void checkSplit(const SplitData& split, const BoundProgram& bound) {
-    for (size_t input = 0; input < bound.sources.size(); ++input) {
-      const int source = bound.sources[input];
-      if (source >= 0) {
-        bound.program->checkIds(input, at(split.ids, source, "feature"), split.rows);
-      } else if (source != BoundProgram::kLabel) {
-        const auto last = static_cast<int32_t>(split.domainOffsets.size()) - 2;
-        bound.program->checkIds(input, &last, 1);
-      }
-    }
   }
 
   MarkId markOf(int32_t id) const {
@@ -501,9 +461,10 @@ class Session::Impl {
         break;
       }
       const int64_t begin = step * options_.batchSize;
-      run.rows = std::min(options_.batchSize, total - begin);
-      gatherBatch(bound, split, range.begin, command.mixed ? kMixed : command.domain,
-                  order_.data() + begin, run);
+      const std::span<const int32_t> rows(
+          order_.data() + begin, order_.data() + std::min(begin + options_.batchSize, total));
+      batch_.gather(bound, split, range.begin, rows, command.mixed ? Batch::kMixed : command.domain,
+                    run);
       run.step = static_cast<uint64_t>(steps_.load());
       try {
         bound.program->run(run);
@@ -601,70 +562,9 @@ class Session::Impl {
     return run;
   }
 
-  static constexpr int32_t kMixed = -1;
-
-  // Copies the rows base + order[..] into columns of their own.
-  void gatherBatch(const BoundProgram& bound, const SplitData& split, int64_t base, int32_t domain,
-                   const int32_t* order, Program::Run& run) {
-    const auto rows = static_cast<size_t>(run.rows);
-    idColumns_.resize(split.ids.size());
-    run.inputs.clear();
-    for (const int source : bound.sources) {
-      if (source == BoundProgram::kLabel) {
-        labels_.resize(rows);
-        for (size_t r = 0; r < rows; ++r) labels_[r] = split.labels[base + order[r]];
-        run.inputs.push_back({labels_.data()});
-      } else if (source == BoundProgram::kDomain) {
-        run.inputs.push_back({domain == kMixed ? domainsOf(split, order, run.rows)
-                                               : domainColumn(domain, run.rows)});
-      } else if (source == BoundProgram::kSlot) {
-        if (domain == kMixed) {
-          throw Error(ErrorKind::kConfig,
-                      "the model has parts of each domain's own, which mixed batches cannot train; "
-                      "expected a strategy with batches of one domain");
-        }
-        run.inputs.push_back({slotOf(domain)});
-      } else {
-        const int32_t* ids = at(split.ids, source, "feature");
-        std::vector<int32_t>& column = idColumns_[static_cast<size_t>(source)];
-        column.resize(rows);
-        for (size_t r = 0; r < rows; ++r) column[r] = ids[base + order[r]];
-        run.inputs.push_back({column.data()});
-      }
-    }
-  }
-
-  // Which row of a bank the batch's domain has.
-  const int32_t* slotOf(int32_t domain) {
-    slot_ = domain;
-    return &slot_;
-  }
-
-  // A column that names the domain of each of the split's rows `order`.
-  const int32_t* domainsOf(const SplitData& split, const int32_t* order, int64_t rows) {
-    domains_.resize(static_cast<size_t>(rows));
-    for (int64_t r = 0; r < rows; ++r) {
-      const auto next =
-          std::upper_bound(split.domainOffsets.begin(), split.domainOffsets.end(), order[r]);
-      domains_[static_cast<size_t>(r)] =
-          static_cast<int32_t>(next - split.domainOffsets.begin()) - 1;
-    }
-    uniform_ = kMixed;
-    return domains_.data();
-  }
-
-  // A column that names the domain in every row.
-  const int32_t* domainColumn(int32_t domain, int64_t rows) {
-    if (domains_.size() < static_cast<size_t>(rows) || uniform_ != domain) {
-      domains_.assign(static_cast<size_t>(rows), domain);
-      uniform_ = domain;
-    }
-    return domains_.data();
-  }
-
   CommandResult evaluate(int splitIndex, int32_t domain, OverlayId overlay,
                          std::vector<float>* logitsOut) {
-    if (!evaluation_.program) {
+    if (!evaluation_) {
       throw Error(ErrorKind::kConfig, "the session has no evaluation program");
     }
     const SplitData& split = at(splits_, splitIndex, "split");
@@ -680,22 +580,10 @@ class Session::Impl {
     double lossSum = 0.0;
     for (int64_t begin = 0; begin < range.count; begin += kEvaluationRows) {
       run.rows = std::min(kEvaluationRows, range.count - begin);
-      run.inputs.clear();
-      for (const int source : evaluation_.sources) {
-        const int64_t first = range.begin + begin;
-        if (source == BoundProgram::kLabel) {
-          run.inputs.push_back({split.labels + first});
-        } else if (source == BoundProgram::kDomain) {
-          run.inputs.push_back({domainColumn(domain, run.rows)});
-        } else if (source == BoundProgram::kSlot) {
-          run.inputs.push_back({slotOf(domain)});
-        } else {
-          run.inputs.push_back({at(split.ids, source, "feature") + first});
-        }
-      }
-      evaluation_.program->run(run);
-      lossSum += static_cast<double>(evaluation_.program->loss()) * static_cast<double>(run.rows);
-      std::copy_n(evaluation_.program->output(), run.rows, logits_.data() + begin);
+      batch_.view(*evaluation_, split, range.begin + begin, domain, run);
+      evaluation_->program->run(run);
+      lossSum += static_cast<double>(evaluation_->program->loss()) * static_cast<double>(run.rows);
+      std::copy_n(evaluation_->program->output(), run.rows, logits_.data() + begin);
     }
     CommandResult result;
     result.rows = range.count;
@@ -713,7 +601,7 @@ class Session::Impl {
   std::vector<Selection> selections_;
   std::vector<BoundProgram> programs_;
   std::vector<Mode> modes_;
-  BoundProgram evaluation_;
+  std::optional<BoundProgram> evaluation_;
   size_t checkedSplits_ = 0, checkedPrograms_ = 0;
   std::map<int32_t, MarkId> marks_;  // by the strategy's ids
   std::map<int32_t, std::unique_ptr<GradientBuffer>> buffers_;
@@ -722,11 +610,8 @@ class Session::Impl {
 
   // Kept between steps, so that they allocate nothing.
   std::vector<int32_t> order_, share_;
-  std::vector<std::vector<int32_t>> idColumns_;
-  std::vector<int32_t> domains_;
-  int32_t uniform_ = kMixed;  // the domain that all of domains_ name
-  int32_t slot_ = 0;
-  std::vector<float> labels_, logits_, effectiveDense_;
+  Batch batch_;
+  std::vector<float> logits_, effectiveDense_;
 };
 
 Session::Session(std::shared_ptr<ParameterSpace> space, std::shared_ptr<ThreadPool> pool,

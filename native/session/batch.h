@@ -1,0 +1,58 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "polydomain/session.h"
+
+namespace polydomain {
+
+// What fills an input of a program: a column of the split, or what the batch itself determines.
+struct InputSource {
+  enum class Kind : uint8_t { kFeature, kDomain, kSlot, kLabel };
+  Kind kind;
+  size_t feature = 0;  // kFeature: index into the split's columns
+};
+
+// A training, gradient or evaluation program and where its inputs come from.
+struct BoundProgram {
+  // Throws Error(kConfig) for an input of another name than addTrainingProgram() tells.
+  BoundProgram(const Graph& graph, ParameterSpace& space, ProgramOptions options);
+
+  // Kernels trust ids: throws Error(kConfig, kData) when the split lacks a column that the program
+  // reads, or has ids outside its tables.
+  void check(const SplitData& split) const;
+
+  std::unique_ptr<Program> program;
+  std::vector<InputSource> sources;  // by input
+};
+
+// The inputs of the step at hand. All memory is kept between steps, so that they allocate nothing.
+class Batch {
+ public:
+  static constexpr int32_t kMixed = -1;
+
+  // Binds run.inputs to copies of the split's rows base + order[..]. `domain` is that of all of
+  // them, or kMixed: base is 0 then.
+  void gather(const BoundProgram& bound, const SplitData& split, int64_t base,
+              std::span<const int32_t> order, int32_t domain, Program::Run& run);
+  // Binds run.inputs to the split's rows [first, first + run.rows), all of one domain. Nothing that
+  // lies there in the form in which the program reads it is copied.
+  void view(const BoundProgram& bound, const SplitData& split, int64_t first, int32_t domain,
+            Program::Run& run);
+
+ private:
+  const int32_t* slotOf(int32_t domain);
+  const int32_t* domainsOf(const SplitData& split, std::span<const int32_t> order);
+  const int32_t* domainColumn(int32_t domain, int64_t rows);
+
+  std::vector<std::vector<int32_t>> idColumns_;  // by feature
+  std::vector<float> labels_;
+  std::vector<int32_t> domains_;
+  int32_t uniform_ = kMixed;  // the domain that all of domains_ name
+  int32_t slot_ = 0;
+};
+
+}  // namespace polydomain
