@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <cstring>
+#include <map>
 
 namespace polydomain {
 
@@ -196,6 +197,40 @@ Initializer toInitializer(const Napi::Object& object) {
   return init;
 }
 
+namespace {
+
+Schedule toSchedule(const Napi::Object& object) {
+  static const std::map<std::string, ScheduleKind> kinds = {
+      {"constant", ScheduleKind::kConstant},
+      {"exponential", ScheduleKind::kExponential},
+      {"step", ScheduleKind::kStep},
+      {"cosine", ScheduleKind::kCosine},
+      {"inverse", ScheduleKind::kInverse}};
+  const std::string name = object.Get("kind").As<Napi::String>();
+  const auto kind = kinds.find(name);
+  if (kind == kinds.end()) {
+    throw Error(ErrorKind::kConfig, "schedule '" + name +
+                                        "'; expected constant, exponential, step, cosine or "
+                                        "inverse");
+  }
+  Schedule schedule;
+  schedule.kind = kind->second;
+  const auto steps = [&](const char* key, int64_t fallback) {
+    return static_cast<int64_t>(numberAt(object, key, static_cast<double>(fallback)));
+  };
+  schedule.warmup = steps("warmup", schedule.warmup);
+  schedule.gamma = numberAt(object, "gamma", schedule.gamma);
+  schedule.every = steps("every", schedule.every);
+  schedule.steps = steps("steps", schedule.steps);
+  schedule.minimum = numberAt(object, "minimum", schedule.minimum);
+  schedule.power = numberAt(object, "power", schedule.power);
+  const Napi::Value milestones = object.Get("milestones");
+  if (milestones.IsArray()) schedule.milestones = toShape(milestones);
+  return schedule;
+}
+
+}  // namespace
+
 OptimizerSpec toOptimizerSpec(const Napi::Object& object) {
   OptimizerSpec spec;
   const std::string kind = object.Get("kind").As<Napi::String>();
@@ -226,6 +261,8 @@ OptimizerSpec toOptimizerSpec(const Napi::Object& object) {
   }
   spec.weightDecay = number("weightDecay", spec.weightDecay);
   spec.initialAccumulator = number("initialAccumulator", spec.initialAccumulator);
+  const Napi::Value schedule = object.Get("schedule");
+  if (schedule.IsObject()) spec.schedule = toSchedule(schedule.As<Napi::Object>());
   return spec;
 }
 

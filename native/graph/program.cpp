@@ -475,6 +475,7 @@ class Program::Impl {
         updateRows(optimizer, update);
       }
     });
+    optimizer.endStep();
   }
 
   void updateRows(OptimizerState& optimizer, const Update& update) {

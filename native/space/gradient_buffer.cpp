@@ -87,6 +87,7 @@ class GradientBuffer::Impl {
                          space.region(region) + unit * store.unitSize(), store.values(entry));
       }
     }
+    optimizer.endStep();
   }
 
   void save(const ParameterSpace::Write& write) const {

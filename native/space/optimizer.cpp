@@ -29,6 +29,7 @@ class OptimizerState::Impl {
   OptimizerSpec& spec() { return spec_; }
 
   void reset() {
+    allSteps_ = 0;
     steps_.assign(static_cast<size_t>(space_.parameterCount()), 0);
     slabs_.clear();
     for (int region = 0; region < space_.regionCount(); ++region) {
@@ -43,7 +44,9 @@ class OptimizerState::Impl {
   UpdateScalars beginStep(int parameter) {
     const int64_t t = ++steps_[static_cast<size_t>(parameter)];
     UpdateScalars scalars{};
-    scalars.learningRate = spec_.learningRate;
+    const double scheduled =
+        spec_.schedule.rateAt(static_cast<double>(spec_.learningRate), allSteps_);
+    scalars.learningRate = static_cast<float>(scheduled);
     scalars.weightDecay = spec_.weightDecay;
     scalars.l2 = space_.parameter(parameter).l2;
     scalars.momentum = spec_.momentum;
@@ -53,7 +56,7 @@ class OptimizerState::Impl {
     scalars.epsilon = spec_.epsilon;
     const double correction1 = 1.0 - std::pow(static_cast<double>(spec_.beta1), t);
     const double correction2 = std::sqrt(1.0 - std::pow(static_cast<double>(spec_.beta2), t));
-    const double rate = static_cast<double>(spec_.learningRate) / correction1;
+    const double rate = scheduled / correction1;
     // PyTorch's SparseAdam, unlike its Adam, adds epsilon to the raw root: TensorFlow's form.
     const bool tf1 = spec_.epsilonForm == EpsilonForm::kTf1 ||
                      space_.parameter(parameter).kind == ParameterKind::kTable;
@@ -61,6 +64,8 @@ class OptimizerState::Impl {
     scalars.biasCorrection2Sqrt = tf1 ? 1.0f : static_cast<float>(correction2);
     return scalars;
   }
+
+  void endStep() { ++allSteps_; }
 
   void update(const UpdateScalars& scalars, int region, int64_t unit, int64_t n, float* w,
               const float* g) {
@@ -79,6 +84,7 @@ class OptimizerState::Impl {
     writeValue(write, spec_.kind);
     writeValue(write, static_cast<int64_t>(spec_.stateCount()));
     writeValue(write, spec_.learningRate);
+    writeValue(write, allSteps_);
     for (const int64_t steps : steps_) writeValue(write, steps);
     for (size_t s = 0; s < slabs_.size(); ++s) {
       const int region = static_cast<int>(s) / spec_.stateCount();
@@ -105,6 +111,7 @@ class OptimizerState::Impl {
     requireEqual(readValue<int64_t>(read), spec_.stateCount(), "state values per weight");
     reset();
     spec_.learningRate = readValue<float>(read);
+    allSteps_ = readValue<int64_t>(read);
     for (int64_t& steps : steps_) steps = readValue<int64_t>(read);
     for (size_t s = 0; s < slabs_.size(); ++s) {
       const int region = static_cast<int>(s) / spec_.stateCount();
@@ -125,6 +132,7 @@ class OptimizerState::Impl {
  private:
   const ParameterSpace& space_;
   OptimizerSpec spec_;
+  int64_t allSteps_ = 0;                         // of the optimizer
   std::vector<int64_t> steps_;                   // by parameter
   std::vector<std::shared_ptr<Storage>> slabs_;  // region by region, state by state
 };
@@ -135,6 +143,7 @@ OptimizerState::~OptimizerState() = default;
 OptimizerSpec& OptimizerState::spec() { return impl_->spec(); }
 void OptimizerState::reset() { impl_->reset(); }
 UpdateScalars OptimizerState::beginStep(int parameter) { return impl_->beginStep(parameter); }
+void OptimizerState::endStep() { impl_->endStep(); }
 void OptimizerState::update(const UpdateScalars& scalars, int region, int64_t unit, int64_t n,
                             float* w, const float* g) {
   impl_->update(scalars, region, unit, n, w, g);
@@ -158,6 +167,7 @@ void outerStep(ParameterSpace& space, OptimizerState& optimizer, MarkId mark, Th
     optimizer.update(place->second, change.region, change.unit, change.size, change.value,
                      gradient.data());
   });
+  optimizer.endStep();
 }
 
 }  // namespace polydomain

@@ -45,8 +45,18 @@ class Reference {
   const std::vector<double>& values() const { return w_; }
 
  private:
+  // Of the exponential schedule, which is that of all cases that have one.
+  double rate() const {
+    const Schedule& schedule = spec_.schedule;
+    const double full = spec_.learningRate;
+    if (t_ <= schedule.warmup) return full * t_ / static_cast<double>(schedule.warmup);
+    double rate = full;
+    for (int64_t i = schedule.warmup + 1; i < t_; ++i) rate *= schedule.gamma;
+    return rate;
+  }
+
   void updateOne(size_t i, double g) {
-    const double rate = spec_.learningRate, decay = spec_.weightDecay;
+    const double rate = this->rate(), decay = spec_.weightDecay;
     const bool decoupled = spec_.kind == OptimizerKind::kAdamW;
     g += 2.0 * l2_ * w_[i];
     if (!decoupled) g += decay * w_[i];
@@ -129,6 +139,10 @@ std::vector<Case> cases() {
   tf1.epsilonForm = EpsilonForm::kTf1;
   OptimizerSpec coupled = adam;
   coupled.weightDecay = 0.03f;
+  OptimizerSpec scheduled = coupled;
+  scheduled.schedule.kind = ScheduleKind::kExponential;
+  scheduled.schedule.gamma = 0.8;
+  scheduled.schedule.warmup = 4;
   OptimizerSpec adamW = coupled;
   adamW.kind = OptimizerKind::kAdamW;
 
@@ -143,6 +157,7 @@ std::vector<Case> cases() {
           {"AdamEpsilonOfTorch", torch},
           {"AdamEpsilonOfTensorFlow", tf1},
           {"AdamWithWeightDecay", coupled},
+          {"AdamScheduled", scheduled},
           {"AdamW", adamW},
           {"AdamWWithRegulariser", adamW, kL2}};
 }
@@ -174,6 +189,7 @@ class Optimizer : public testing::TestWithParam<Case> {
       const std::vector<float> own = gradient(kDim, 1 + row, key);
       state_.update(scalars, 1, row, kDim, space_.data(kTable) + row * kDim, own.data());
     }
+    state_.endStep();
   }
 
   std::vector<float> values(int parameter) {

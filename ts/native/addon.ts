@@ -1,5 +1,7 @@
 /** The typed surface of the native addon. Everything here is internal; `ts/index.ts` decides what users see. */
 
+import type { Schedule } from '../optim/schedule.js';
+
 export type TypedArray = Float32Array | Float64Array | Int32Array | Uint8Array;
 export type AttributeValue = boolean | number | string | readonly number[] | undefined;
 export type Attributes = Readonly<Record<string, AttributeValue>>;
@@ -95,6 +97,7 @@ export interface NativeOptimizerSpec {
   readonly epsilonForm: 'torch' | 'tf1';
   readonly weightDecay: number;
   readonly initialAccumulator: number;
+  readonly schedule?: Schedule | undefined;
 }
 
 export interface NativeSplit {

@@ -1,15 +1,20 @@
 import { z } from 'zod';
 import type { NativeOptimizerSpec } from '../native/addon.js';
 import { parse, positive } from '../options.js';
+import { schedule } from './schedule.js';
 
 const share = z.number().gte(0).lt(1);
 const notNegative = z.number().gte(0);
+const scheduled = {
+  schedule: schedule.optional().describe('Of the learning rate; constant by default'),
+};
 
 const sgdOptions = z.strictObject({
   learningRate: positive.default(1e-3),
   momentum: share.default(0),
   nesterov: z.boolean().default(false),
   weightDecay: notNegative.default(0),
+  ...scheduled,
 });
 const nesterovHasMomentum = [
   (options: { readonly nesterov: boolean; readonly momentum: number }) =>
@@ -21,6 +26,7 @@ const adagradOptions = z.strictObject({
   epsilon: positive.default(1e-10),
   initialAccumulator: notNegative.default(0),
   weightDecay: notNegative.default(0),
+  ...scheduled,
 });
 const adamOptions = z.strictObject({
   learningRate: positive.default(1e-3),
@@ -32,6 +38,7 @@ const adamOptions = z.strictObject({
     .default('torch')
     .describe('Where epsilon stands: beside the corrected root (torch) or the raw one (tf1)'),
   weightDecay: notNegative.default(0),
+  ...scheduled,
 });
 const adamwOptions = adamOptions.extend({ weightDecay: notNegative.default(1e-2) });
 

@@ -2,6 +2,8 @@
 
 #include <cstdint>
 
+#include "polydomain/schedule.h"
+
 namespace polydomain {
 
 enum class OptimizerKind : uint8_t { kSgd, kAdagrad, kAdam, kAdamW };
@@ -20,6 +22,7 @@ struct OptimizerSpec {
   EpsilonForm epsilonForm = EpsilonForm::kTorch;
   float weightDecay = 0.0f;         // coupled L2 (g += weightDecay * w); AdamW: decoupled
   float initialAccumulator = 0.0f;  // Adagrad
+  Schedule schedule;                // of learningRate, over the optimizer's steps
   // Number of state values per weight: SGD 0 or 1 (momentum), Adagrad 1, Adam 2.
   int stateCount() const;
 };

@@ -155,7 +155,8 @@ class ParameterSpace {
 };
 
 // State of one optimizer over a space: keyed by base unit, never rolled back by marks. Slabs are
-// zero pages until first touched. Steps count per parameter (PyTorch's way).
+// zero pages until first touched. Steps count per parameter (PyTorch's way), for the learning
+// rate's schedule also per optimizer.
 class OptimizerState {
  public:
   OptimizerState(const ParameterSpace& space, OptimizerSpec spec);
@@ -164,6 +165,8 @@ class OptimizerState {
   void reset();           // moments and step counts to the start
   // Starts a step of `parameter`: increments its count and returns what updates need.
   UpdateScalars beginStep(int parameter);
+  // Ends a step over any number of parameters: the schedule goes on by one.
+  void endStep();
   // Updates n values w with gradient g; state is that of (region, unit), n <= unit size. For dense
   // parameters consecutive units are contiguous, so n may span them. Thread-safe for disjoint
   // units.
