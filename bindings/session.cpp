@@ -53,6 +53,7 @@ Command toCommand(const Napi::Object& object, std::vector<std::vector<int32_t>>&
   command.order = -1;
   command.pass = integer("pass", 0);
   command.mixed = object.Get("mixed").ToBoolean();
+  command.untrained = object.Get("untrained").ToBoolean();
   command.shareFrom = numberAt(object, "shareFrom", 0.0);
   command.shareTo = numberAt(object, "shareTo", 1.0);
   command.maxSteps = integer("maxSteps", 0);

@@ -37,7 +37,8 @@ class Program::Impl {
     const bool everything = space_.overlayOpen();
     for (const DenseUse& use : dense_) {
       const bool trained = options_.mode == Mode::kTrain && use.gradient != kNoValue;
-      if (everything || trained) space_.touchDense(use.parameter);
+      const bool own = everything && space_.parameter(use.parameter).trainable;
+      if (own || trained) space_.touchDense(use.parameter);
     }
   }
 
@@ -186,12 +187,12 @@ class Program::Impl {
     const bool training = differentiates();
     Rewritten forward = rewriteForward(graph, keep, training, options_.fuse);
     if (training) {
+      const Selection wanted = space_.trainable(options_.trained);
       std::vector<ValueId> trained;
       for (ValueId v = 0; v < forward.graph.size(); ++v) {
         const Node& node = forward.graph[v];
         if (node.kind != NodeKind::kParameter) continue;
-        const auto parameter = static_cast<size_t>(space_.find(node.name));
-        if (options_.trained.empty() || options_.trained[parameter]) trained.push_back(v);
+        if (wanted[static_cast<size_t>(space_.find(node.name))]) trained.push_back(v);
       }
       keep = forward.kept;
       const std::vector<ValueId> gradients = appendBackward(forward.graph, keep[1], trained);
@@ -399,8 +400,9 @@ class Program::Impl {
   void announceRows() {
     const bool overlay = space_.overlayOpen();
     for (TableUse& use : tables_) {
-      if (use.gradients.empty() && !overlay) continue;
-      if (overlay && use.lookups.size() > use.ids.size()) {
+      const bool own = overlay && space_.parameter(use.parameter).trainable;
+      if (use.gradients.empty() && !own) continue;
+      if (own && use.lookups.size() > use.ids.size()) {
         // Lookups without a gradient read effective values too.
         findUnique(use, use.lookups);
         touch(use);

@@ -36,7 +36,11 @@ auto& at(Items& items, int64_t index, const char* what) {
 class Session::Impl {
  public:
   Impl(std::shared_ptr<ParameterSpace> space, std::shared_ptr<ThreadPool> pool, Options options)
-      : space_(std::move(space)), pool_(std::move(pool)), options_(options) {
+      : space_(std::move(space)),
+        pool_(std::move(pool)),
+        options_(options),
+        trainable_(space_->trainable()),
+        allTrainable_(std::find(trainable_.begin(), trainable_.end(), false) == trainable_.end()) {
     if (options_.batchSize < 1) {
       throw Error(ErrorKind::kConfig, "batchSize: " + std::to_string(options_.batchSize) +
                                           "; expected an integer of 1 at least");
@@ -61,7 +65,7 @@ class Session::Impl {
   }
 
   int addSelection(Selection selection) {
-    selections_.push_back(std::move(selection));
+    selections_.push_back(space_->trainable(std::move(selection)));
     return static_cast<int>(selections_.size()) - 1;
   }
 
@@ -280,7 +284,8 @@ class Session::Impl {
   }
 
   const Selection* selectionOf(int32_t index) {
-    return index < 0 ? nullptr : &at(selections_, index, "selection");
+    if (index >= 0) return &at(selections_, index, "selection");
+    return allTrainable_ ? nullptr : &trainable_;
   }
 
   // Nothing when it was cancelled on the way; `interrupted` then tells where to go on.
@@ -296,7 +301,8 @@ class Session::Impl {
         marks_[command.target] = space_->mark();
         return CommandResult{};
       case CommandKind::kRestore:
-        space_->restore(markOf(command.target), selectionOf(command.selection));
+        space_->restore(markOf(command.target),
+                        command.untrained ? nullptr : selectionOf(command.selection));
         return CommandResult{};
       case CommandKind::kLerp:
         space_->lerp(markOf(command.target), static_cast<float>(command.rate),
@@ -599,6 +605,8 @@ class Session::Impl {
   std::vector<SplitData> splits_;
   std::vector<std::unique_ptr<OptimizerState>> optimizers_;
   std::vector<Selection> selections_;
+  Selection trainable_;
+  bool allTrainable_;
   std::vector<BoundProgram> programs_;
   std::vector<Mode> modes_;
   std::optional<BoundProgram> evaluation_;

@@ -63,7 +63,7 @@ class ParameterSpace::Impl {
       : parameters_(std::move(parameters)), seed_(seed) {
     layOut();
     initialize();
-    specific_.assign(parameters_.size(), true);
+    specific_ = trainable({});
   }
 
   // --- Parameters and memory -----------------------------------------------------------------
@@ -106,6 +106,14 @@ class ParameterSpace::Impl {
     return selection;
   }
 
+  Selection trainable(Selection selection) const {
+    if (selection.empty()) selection.assign(parameters_.size(), true);
+    for (size_t i = 0; i < parameters_.size(); ++i) {
+      selection[i] = selection[i] && parameters_[i].trainable;
+    }
+    return selection;
+  }
+
   int parameterOfUnit(int region, uint32_t unit) const {
     return region == 0 ? blockParameter_[unit] : regions_[static_cast<size_t>(region)].table;
   }
@@ -143,7 +151,8 @@ class ParameterSpace::Impl {
   }
 
   void lerp(MarkId id, float rate, const Selection* only) {
-    forEachChange("lerp", id, only, [&](const Change& change) {
+    const Selection trained = trainable(only == nullptr ? Selection{} : *only);
+    forEachChange("lerp", id, &trained, [&](const Change& change) {
       for (int64_t i = 0; i < change.size; ++i) {
         change.value[i] = change.saved[i] + rate * (change.value[i] - change.saved[i]);
       }
@@ -174,7 +183,8 @@ class ParameterSpace::Impl {
   // The shared units that changed since a mark, with what they were. visit returns nothing.
   void visitSharedChanges(MarkId id, const std::function<void(const Change&)>& visit) {
     requireClosed("outerStep");
-    visitShared(indexOf("outerStep", id), nullptr, [&](const Change& change) {
+    const Selection trained = trainable({});
+    visitShared(indexOf("outerStep", id), &trained, [&](const Change& change) {
       visit(change);
       return true;
     });
@@ -182,8 +192,9 @@ class ParameterSpace::Impl {
 
   // --- Overlays ---------------------------------------------------------------------------------
 
-  void configure(Combine combine, SpecificStart start, const Selection& specific) {
+  void configure(Combine combine, SpecificStart start, const Selection& wanted) {
     requireClosed("configureOverlays");
+    const Selection specific = trainable(wanted);
     if (!overlays_.empty() && (combine != combine_ || specific != specific_)) {
       throw Error(ErrorKind::kConfig,
                   "overlays exist already with other settings; expected to drop them before");
@@ -754,6 +765,9 @@ int ParameterSpace::parameterOfUnit(int region, uint32_t unit) const {
 }
 Selection ParameterSpace::select(const std::vector<std::string>& patterns) const {
   return impl_->select(patterns);
+}
+Selection ParameterSpace::trainable(Selection selection) const {
+  return impl_->trainable(std::move(selection));
 }
 void ParameterSpace::touch(int region, std::span<const uint32_t> units) {
   impl_->touch(region, units);

@@ -157,6 +157,39 @@ TEST(Space, ALerpInDomainRegularizationMovesTheOverlayOnly) {
   space.release(mark);
 }
 
+TEST(Space, WhatIsNotTrainableIsOnlyEverRestored) {
+  std::vector<ParameterSpec> frozen = specs();
+  frozen[2].trainable = false;
+  ParameterSpace space(frozen, 1);
+  space.configureOverlays(Combine::kPlus, SpecificStart::kNeutral, space.select({"all"}));
+  const MarkId mark = space.mark();
+  const auto write = [&](float value) {
+    for (const int parameter : {0, 2}) {
+      space.touchDense(parameter);
+      space.data(parameter)[0] = value;
+    }
+  };
+  const float start = space.data(0)[0];
+  write(5.0f);
+  space.lerp(mark, 0.5f);
+  EXPECT_FLOAT_EQ(space.data(0)[0], start + 0.5f * (5.0f - start));
+  EXPECT_EQ(space.data(2)[0], 5.0f);
+  int visited = 0;
+  space.visitSharedChanges(mark, [&](const Change& change) {
+    EXPECT_EQ(change.parameter, 0);
+    ++visited;
+  });
+  EXPECT_EQ(visited, space.unitCountOf(0));
+  space.openOverlay(0);
+  write(7.0f);
+  space.closeOverlay();
+  EXPECT_EQ(space.data(2)[0], 7.0f);
+  space.visitOverlay(0, 2, [](uint32_t, std::span<const float>) { FAIL() << "it was overlaid"; });
+  space.restore(mark);
+  EXPECT_EQ(space.data(0)[0], start);
+  EXPECT_EQ(space.data(2)[0], 1.0f);
+}
+
 TEST(Space, SavedAndLoadedItGoesOnTheSame) {
   ParameterSpace space(specs(), 1), other(specs(), 2);
   const MarkId mark = space.mark();

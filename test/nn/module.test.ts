@@ -86,6 +86,60 @@ describe("a user's own module", () => {
     expect(second.history[0]?.loss).toBeLessThan(first.history[0]?.loss as number);
   });
 
+  it('leaves what is not trainable as it was, whatever the strategy', async () => {
+    class Frozen extends Mine {
+      readonly table: nn.Parameter;
+      readonly shift = new nn.Parameter([1], {
+        initializer: { kind: 'constant', a: 0.5, b: 0 },
+        trainable: false,
+      });
+
+      constructor(schema: Schema) {
+        super(schema);
+        const { size } = schema.features[0] as Schema['features'][0];
+        this.table = new nn.Parameter([size, 1], {
+          kind: 'table',
+          initializer: { kind: 'normal', a: 0, b: 1 },
+          l2: 0.1,
+          trainable: false,
+        });
+      }
+
+      override forward(batch: Batch): Tensor {
+        const own = ops.embedding(this.table, batch.features.user as Tensor);
+        return ops.add(ops.add(super.forward(batch), own), this.shift);
+      }
+    }
+    const data = toyData([90, 60, 30]);
+    const outerOptimizer = optim.adam({ learningRate: 1e-2 });
+    const all = [
+      strategies.alternate(),
+      strategies.joint(),
+      strategies.separate(),
+      strategies.weightedLoss(),
+      strategies.pcgrad({ helpers: 1 }),
+      strategies.maml({ outerOptimizer }),
+      strategies.reptile({ outerRate: 0.5 }),
+      strategies.mldg({ outerOptimizer }),
+      strategies.dn({ outerOptimizer }),
+      strategies.mamdr({ helpers: 1, specificStart: 'random' }),
+    ];
+    for (const strategy of all) {
+      const module = new Frozen(data.schema);
+      const untrained = { ...options, optimizer: optim.sgd({ learningRate: 1, momentum: 0.9 }) };
+      const start = { ...untrained, strategy: { ...strategy, *epoch() {} } };
+      const before = (await fit(new Frozen(data.schema), data, start)).model.parameters();
+      const { model } = await fit(module, data, { ...untrained, strategy });
+      const after = model.parameters();
+      for (const name of ['table', 'shift']) {
+        expect(after.get(name)?.data, `${strategy.name}: ${name}`).toEqual(before.get(name)?.data);
+        const own = model.compile().space.overlay(0, name);
+        expect(own.units.length, `${strategy.name}: ${name}`).toBe(0);
+      }
+      expect(new Set(after.get('table')?.data).size).toBeGreaterThan(3);
+    }
+  });
+
   it('may not read values while it is traced', async () => {
     class Reader extends Mine {
       override forward(batch: Batch): Tensor {

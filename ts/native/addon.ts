@@ -46,6 +46,7 @@ export interface NativeParameterSpec {
   readonly shape: readonly number[];
   readonly initializer: NativeInitializer;
   readonly l2: number;
+  readonly trainable: boolean;
 }
 
 export interface OverlayEntries {
@@ -144,6 +145,8 @@ export interface NativeCommand {
   readonly order?: Int32Array;
   readonly pass?: number;
   readonly mixed?: boolean;
+  /** restore: also what is not trainable. */
+  readonly untrained?: boolean;
   readonly shareFrom?: number;
   readonly shareTo?: number;
   readonly maxSteps?: number;

@@ -11,9 +11,11 @@ export interface ParameterOptions {
   readonly initializer?: NativeInitializer;
   /** Coefficient of the sum of squares, on what a step touches. */
   readonly l2?: number;
+  /** False: no optimizer and no strategy ever changes it; it is saved and loaded as the others are. */
+  readonly trainable?: boolean;
 }
 
-/** A trained tensor of a module. Its name is its path in the model, given when that is compiled. */
+/** A tensor of a module that its model keeps. Its name is its path in the model, given when that is compiled. */
 export class Parameter implements TensorLike {
   name = '';
   constructor(
@@ -28,6 +30,7 @@ export class Parameter implements TensorLike {
       shape: this.shape,
       initializer: this.options.initializer ?? { kind: 'zeros', a: 0, b: 0 },
       l2: this.options.l2 ?? 0,
+      trainable: this.options.trainable ?? true,
     };
   }
 

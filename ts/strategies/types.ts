@@ -21,7 +21,7 @@ export interface EpochContext {
 }
 
 /** A command of a strategy; docs/strategies.md lists what each does. */
-export type Command = Omit<NativeCommand, 'program' | 'pass' | 'resumed'> & {
+export type Command = Omit<NativeCommand, 'program' | 'pass' | 'resumed' | 'untrained'> & {
   /** run: 'gradient' adds the rows' gradients, times `rate`, to buffer `target` and trains nothing. */
   readonly mode?: 'train' | 'gradient';
 };

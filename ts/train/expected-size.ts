@@ -35,10 +35,11 @@ export function expectedBytes(
   const domains = data.schema.domains.length;
   let shared = 0;
   let own = 0;
-  for (const { name, kind, shape } of [...model.collect().values()].map((one) => one.spec())) {
+  for (const parameter of model.collect().values()) {
+    const { name, kind, shape, trainable } = parameter.spec();
     const bytes = 4 * shape.reduce((product, size) => product * size, 1);
     shared += bytes * (2 + statesOf(optimizer));
-    if (!overlays?.specific.some((pattern) => matches(pattern, name))) continue;
+    if (!trainable || !overlays?.specific.some((pattern) => matches(pattern, name))) continue;
     // Own rows and those of the helpers, but no more than the table has.
     const rows = (1 + helpers) * data.train.rows * 4 * (shape[1] ?? 1);
     own += kind === 'table' ? Math.min(rows, domains * bytes) : domains * bytes;

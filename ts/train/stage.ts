@@ -136,7 +136,7 @@ export class Stage {
     if (!this.#best) return;
     await executor.run(
       [
-        { kind: 'restore', target: bestMark },
+        { kind: 'restore', target: bestMark, untrained: true },
         { kind: 'release', target: bestMark },
       ],
       { unstoppable: true },

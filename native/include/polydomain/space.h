@@ -34,6 +34,8 @@ struct ParameterSpec {
   Shape shape;
   Initializer initializer;
   float l2 = 0.0f;  // lambda of lambda * sum(w^2), applied to what a step touches
+  // false: no optimizer, overlay, lerp or outer step ever changes it.
+  bool trainable = true;
 };
 
 // Values are kept, saved and compared by *unit*: a table's row, or a block of kDenseBlock floats of
@@ -94,6 +96,8 @@ class ParameterSpace {
   // Glob patterns ("embedding.*", "all") to a selection; throws Error(kConfig) when one matches
   // none.
   Selection select(const std::vector<std::string>& patterns) const;
+  // The trainable ones of a selection (empty: of all).
+  Selection trainable(Selection selection = {}) const;
 
   // Announces writes. `units` must be unique within the call. Cheap when nothing is open.
   void touch(int region, std::span<const uint32_t> units);
@@ -103,16 +107,18 @@ class ParameterSpace {
   // Marks: undo journals over shared values and overlays. They may end in any order.
   MarkId mark();
   void restore(MarkId mark, const Selection* only = nullptr);
-  // value = saved + rate * (value - saved) over everything that changed since the mark (eq. 3).
+  // value = saved + rate * (value - saved) over all trainable values that changed since the mark
+  // (eq. 3).
   void lerp(MarkId mark, float rate, const Selection* only = nullptr);
   // Ends a mark; an older one takes over what it saved.
   void release(MarkId mark);
-  // The shared units that changed since the mark, to be written by `visit`.
+  // The trainable shared units that changed since the mark, to be written by `visit`.
   void visitSharedChanges(MarkId mark, const std::function<void(const Change&)>& visit);
   int openMarks() const;
   int64_t savedUnits(MarkId mark) const;
 
   // Overlays: domain-specific values. Created at the first openOverlay().
+  // What is not trainable is never specific.
   void configureOverlays(Combine combine, SpecificStart start, const Selection& specific);
   Combine overlayCombine() const;
   // From now on touch() forms the effective value; units outside `specific` train as shared ones.
