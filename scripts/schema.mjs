@@ -5,5 +5,8 @@ import { runConfig } from '../dist/esm/cli/config.js';
 import { root } from './run.mjs';
 
 mkdirSync(`${root}/schema`, { recursive: true });
-const schema = { title: 'polydomain run', ...z.toJSONSchema(runConfig, { io: 'input' }) };
+const schema = {
+  title: 'polydomain run',
+  ...z.toJSONSchema(runConfig, { io: 'input', reused: 'ref' }),
+};
 writeFileSync(`${root}/schema/config.schema.json`, `${JSON.stringify(schema, null, 2)}\n`);
