@@ -107,6 +107,7 @@ class SessionObject : public Napi::ObjectWrap<SessionObject> {
   Napi::Value addGradientProgram(const Napi::CallbackInfo& info);
   Napi::Value setEvaluationProgram(const Napi::CallbackInfo& info);
   Napi::Value run(const Napi::CallbackInfo& info);
+  Napi::Value scores(const Napi::CallbackInfo& info);
   Napi::Value cancel(const Napi::CallbackInfo& info);
   Napi::Value save(const Napi::CallbackInfo& info);
   Napi::Value load(const Napi::CallbackInfo& info);

@@ -1,5 +1,6 @@
 #include "polydomain/session.h"
 
+#include <algorithm>
 #include <chrono>
 #include <map>
 
@@ -121,7 +122,8 @@ Napi::Function SessionObject::define(Napi::Env env) {
        InstanceMethod("addGradientProgram", &SessionObject::addGradientProgram),
        InstanceMethod("setEvaluationProgram", &SessionObject::setEvaluationProgram),
        InstanceMethod("configureOverlays", &SessionObject::configureOverlays),
-       InstanceMethod("run", &SessionObject::run), InstanceMethod("cancel", &SessionObject::cancel),
+       InstanceMethod("run", &SessionObject::run), InstanceMethod("scores", &SessionObject::scores),
+       InstanceMethod("cancel", &SessionObject::cancel),
        InstanceMethod("save", &SessionObject::save), InstanceMethod("load", &SessionObject::load),
        InstanceMethod("dispose", &SessionObject::dispose)});
 }
@@ -278,6 +280,25 @@ Napi::Value SessionObject::run(const Napi::CallbackInfo& info) {
           return timed;
         },
         fromOutcome, done);
+  });
+}
+
+Napi::Value SessionObject::scores(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    const std::shared_ptr<Session> session = this->session();
+    const int split = info[0].As<Napi::Number>();
+    const int32_t domain = info[1].As<Napi::Number>();
+    const int32_t overlay = info[2].As<Napi::Number>();
+    const auto done = beginWork();
+    return Task<std::vector<float>>::start(
+        info.Env(), info.This().As<Napi::Object>(),
+        [session, split, domain, overlay] { return session->scores(split, domain, overlay); },
+        [](Napi::Env env, std::vector<float>& scores) -> Napi::Value {
+          auto array = Napi::Float32Array::New(env, scores.size());
+          std::copy(scores.begin(), scores.end(), array.Data());
+          return array;
+        },
+        done);
   });
 }
 

@@ -4,24 +4,28 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { runConfig } from '../../ts/cli/config.js';
+import { compareConfig } from '../../ts/compare/config.js';
 import { baseConfig } from './sandbox.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const read = (path: string): Record<string, unknown> =>
   JSON.parse(readFileSync(path, 'utf8')) as Record<string, unknown>;
 
-describe('schema/config.schema.json', () => {
-  const path = resolve(root, 'schema/config.schema.json');
+describe.each([
+  ['config', 'polydomain run', runConfig, ['data', 'model', 'strategy', 'optimizer']],
+  ['compare', 'polydomain comparison', compareConfig, ['data']],
+] as const)('schema/%s.schema.json', (name, title, config, required) => {
+  const path = resolve(root, `schema/${name}.schema.json`);
   const options = { io: 'input', reused: 'ref' } as const;
 
   it('is what the command line checks configs with', () => {
-    const expected = { title: 'polydomain run', ...z.toJSONSchema(runConfig, options) };
+    const expected = { title, ...z.toJSONSchema(config, options) };
     // As JSON has it: without what is undefined.
     expect(read(path)).toEqual(JSON.parse(JSON.stringify(expected)));
   });
 
   it('asks for no key that has a default', () => {
-    expect(read(path).required).toEqual(['data', 'model', 'strategy', 'optimizer']);
+    expect(read(path).required).toEqual(required);
   });
 });
 

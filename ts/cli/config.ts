@@ -68,8 +68,17 @@ function assign(config: Record<string, unknown>, assignment: string): void {
 /** Reads a config file, ours or MAMDR's, with changes from the command line. Throws ConfigError. */
 export async function readConfig(
   path: string,
-  { set = [], seed }: { readonly set?: readonly string[]; readonly seed?: number },
+  changes: { readonly set?: readonly string[]; readonly seed?: number },
 ): Promise<{ readonly config: RunConfig; readonly mamdr: boolean }> {
+  const { config, mamdr } = await readUnchecked(path, changes);
+  return { config: parse(runConfig, config, ''), mamdr };
+}
+
+/** The same before it is checked; MAMDR's in our form. Throws ConfigError. */
+export async function readUnchecked(
+  path: string,
+  { set = [], seed }: { readonly set?: readonly string[]; readonly seed?: number },
+): Promise<{ readonly config: Record<string, unknown>; readonly mamdr: boolean }> {
   let config: Record<string, unknown>;
   try {
     config = JSON.parse(await readFile(path, 'utf8')) as Record<string, unknown>;
@@ -83,13 +92,11 @@ export async function readConfig(
     throw new ConfigError(`'${path}' holds ${JSON.stringify(config)}; expected an object`);
   }
   for (const assignment of set) assign(config, assignment);
-  const mamdr = isMamdrConfig(config);
-  if (seed !== undefined && !mamdr) config = { ...config, seed };
-  if (!mamdr) return { config: parse(runConfig, config, ''), mamdr };
+  const own = seed === undefined ? {} : { seed };
+  if (!isMamdrConfig(config)) return { config: { ...config, ...own }, mamdr: false };
   const translated = fromMamdrConfig(config);
   if (translated.unread.length > 0) {
     process.stderr.write(`warning: not read from '${path}': ${translated.unread.join(', ')}\n`);
   }
-  const own = seed === undefined ? {} : { seed };
-  return { config: parse(runConfig, { ...translated.config, ...own }, ''), mamdr };
+  return { config: { ...translated.config, ...own }, mamdr: true };
 }

@@ -3,6 +3,7 @@ import { Command, CommanderError, InvalidArgumentError, Option } from 'commander
 import { splitNames } from '../data/types.js';
 import { CheckpointError, ConfigError, DataError } from '../errors.js';
 import { addon } from '../native/load.js';
+import { type CompareOptions, compareConfigFile, compareTable } from './compare.js';
 import { readConfig } from './config.js';
 import { type DemoOptions, demo, demoTable } from './demo.js';
 import { doctor } from './doctor.js';
@@ -25,6 +26,12 @@ function integerFrom(lowest: number): (text: string) => number {
     if (/^\d+$/.test(text) && Number.isSafeInteger(value) && value >= lowest) return value;
     throw new InvalidArgumentError(`expected an integer of ${lowest} at least`);
   };
+}
+
+function namesFrom(text: string): string[] {
+  const names = text.split(',').map((name) => name.trim());
+  if (names.every((name) => name !== '')) return names;
+  throw new InvalidArgumentError('expected names with commas between them');
 }
 
 /** Set by commands that have something to save before they end. */
@@ -106,6 +113,24 @@ program
       print(options, report, trainTable);
     },
   );
+
+program
+  .command('compare')
+  .description('train models and strategies with several seeds on one dataset')
+  .argument('<config>', 'config in JSON, with a section "compare" or the options below')
+  .requiredOption('-o, --output <folder>', 'new folder, but for --resume')
+  .option('--models <names>', 'models to cross with the strategies, such as mlp,ple', namesFrom)
+  .option('--strategies <names>', 'strategies, such as alternate,mamdr', namesFrom)
+  .option('--seeds <n>', "in place of the config's", integerFrom(1))
+  .option('--resume', 'leave out runs that the folder holds already')
+  .addOption(set)
+  .option(...json)
+  .action(async (path: string, options: Omit<CompareOptions, 'signal'> & JsonOption) => {
+    saves = true;
+    const report = await compareConfigFile(path, { ...options, signal: interruption.signal });
+    if (report.entries.some(({ failures }) => failures.length > 0)) process.exitCode = 1;
+    print(options, report, compareTable);
+  });
 
 program
   .command('evaluate')

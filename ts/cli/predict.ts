@@ -8,6 +8,7 @@ import { readTable, type Table } from '../data/table.js';
 import { DataError } from '../errors.js';
 import { writeFileAtomic } from '../io/atomic.js';
 import { load } from '../io/run-folder.js';
+import { cell } from './csv.js';
 
 export interface PredictFileOptions {
   /** A CSV, Parquet or JSON Lines file, or - for CSV or JSON Lines from stdin. */
@@ -29,11 +30,6 @@ async function readStandardInput(signal: AbortSignal): Promise<Table> {
   } finally {
     await rm(path, { force: true });
   }
-}
-
-function cell(value: unknown): string {
-  const text = String(value);
-  return /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 
 /** Writes the input's domain and features with a column `score`, in the order of the input. */

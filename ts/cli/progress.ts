@@ -1,8 +1,9 @@
 import { SingleBar } from 'cli-progress';
 import type { FitEvent } from '../train/events.js';
 
-function size(bytes: number): string {
-  return bytes < 1e9 ? `${(bytes / 1e6).toFixed(0)} MB` : `${(bytes / 1e9).toFixed(1)} GB`;
+/** A size for people. */
+export function bytes(size: number): string {
+  return size < 1e9 ? `${(size / 1e6).toFixed(0)} MB` : `${(size / 1e9).toFixed(1)} GB`;
 }
 
 /**
@@ -32,7 +33,7 @@ export function showProgress(name: string): { onEvent(event: FitEvent): void; st
     onEvent(event) {
       switch (event.kind) {
         case 'start':
-          say(`${name}: ${size(event.expectedBytes)} expected at most`);
+          say(`${name}: ${bytes(event.expectedBytes)} expected at most`);
           break;
         case 'warning':
           say(`warning: ${event.message}`);

@@ -190,6 +190,8 @@ export interface NativeSession {
   configureOverlays: NativeSpace['configureOverlays'];
   /** Runs on a thread of its own; rejects with typed errors. One call at a time (BusyError). */
   run(commands: readonly NativeCommand[]): Promise<NativeRunOutcome>;
+  /** Probabilities of a domain's rows of one split, with the values of its own that it has. */
+  scores(split: number, domain: number, overlay: number): Promise<Float32Array>;
   cancel(): void;
   save(path: string): Promise<void>;
   load(path: string): Promise<void>;

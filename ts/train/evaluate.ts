@@ -1,7 +1,7 @@
 import type { Dataset } from '../data/dataset.js';
 import type { SplitName } from '../data/types.js';
 import { type DomainMetrics, type SplitMetrics, summarize } from '../metrics/index.js';
-import type { NativeCommand } from '../native/addon.js';
+import type { NativeCommand, NativeSession } from '../native/addon.js';
 import { addon } from '../native/load.js';
 import { asModel, type BatchModule } from '../nn/model.js';
 import { Executor } from './executor.js';
@@ -33,6 +33,25 @@ export async function evaluateSplit(
   return summarize(domains, scores);
 }
 
+/** Runs `body` with a session over the data's splits that only scores. Throws ConfigError, BusyError. */
+async function withScoring<Result>(
+  module: BatchModule,
+  data: Dataset,
+  body: (session: NativeSession) => Promise<Result>,
+): Promise<Result> {
+  const model = asModel(module, data.schema);
+  model.requireSchema(data.schema);
+  const { graph, output, loss, space } = model.compile();
+  const session = new (addon().Session)(space, { batchSize: 1, seed: 0 });
+  try {
+    for (const name of Object.keys(splitIndex) as SplitName[]) session.addSplit(data.split(name));
+    session.setEvaluationProgram(graph, output, loss);
+    return await body(session);
+  } finally {
+    session.dispose();
+  }
+}
+
 /**
  * AUC and loss of a model on one split, by domain. The data must have the model's schema (see
  * Dataset.as). Throws ConfigError, BusyError.
@@ -42,15 +61,23 @@ export async function evaluate(
   data: Dataset,
   split: SplitName = 'test',
 ): Promise<SplitMetrics> {
-  const model = asModel(module, data.schema);
-  model.requireSchema(data.schema);
-  const { graph, output, loss, space } = model.compile();
-  const session = new (addon().Session)(space, { batchSize: 1, seed: 0 });
-  try {
-    for (const name of Object.keys(splitIndex) as SplitName[]) session.addSplit(data.split(name));
-    session.setEvaluationProgram(graph, output, loss);
-    return await evaluateSplit(new Executor(session), data.schema.domains, split);
-  } finally {
-    session.dispose();
-  }
+  return withScoring(module, data, (session) =>
+    evaluateSplit(new Executor(session), data.schema.domains, split),
+  );
+}
+
+/** Probabilities [rows] of one split in the order of its rows. Throws ConfigError, BusyError. */
+export async function scoresOf(
+  module: BatchModule,
+  data: Dataset,
+  split: SplitName,
+): Promise<Float32Array> {
+  return withScoring(module, data, async (session) => {
+    const { rows, domainOffsets } = data.split(split);
+    const scores = new Float32Array(rows);
+    for (const domain of data.schema.domains.keys()) {
+      scores.set(await session.scores(splitIndex[split], domain, domain), domainOffsets[domain]);
+    }
+    return scores;
+  });
 }

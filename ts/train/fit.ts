@@ -100,6 +100,20 @@ export async function fit(
   }
 }
 
+/**
+ * Finds out whether fit() would begin: throws its ConfigError for options that do not fit each other, the
+ * model or the data, and trains nothing.
+ */
+export function checkFit(module: BatchModule, data: Dataset, options: FitOptions): void {
+  const run = new Fit(asModel(module, data.schema, options.seed), data, options);
+  try {
+    run.prepare();
+    run.firstEpochs();
+  } finally {
+    run.dispose();
+  }
+}
+
 class Fit {
   readonly #started = performance.now();
   readonly #settings: z.output<typeof trainingOptions>;
@@ -179,6 +193,11 @@ class Fit {
     });
   }
 
+  /** The number of each stage's commands. Throws ConfigError where a strategy finds its options wrong. */
+  firstEpochs(): number[] {
+    return this.#stages.map((stage) => stage.firstEpoch().length);
+  }
+
   dispose(): void {
     this.#session.dispose();
   }
@@ -187,7 +206,7 @@ class Fit {
     const { runFolder, optimizer, strategy } = this.options;
     const { model, data } = this;
     // Before anything is written: a strategy may find its options wrong.
-    const [commands = 0] = this.#stages.map((stage) => stage.firstEpoch().length);
+    const [commands = 0] = this.firstEpochs();
     let from = await this.#begin();
     const overlays = this.#stages.at(-1)?.strategy.overlays;
     this.#emit({
