@@ -6,8 +6,10 @@
 
 #include "convert.h"
 #include "cpu/auc.h"
+#include "cpu/bootstrap.h"
 #include "cpu/simd.h"
 #include "objects.h"
+#include "task.h"
 
 namespace polydomain {
 
@@ -167,6 +169,52 @@ Napi::Value meanLogLoss(const Napi::CallbackInfo& info) {
   });
 }
 
+// (runs, labels, domainOffsets, resamples, seed): [resamples x runs], off the event loop.
+Napi::Value bootstrapAucs(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    const Napi::Env env = info.Env();
+    // Keeps the arrays, which the work reads, alive.
+    Napi::Object owner = Napi::Object::New(env);
+    for (uint32_t i = 0; i < 3; ++i) owner.Set(i, info[i]);
+    const auto labels = info[1].As<Napi::Float32Array>();
+    const auto domainOffsets = info[2].As<Napi::Int32Array>();
+    std::vector<const float*> runs;
+    const auto list = info[0].As<Napi::Array>();
+    for (uint32_t i = 0; i < list.Length(); ++i) {
+      const auto scores = list.Get(i).As<Napi::Float32Array>();
+      if (scores.ElementLength() != labels.ElementLength()) {
+        throw Error(ErrorKind::kShape, std::to_string(scores.ElementLength()) + " scores and " +
+                                           std::to_string(labels.ElementLength()) +
+                                           " labels; expected as many");
+      }
+      runs.push_back(scores.Data());
+    }
+    std::vector<int32_t> offsets(domainOffsets.Data(),
+                                 domainOffsets.Data() + domainOffsets.ElementLength());
+    const bool ordered = !offsets.empty() && offsets.front() == 0 &&
+                         std::is_sorted(offsets.begin(), offsets.end()) &&
+                         offsets.back() == static_cast<int32_t>(labels.ElementLength());
+    if (!ordered) {
+      throw Error(ErrorKind::kShape, "domainOffsets; expected them to rise from 0 to the " +
+                                         std::to_string(labels.ElementLength()) + " rows");
+    }
+    const int64_t resamples = info[3].As<Napi::Number>();
+    const auto seed = static_cast<uint64_t>(info[4].As<Napi::Number>().Int64Value());
+    const std::shared_ptr<ThreadPool> pool = env.GetInstanceData<AddonData>()->pool;
+    return Task<std::vector<double>>::start(
+        env, owner,
+        [pool, runs = std::move(runs), labels = labels.Data(), offsets = std::move(offsets),
+         resamples,
+         seed] { return cpu::bootstrapAucs(*pool, runs, labels, offsets, resamples, seed); },
+        [](Napi::Env own, std::vector<double>& means) -> Napi::Value {
+          auto array = Napi::Float64Array::New(own, means.size());
+          std::copy(means.begin(), means.end(), array.Data());
+          return array;
+        },
+        [] {});
+  });
+}
+
 Napi::Array fromStrings(Napi::Env env, const std::vector<std::string>& strings) {
   Napi::Array array = Napi::Array::New(env, strings.size());
   for (size_t i = 0; i < strings.size(); ++i) array.Set(static_cast<uint32_t>(i), strings[i]);
@@ -211,6 +259,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   method("exitNow", exitNow);
   method("auc", rocAuc);
   method("logLoss", meanLogLoss);
+  method("bootstrapAucs", bootstrapAucs);
   exports.Set("Graph", GraphObject::define(env));
   exports.Set("Space", SpaceObject::define(env));
   exports.Set("Program", ProgramObject::define(env));

@@ -1,6 +1,6 @@
 export { type CompareEvent, type CompareOptions, compare } from './compare/compare.js';
 export type { CompareConfigInput } from './compare/config.js';
-export type { Comparison, EntryResult, SeedResult, Significance, Trial } from './compare/result.js';
+export type { Comparison, EntryResult, SeedResult, Trial } from './compare/result.js';
 export { onlineRetail } from './data/bundled.js';
 export { Dataset } from './data/dataset.js';
 export type { DatasetOptions, NegativeRule, Roles, SplitRule } from './data/options.js';

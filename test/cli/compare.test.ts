@@ -1,3 +1,4 @@
+import { rmSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { RunRecord } from '../../ts/compare/job.js';
 import type { Comparison, EntryResult } from '../../ts/compare/result.js';
@@ -97,6 +98,31 @@ describe('compare', () => {
     expect(rank).toBeCloseTo(mean(ranks), 12);
   });
 
+  it('tells how sure the difference to the baseline is', async () => {
+    const base = entryOf('MLP');
+    const { auc, significance } = entryOf('MLP + MAMDR');
+    const difference = Number(auc.mean?.mean) - Number(base.auc.mean?.mean);
+    expect(significance?.difference).toBeCloseTo(difference, 12);
+    expect(significance?.low).toBeLessThan(difference);
+    expect(significance?.high).toBeGreaterThan(difference);
+    expect(significance?.p).toBeGreaterThan(0);
+    expect([base.significance, entryOf('diverges').significance]).toEqual([null, null]);
+    // Without test scores, from the earlier result as long as its runs are the same ones.
+    const kept = new Sandbox(box);
+    const again = ['compare', 'compare.json', '-o', 'out', '--resume'];
+    const significances = () =>
+      kept.json<Comparison>('out', 'compare.json').entries.map((entry) => entry.significance);
+    rmSync(kept.path('out', 'scores'), { recursive: true });
+    expect((await kept.run(again)).stdout).toMatch(
+      /note: MLP \+ MAMDR: no test scores of mlp-.*that of the compare.json before/,
+    );
+    expect(significances()).toEqual([null, significance, null]);
+    rmSync(kept.path('out', 'compare.json'));
+    expect((await kept.run(again)).stdout).toMatch(/no test scores of mlp-.*is left out/);
+    expect(significances()).toEqual([null, null, null]);
+    kept.remove();
+  });
+
   it('tunes with the first seed by validation, and records what it tried', () => {
     const { tuning, runs, settings } = entryOf('MLP + MAMDR');
     expect(tuning?.tried.map(({ values }) => Object.values(values))).toEqual([
@@ -132,6 +158,7 @@ describe('compare', () => {
     const { stdout } = await box.run(['compare', 'compare.json', '-o', 'out', '--resume']);
     expect(stdout).toMatch(/^test AUC +AUC_d +AUC_s +RANK/);
     expect(stdout).toMatch(/\nMLP \* +0\.\d{4} ±0\.\d{4}/);
+    expect(stdout).toMatch(/\nMLP \+ MAMDR +0\..* [+-]0\.\d{4} \[[+-]0\.\d{4}, [+-]0\.\d{4}\] p /);
     expect(stdout).toContain('failed: diverges, seed 1');
   });
 

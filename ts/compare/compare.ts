@@ -24,6 +24,7 @@ import { CompareFolder } from './folder.js';
 import { type Job, jobOf } from './job.js';
 import { runInProcess } from './process.js';
 import { type Comparison, type EntryOutcome, type Outcome, summarizeEntries } from './result.js';
+import { withSignificance } from './significance.js';
 
 /** What `compare` tells while it runs. */
 export type CompareEvent =
@@ -80,6 +81,14 @@ export async function compare(
   const samples = domains.map((domain) =>
     splitNames.reduce((sum, split) => sum + (rows[split][domain] ?? 0), 0),
   );
+  const baseline = config.compare.baseline ?? (entries[0] as Entry).label;
+  const summary = await withSignificance(
+    summarizeEntries(outcomes, domains, samples),
+    outcomes,
+    baseline,
+    folder,
+    await folder.readComparison(),
+  );
   const result: Comparison = {
     format: 'polydomain-compare',
     version: 1,
@@ -87,11 +96,10 @@ export async function compare(
     data: sourceOf(config.data),
     rows,
     seeds: allSeeds,
-    baseline: config.compare.baseline ?? (entries[0] as Entry).label,
-    entries: summarizeEntries(outcomes, domains, samples),
-    notes: [],
+    baseline,
+    ...summary,
   };
-  await writeFileAtomic(join(output, 'compare.json'), `${JSON.stringify(result, null, 1)}\n`);
+  await folder.writeComparison(result);
   return result;
 }
 

@@ -6,6 +6,7 @@ import { pipeline } from 'node:stream/promises';
 import { writeFileAtomic } from '../io/atomic.js';
 import { readTensors, writeTensors } from '../io/safetensors.js';
 import { type Job, type RunRecord, runFormat } from './job.js';
+import type { Comparison } from './result.js';
 
 /** Where the files of a comparison lie. */
 export class CompareFolder {
@@ -66,6 +67,20 @@ export class CompareFolder {
     } catch {
       return undefined;
     }
+  }
+
+  /** compare.json as it is, if it is there. */
+  async readComparison(): Promise<Comparison | undefined> {
+    try {
+      return JSON.parse(await readFile(join(this.path, 'compare.json'), 'utf8')) as Comparison;
+    } catch {
+      return undefined;
+    }
+  }
+
+  async writeComparison(comparison: Comparison): Promise<void> {
+    const text = `${JSON.stringify(comparison, null, 1)}\n`;
+    await writeFileAtomic(join(this.path, 'compare.json'), text);
   }
 
   /** Digest of the prepared dataset's files. */

@@ -1,5 +1,6 @@
 import type { DatasetOptions } from '../data/options.js';
 import type { SplitName } from '../data/types.js';
+import type { Significance } from '../metrics/bootstrap.js';
 import { meanRanks, type Spread, spreadOf, weightedMean } from '../metrics/ranks.js';
 import type { Entry, Values } from './entries.js';
 import { type Job, type RunRecord, settingsOf } from './job.js';
@@ -11,16 +12,6 @@ export interface Trial {
   readonly validationAuc: number | null;
   readonly seconds: number | null;
   readonly error: string | null;
-}
-
-/** Difference of the mean test AUC to the baseline's, by bootstrap over test rows. */
-export interface Significance {
-  readonly difference: number;
-  /** 95%. */
-  readonly low: number;
-  readonly high: number;
-  /** Two-sided. */
-  readonly p: number;
 }
 
 /** One seed of an entry. */
@@ -57,6 +48,7 @@ export interface EntryResult {
   };
   /** Mean over the domains of the rank among the entries, 1 for the best (MAMDR paper). */
   readonly rank: number | null;
+  /** Of the difference of mean AUC to the baseline's, averaged over the seeds; null of the baseline. */
   readonly significance: Significance | null;
   readonly seconds: Spread | null;
   /** Of the seeds' runs the largest. */

@@ -1,5 +1,14 @@
 import { addon } from '../native/load.js';
 
+export {
+  type BootstrapOptions,
+  bootstrapAuc,
+  type LabelledRows,
+  type Significance,
+  significanceOf,
+} from './bootstrap.js';
+export { meanRanks, ranksOf, type Spread, spreadOf, weightedMean } from './ranks.js';
+
 /** Scores of one domain. `auc` is null when its rows are of one class only. */
 export interface DomainMetrics {
   readonly auc: number | null;

@@ -234,6 +234,14 @@ export interface Addon {
   /** Exact ROC AUC with ties; NaN when one class only. */
   auc(scores: Float32Array, labels: Float32Array): number;
   logLoss(scores: Float32Array, labels: Float32Array): number;
+  /** Mean AUC over domains on bootstrap resamples: [resamples x runs], off the event loop. */
+  bootstrapAucs(
+    runs: readonly Float32Array[],
+    labels: Float32Array,
+    domainOffsets: Int32Array,
+    resamples: number,
+    seed: number,
+  ): Promise<Float64Array>;
   Graph: new () => NativeGraph;
   Space: new (parameters: readonly NativeParameterSpec[], seed: number) => NativeSpace;
   /** output: the logits; predict() applies no sigmoid unless it is part of the graph. */

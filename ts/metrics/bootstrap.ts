@@ -1,0 +1,75 @@
+import { ShapeError } from '../errors.js';
+import { addon } from '../native/load.js';
+import { count, parse } from '../options.js';
+
+/** Rows sorted by domain, as the parts of a Dataset have them. */
+export interface LabelledRows {
+  /** 0 or 1. */
+  readonly labels: Float32Array;
+  /** Rows of domain d: from domainOffsets[d] to domainOffsets[d + 1]. */
+  readonly domainOffsets: Int32Array;
+}
+
+export interface BootstrapOptions {
+  /** 1000 by default. */
+  readonly resamples?: number;
+  /** Of the draws; 0 by default. */
+  readonly seed?: number;
+}
+
+/** A difference of mean AUCs and how sure it is. */
+export interface Significance {
+  readonly difference: number;
+  /** Borders of the 95% interval. */
+  readonly low: number;
+  readonly high: number;
+  /** Two-sided: how likely a difference is that lies as far on the other side of 0. */
+  readonly p: number;
+}
+
+/**
+ * Mean AUC over the domains of each of `runs` (scores [rows]) on bootstrap resamples, one array
+ * [resamples] per run. All runs see the same resamples, so that they can be compared in pairs. A resample draws within each
+ * domain as many positives and as many negatives as it has, with replacement; domains of one class are left
+ * out. Off the event loop. Throws ShapeError.
+ */
+export async function bootstrapAuc(
+  runs: readonly Float32Array[],
+  { labels, domainOffsets }: LabelledRows,
+  { resamples = 1000, seed = 0 }: BootstrapOptions = {},
+): Promise<Float64Array[]> {
+  parse(count, resamples, 'resamples');
+  for (const scores of runs) {
+    if (scores instanceof Float32Array) continue;
+    throw new ShapeError('bootstrapAuc: scores of another kind; expected Float32Arrays');
+  }
+  const means = await addon().bootstrapAucs(runs, labels, domainOffsets, resamples, seed);
+  return runs.map((_, r) =>
+    Float64Array.from({ length: resamples }, (_, i) => means[i * runs.length + r] as number),
+  );
+}
+
+/** The value below which a share of ascending values lies, between two neighbours by their distance. */
+function quantile(ascending: Float64Array, share: number): number {
+  const place = share * (ascending.length - 1);
+  const below = ascending[Math.floor(place)] as number;
+  const above = ascending[Math.ceil(place)] as number;
+  return below + (place - Math.floor(place)) * (above - below);
+}
+
+/**
+ * What the differences on resamples say of an observed one: the percentile interval, and twice the smaller share of
+ * resamples on either side of 0, each counted one more (Efron and Tibshirani, 1993, chapters 13 and 15).
+ */
+export function significanceOf(difference: number, resampled: Float64Array): Significance {
+  const ascending = Float64Array.from(resampled).sort();
+  const most = resampled.length + 1;
+  const below = ascending.filter((value) => value <= 0).length + 1;
+  const above = ascending.filter((value) => value >= 0).length + 1;
+  return {
+    difference,
+    low: quantile(ascending, 0.025),
+    high: quantile(ascending, 0.975),
+    p: Math.min(1, (2 * Math.min(below, above)) / most),
+  };
+}
