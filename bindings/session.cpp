@@ -28,7 +28,9 @@ const std::map<std::string, CommandKind>& commandKinds() {
       {"bufferProject", CommandKind::kBufferProject},
       {"bufferAddChange", CommandKind::kBufferAddChange},
       {"bufferApply", CommandKind::kBufferApply},
-      {"dropOverlay", CommandKind::kDropOverlay}};
+      {"dropOverlay", CommandKind::kDropOverlay},
+      {"slots", CommandKind::kSlots},
+      {"broadcast", CommandKind::kBroadcast}};
   return kinds;
 }
 
@@ -55,6 +57,9 @@ Command toCommand(const Napi::Object& object, std::vector<std::vector<int32_t>>&
   command.pass = integer("pass", 0);
   command.mixed = object.Get("mixed").ToBoolean();
   command.untrained = object.Get("untrained").ToBoolean();
+  command.blocks = object.Get("blocks").ToBoolean();
+  command.rowsPerDomain = integer("rowsPerDomain", 0);
+  command.shortest = object.Get("shortest").ToBoolean();
   command.shareFrom = numberAt(object, "shareFrom", 0.0);
   command.shareTo = numberAt(object, "shareTo", 1.0);
   command.maxSteps = integer("maxSteps", 0);
@@ -139,6 +144,7 @@ SessionObject::SessionObject(const Napi::CallbackInfo& info)
     Session::Options own;
     own.batchSize = static_cast<int64_t>(numberAt(options, "batchSize", 1024));
     own.seed = static_cast<uint64_t>(numberAt(options, "seed", 0));
+    own.clipNorm = numberAt(options, "clipNorm", 0.0);
     if (options.Get("lease").ToBoolean()) {
       space_->beginTraining();
       leased_ = true;

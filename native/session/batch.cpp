@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "polydomain/error.h"
+#include "row_order.h"
 
 namespace polydomain {
 
@@ -59,6 +60,10 @@ void BoundProgram::check(const SplitData& split) const {
   }
 }
 
+bool BoundProgram::readsSlot() const {
+  return std::ranges::any_of(sources, [](const auto& from) { return from.kind == Kind::kSlot; });
+}
+
 void Batch::gather(const BoundProgram& bound, const SplitData& split, int64_t base,
                    std::span<const int32_t> order, int32_t domain, Program::Run& run) {
   run.rows = static_cast<int64_t>(order.size());
@@ -74,11 +79,6 @@ void Batch::gather(const BoundProgram& bound, const SplitData& split, int64_t ba
             {domain == kMixed ? domainsOf(split, order) : domainColumn(domain, run.rows)});
         break;
       case Kind::kSlot:
-        if (domain == kMixed) {
-          throw Error(ErrorKind::kConfig,
-                      "the model has parts of each domain's own, which mixed batches cannot train; "
-                      "expected a strategy with batches of one domain");
-        }
         run.inputs.push_back({slotOf(domain)});
         break;
       case Kind::kLabel:
@@ -109,20 +109,15 @@ void Batch::view(const BoundProgram& bound, const SplitData& split, int64_t firs
   }
 }
 
-// Which row of a bank the batch's domain has.
 const int32_t* Batch::slotOf(int32_t domain) {
-  slot_ = domain;
+  slot_ = sharedSlot_ >= 0 ? sharedSlot_ : domain;
   return &slot_;
 }
 
 // A column that names the domain of each of the split's rows `order`.
 const int32_t* Batch::domainsOf(const SplitData& split, std::span<const int32_t> order) {
   domains_.resize(order.size());
-  for (size_t r = 0; r < order.size(); ++r) {
-    const auto next =
-        std::upper_bound(split.domainOffsets.begin(), split.domainOffsets.end(), order[r]);
-    domains_[r] = static_cast<int32_t>(next - split.domainOffsets.begin()) - 1;
-  }
+  for (size_t r = 0; r < order.size(); ++r) domains_[r] = domainOfRow(split, order[r]);
   uniform_ = kMixed;
   return domains_.data();
 }

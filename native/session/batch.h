@@ -24,6 +24,8 @@ struct BoundProgram {
   // Kernels trust ids: throws Error(kConfig, kData) when the split lacks a column that the program
   // reads, or has ids outside its tables.
   void check(const SplitData& split) const;
+  // Whether all rows of a batch have to be of one bank slot.
+  bool readsSlot() const;
 
   std::unique_ptr<Program> program;
   std::vector<InputSource> sources;  // by input
@@ -43,6 +45,10 @@ class Batch {
   void view(const BoundProgram& bound, const SplitData& split, int64_t first, int32_t domain,
             Program::Run& run);
 
+  // The bank slot that every domain uses; -1: each its own.
+  void shareSlot(int32_t slot) { sharedSlot_ = slot; }
+  int32_t sharedSlot() const { return sharedSlot_; }
+
  private:
   const int32_t* slotOf(int32_t domain);
   const int32_t* domainsOf(const SplitData& split, std::span<const int32_t> order);
@@ -52,7 +58,7 @@ class Batch {
   std::vector<float> labels_;
   std::vector<int32_t> domains_;
   int32_t uniform_ = kMixed;  // the domain that all of domains_ name
-  int32_t slot_ = 0;
+  int32_t slot_ = 0, sharedSlot_ = -1;
 };
 
 }  // namespace polydomain

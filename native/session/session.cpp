@@ -11,6 +11,7 @@
 #include "cpu/auc.h"
 #include "cpu/elementwise.h"
 #include "polydomain/error.h"
+#include "row_order.h"
 #include "space/serialize.h"
 #include "state_file.h"
 
@@ -18,9 +19,9 @@ namespace polydomain {
 
 namespace {
 
-constexpr uint64_t kRowStream = streamOf("rows");
-constexpr uint64_t kShareStream = streamOf("shares");
 constexpr int64_t kEvaluationRows = 4096;
+// Blocks of one step draw different dropout: the block's number stands above the step's bits.
+constexpr int kBlockShift = 40;
 
 template <typename Items>
 auto& at(Items& items, int64_t index, const char* what) {
@@ -31,6 +32,13 @@ auto& at(Items& items, int64_t index, const char* what) {
   return items[static_cast<size_t>(index)];
 }
 
+// What a run command trains with, or adds gradients with.
+struct StepProgram {
+  Mode mode;
+  BoundProgram direct;
+  std::optional<BoundProgram> gradient;  // of kTrain: for steps that go through a buffer
+};
+
 }  // namespace
 
 class Session::Impl {
@@ -40,7 +48,9 @@ class Session::Impl {
         pool_(std::move(pool)),
         options_(options),
         trainable_(space_->trainable()),
-        allTrainable_(std::find(trainable_.begin(), trainable_.end(), false) == trainable_.end()) {
+        allTrainable_(std::find(trainable_.begin(), trainable_.end(), false) == trainable_.end()),
+        order_(options.batchSize, options.seed),
+        stepGradient_(*space_) {
     if (options_.batchSize < 1) {
       throw Error(ErrorKind::kConfig, "batchSize: " + std::to_string(options_.batchSize) +
                                           "; expected an integer of 1 at least");
@@ -71,8 +81,12 @@ class Session::Impl {
 
   int addProgram(const Graph& graph, ProgramOptions options, Mode mode) {
     options.mode = mode;
-    programs_.emplace_back(graph, *space_, std::move(options));
-    modes_.push_back(mode);
+    StepProgram step{mode, {graph, *space_, options}, {}};
+    if (mode == Mode::kTrain && (clips() || step.direct.readsSlot())) {
+      options.mode = Mode::kGradient;
+      step.gradient.emplace(graph, *space_, std::move(options));
+    }
+    programs_.push_back(std::move(step));
     return static_cast<int>(programs_.size()) - 1;
   }
 
@@ -129,6 +143,7 @@ class Session::Impl {
     writeLayout(write);
     const int64_t steps = steps_;
     write(&steps, sizeof(steps));
+    writeValue(write, batch_.sharedSlot());
     space_->save(write);
     for (const auto& optimizer : optimizers_) optimizer->save(write);
     const auto marks = static_cast<int64_t>(marks_.size());
@@ -153,6 +168,7 @@ class Session::Impl {
     requireLayout(read);
     int64_t steps = 0, marks = 0;
     read(&steps, sizeof(steps));
+    const auto sharedSlot = readValue<int32_t>(read);
     space_->load(read);
     for (const auto& optimizer : optimizers_) optimizer->load(read);
     read(&marks, sizeof(marks));
@@ -172,6 +188,7 @@ class Session::Impl {
     }
     file.finish();
     steps_ = steps;
+    batch_.shareSlot(sharedSlot);
   }
 
  private:
@@ -251,7 +268,7 @@ class Session::Impl {
     const size_t programs = programs_.size() + (evaluation_ ? 1 : 0);
     if (checkedSplits_ == splits_.size() && checkedPrograms_ == programs) return;
     for (const SplitData& split : splits_) {
-      for (const BoundProgram& bound : programs_) bound.check(split);
+      for (const StepProgram& step : programs_) step.direct.check(split);
       if (evaluation_) evaluation_->check(split);
     }
     checkedSplits_ = splits_.size();
@@ -350,28 +367,43 @@ class Session::Impl {
         addChange(bufferOf(command.target), markOf(command.other), command.rate);
         return CommandResult{};
       case CommandKind::kBufferApply:
-        bufferOf(command.target)
-            .apply(*space_, *at(optimizers_, command.optimizer, "optimizer"), *pool_);
+        apply(bufferOf(command.target), command.optimizer);
         buffers_.erase(command.target);
         return CommandResult{};
       case CommandKind::kDropOverlay:
         space_->dropOverlay(command.domain);
         return CommandResult{};
+      case CommandKind::kSlots:
+        if (command.target >= 0) rowsOf(at(splits_, 0, "split"), command.target);
+        batch_.shareSlot(command.target);
+        return CommandResult{};
+      case CommandKind::kBroadcast:
+        broadcast(command.target, at(selections_, command.selection, "selection"));
+        return CommandResult{};
     }
     throw Error(ErrorKind::kConfig, "unknown command");
   }
 
-  struct Range {
-    int64_t begin, count;
-  };
-  Range rowsOf(const SplitData& split, int32_t domain) const {
-    const auto domains = static_cast<int64_t>(split.domainOffsets.size()) - 1;
-    if (domain < 0 || domain >= domains) {
-      throw Error(ErrorKind::kConfig, "domain " + std::to_string(domain) + "; expected 0 to " +
-                                          std::to_string(domains - 1));
+  // Copies a slot of the selected banks to all their other slots.
+  void broadcast(int32_t slot, const Selection& banks) {
+    for (int p = 0; p < space_->parameterCount(); ++p) {
+      if (!banks[static_cast<size_t>(p)]) continue;
+      const ParameterSpec& spec = space_->parameter(p);
+      if (spec.kind != ParameterKind::kTable || slot < 0 || slot >= spec.shape[0]) {
+        throw Error(ErrorKind::kConfig, "broadcast of '" + spec.name + "' " + toString(spec.shape) +
+                                            ": it has no slot " + std::to_string(slot));
+      }
+      std::vector<uint32_t> others;
+      for (int64_t other = 0; other < spec.shape[0]; ++other) {
+        if (other != slot) others.push_back(static_cast<uint32_t>(other));
+      }
+      space_->touch(space_->regionOf(p), others);
+      float* values = space_->data(p);
+      const int64_t size = spec.shape[1];
+      for (const uint32_t other : others) {
+        std::copy_n(values + slot * size, size, values + other * size);
+      }
     }
-    const int64_t begin = split.domainOffsets[static_cast<size_t>(domain)];
-    return {begin, split.domainOffsets[static_cast<size_t>(domain) + 1] - begin};
   }
 
   // Closes the overlay of a run; an error drops what the run did to it.
@@ -401,33 +433,11 @@ class Session::Impl {
     return at(orders, command.order, "row order");
   }
 
-  // The rows of a pass: those of `given`, or those of the command's share, shuffled by the pass's
-  // number.
-  void orderRows(const Command& command, int64_t pass, int64_t count,
-                 std::span<const int32_t> given) {
-    if (given.empty()) {
-      const auto border = [&](double share) {
-        return std::clamp<int64_t>(std::llround(share * static_cast<double>(count)), 0, count);
-      };
-      const int64_t first = border(command.shareFrom);
-      const int64_t rows = std::max<int64_t>(0, border(command.shareTo) - first);
-      order_.resize(static_cast<size_t>(rows));
-      fillPermutation({options_.seed, kRowStream, static_cast<uint64_t>(pass)}, rows,
-                      order_.data());
-      if (rows == count) return;
-      share_.resize(static_cast<size_t>(count));
-      fillPermutation({options_.seed, kShareStream, static_cast<uint64_t>(command.domain)}, count,
-                      share_.data());
-      for (int32_t& row : order_) row = share_[static_cast<size_t>(first + row)];
-      return;
-    }
-    order_.assign(given.begin(), given.end());
-    for (const int32_t row : order_) {
-      if (row >= 0 && row < count) continue;
-      throw Error(ErrorKind::kData, "row order: row " + std::to_string(row) + "; the domain has " +
-                                        std::to_string(count) + " rows");
-    }
-  }
+  // Rows that a program takes in one go.
+  struct Block {
+    int32_t domain;  // or Batch::kMixed
+    std::span<const int32_t> rows;
+  };
 
   struct Pass {
     CommandResult result;
@@ -435,63 +445,129 @@ class Session::Impl {
     int64_t interruptedAt = 0;  // the step that a cancelled pass has to go on from
   };
 
-  // One pass over a domain's rows. Cancellation ends one without overlay between two steps, and
-  // with `abandon` any: its caller then undoes what the pass did.
+  // One pass. Cancellation ends one without overlay between two steps, and with `abandon` any: its
+  // caller then undoes what the pass did.
   Pass runPass(const Command& command, int64_t ordinal, std::span<const int32_t> given,
                bool abandon) {
     const SplitData& split = at(splits_, command.split, "split");
-    BoundProgram& bound = at(programs_, command.program, "program");
-    const Mode mode = modes_[static_cast<size_t>(command.program)];
-    const Range range = command.mixed ? Range{0, split.rows} : rowsOf(split, command.domain);
-    orderRows(command, ordinal, range.count, given);
-    Program::Run run = startRun();
-    if (mode == Mode::kTrain) {
-      run.optimizer = at(optimizers_, command.optimizer, "optimizer").get();
-    } else {
-      run.gradients = &bufferOf(command.target);
-      run.gradientScale = static_cast<float>(command.rate);
-    }
-
+    StepProgram& program = at(programs_, command.program, "program");
+    order_.begin(split, command, ordinal, given);
     OpenOverlay overlay(*space_, command.overlay);
-    bound.program->beginPass();
+    (buffered(program, command) ? *program.gradient : program.direct).program->beginPass();
     Pass pass;
     pass.lossSum = command.resumed.lossSum;
     pass.result.rows = command.resumed.rows;
     pass.result.steps = command.resumed.step;
-    const auto total = static_cast<int64_t>(order_.size());
-    for (int64_t step = 0; step * options_.batchSize < total; ++step) {
+    for (int64_t step = command.resumed.step; step < order_.steps(); ++step) {
       if (command.maxSteps > 0 && step >= command.maxSteps) break;
-      if (step < command.resumed.step) continue;
       if (cancelled_ && (abandon || command.overlay < 0) && step > command.resumed.step) {
         pass.interruptedAt = step;
         break;
       }
-      const int64_t begin = step * options_.batchSize;
-      const std::span<const int32_t> rows(
-          order_.data() + begin, order_.data() + std::min(begin + options_.batchSize, total));
-      batch_.gather(bound, split, range.begin, rows, command.mixed ? Batch::kMixed : command.domain,
-                    run);
-      run.step = static_cast<uint64_t>(steps_.load());
+      const std::span<const int32_t> rows = order_.rows(step);
       try {
-        bound.program->run(run);
+        pass.lossSum += takeStep(program, command, split, rows);
       } catch (const Error& error) {
         if (error.kind() != ErrorKind::kTraining) throw;
-        const std::string where =
-            command.mixed ? "mixed domains" : "domain " + std::to_string(command.domain);
+        const std::string where = blockDomain_ == Batch::kMixed
+                                      ? "mixed domains"
+                                      : "domain " + std::to_string(blockDomain_);
         throw Error(ErrorKind::kTraining,
                     where + ", step " + std::to_string(step) + " of the pass: " + error.what());
       }
-      pass.lossSum += static_cast<double>(bound.program->loss()) * static_cast<double>(run.rows);
-      pass.result.rows += run.rows;
+      const auto count = static_cast<int64_t>(rows.size());
+      pass.result.rows += count;
       ++pass.result.steps;
       ++steps_;
-      rows_ += run.rows;
+      rows_ += count;
     }
     overlay.keep();
     if (pass.result.rows > 0) {
       pass.result.loss = pass.lossSum / static_cast<double>(pass.result.rows);
     }
     return pass;
+  }
+
+  bool clips() const { return options_.clipNorm > 0.0; }
+
+  static int32_t domainOf(const Command& command) {
+    return command.mixed || command.blocks ? Batch::kMixed : command.domain;
+  }
+
+  // Whether steps have rows of several slots of a program that takes one at a time.
+  bool inBlocks(const StepProgram& program, const Command& command) const {
+    return domainOf(command) == Batch::kMixed && batch_.sharedSlot() < 0 &&
+           program.direct.readsSlot();
+  }
+
+  bool buffered(const StepProgram& program, const Command& command) const {
+    return program.mode == Mode::kTrain && (clips() || inBlocks(program, command));
+  }
+
+  // One step over `rows`; returns the sum of their losses.
+  double takeStep(StepProgram& program, const Command& command, const SplitData& split,
+                  std::span<const int32_t> rows) {
+    const bool buffers = buffered(program, command);
+    BoundProgram& bound = buffers ? *program.gradient : program.direct;
+    Program::Run run = startRun();
+    double scale = 1.0;
+    if (program.mode == Mode::kTrain) {
+      run.optimizer = at(optimizers_, command.optimizer, "optimizer").get();
+      run.gradients = &stepGradient_;
+    } else {
+      run.gradients = &bufferOf(command.target);
+      scale = command.rate;
+    }
+    if (buffers) stepGradient_.zero();
+    if (inBlocks(program, command)) {
+      splitByDomain(split, rows);
+    } else {
+      blocks_.assign(1, {domainOf(command), rows});
+    }
+    double lossSum = 0.0;
+    for (size_t b = 0; b < blocks_.size(); ++b) {
+      blockDomain_ = blocks_[b].domain;
+      batch_.gather(bound, split, order_.base(), blocks_[b].rows, blocks_[b].domain, run);
+      run.step = static_cast<uint64_t>(steps_.load()) | (b << kBlockShift);
+      const auto share =
+          static_cast<double>(blocks_[b].rows.size()) / static_cast<double>(rows.size());
+      run.gradientScale = static_cast<float>(scale * share);
+      bound.program->run(run);
+      lossSum += static_cast<double>(bound.program->loss()) * static_cast<double>(run.rows);
+    }
+    blockDomain_ = domainOf(command);
+    if (buffers) apply(stepGradient_, command.optimizer);
+    return lossSum;
+  }
+
+  // Groups rows by domain, in order of the domains; each keeps the order of its rows.
+  void splitByDomain(const SplitData& split, std::span<const int32_t> rows) {
+    grouped_.clear();
+    for (const int32_t row : rows) grouped_.emplace_back(domainOfRow(split, row), row);
+    std::ranges::stable_sort(grouped_, {}, &std::pair<int32_t, int32_t>::first);
+    groupedRows_.clear();
+    for (const auto& [domain, row] : grouped_) groupedRows_.push_back(row);
+    blocks_.clear();
+    for (size_t begin = 0, end = 0; begin < grouped_.size(); begin = end) {
+      while (end < grouped_.size() && grouped_[end].first == grouped_[begin].first) ++end;
+      blocks_.push_back(
+          {grouped_[begin].first, std::span(groupedRows_).subspan(begin, end - begin)});
+    }
+  }
+
+  // One optimizer step with a gradient, whose norm is clipped first, as PyTorch's clip_grad_norm_
+  // does.
+  void apply(GradientBuffer& gradient, int32_t optimizer) {
+    if (clips()) {
+      const double norm = gradient.norm();
+      if (!std::isfinite(norm)) {
+        throw Error(ErrorKind::kTraining, "the gradient's norm is " + std::to_string(norm) +
+                                              "; expected a finite number");
+      }
+      const double scale = options_.clipNorm / (norm + 1e-6);
+      if (scale < 1.0) gradient.scale(static_cast<float>(scale));
+    }
+    gradient.apply(*space_, *at(optimizers_, optimizer, "optimizer"), *pool_);
   }
 
   // A mark that does not outlive its scope.
@@ -574,7 +650,7 @@ class Session::Impl {
       throw Error(ErrorKind::kConfig, "the session has no evaluation program");
     }
     const SplitData& split = at(splits_, splitIndex, "split");
-    const Range range = rowsOf(split, domain);
+    const RowRange range = rowsOf(split, domain);
     Program::Run run = startRun();
     if (overlay >= 0 && space_->hasOverlay(overlay)) {
       run.overlay = overlay;
@@ -607,8 +683,7 @@ class Session::Impl {
   std::vector<Selection> selections_;
   Selection trainable_;
   bool allTrainable_;
-  std::vector<BoundProgram> programs_;
-  std::vector<Mode> modes_;
+  std::vector<StepProgram> programs_;
   std::optional<BoundProgram> evaluation_;
   size_t checkedSplits_ = 0, checkedPrograms_ = 0;
   std::map<int32_t, MarkId> marks_;  // by the strategy's ids
@@ -617,7 +692,12 @@ class Session::Impl {
   std::atomic<int64_t> steps_ = 0, rows_ = 0;
 
   // Kept between steps, so that they allocate nothing.
-  std::vector<int32_t> order_, share_;
+  RowOrder order_;
+  GradientBuffer stepGradient_;
+  std::vector<Block> blocks_;
+  std::vector<std::pair<int32_t, int32_t>> grouped_;  // domain and row
+  std::vector<int32_t> groupedRows_;
+  int32_t blockDomain_ = Batch::kMixed;  // of the block at work, for messages
   Batch batch_;
   std::vector<float> logits_, effectiveDense_;
 };

@@ -1,5 +1,6 @@
 #include <cmath>
 #include <map>
+#include <span>
 
 #include "polydomain/space.h"
 #include "serialize.h"
@@ -60,6 +61,15 @@ class GradientBuffer::Impl {
       }
     }
     return sum;
+  }
+
+  double norm() const {
+    double sum = 0.0;
+    for (const UnitStore& store : stores_) {
+      const std::span all(store.values(0), static_cast<size_t>(store.size() * store.unitSize()));
+      for (const float value : all) sum += static_cast<double>(value) * static_cast<double>(value);
+    }
+    return std::sqrt(sum);
   }
 
   bool project(const Impl& other) {
@@ -124,7 +134,7 @@ void GradientBuffer::add(const GradientBuffer& other, float scale) {
 }
 void GradientBuffer::scale(float factor) { impl_->scale(factor); }
 double GradientBuffer::dot(const GradientBuffer& other) const { return impl_->dot(*other.impl_); }
-double GradientBuffer::norm() const { return std::sqrt(impl_->dot(*impl_)); }
+double GradientBuffer::norm() const { return impl_->norm(); }
 bool GradientBuffer::project(const GradientBuffer& other) { return impl_->project(*other.impl_); }
 void GradientBuffer::apply(ParameterSpace& space, OptimizerState& optimizer, ThreadPool&) const {
   impl_->apply(space, optimizer);

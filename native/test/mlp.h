@@ -26,7 +26,8 @@ inline std::vector<ParameterSpec> parameters() {
           {"layer1.weight", ParameterKind::kDense, {12, 24}, weights, 0.0f},
           {"layer1.bias", ParameterKind::kDense, {12}, biases, 0.0f},
           {"output.weight", ParameterKind::kDense, {1, 12}, weights, 0.0f},
-          {"output.bias", ParameterKind::kDense, {1}, biases, 0.0f}};
+          {"output.bias", ParameterKind::kDense, {1}, biases, 0.0f},
+          {"bank", ParameterKind::kTable, {kDomains, 12}, rows, 0.0f}};
 }
 
 struct Model {
@@ -34,8 +35,8 @@ struct Model {
   ValueId output = kNoValue, loss = kNoValue;
 };
 
-// `labelOp`, if any, stands between the label and the loss.
-inline Model build(double keep, const std::string& labelOp = {}) {
+// `labelOp`, if any, stands between the label and the loss. `bank`: the last layer is a slot's.
+inline Model build(double keep, const std::string& labelOp = {}, bool bank = false) {
   Model model;
   Graph& graph = model.graph;
   const auto parameter = [&](const std::string& name) {
@@ -59,7 +60,14 @@ inline Model build(double keep, const std::string& labelOp = {}) {
   const ValueId fields = graph.add(
       "concat",
       {lookup("user", "feature:0"), lookup("item", "feature:1"), lookup("domain", "domain")});
-  model.output = linear("output", layer("layer1", layer("layer0", fields)));
+  const ValueId hidden = layer("layer1", layer("layer0", fields));
+  if (bank) {
+    const ValueId slot = graph.input("slot", {DType::kInt32, {1}});
+    const ValueId weight = graph.add("embedding", {parameter("bank"), slot});
+    model.output = graph.add("linear", {hidden, weight});
+  } else {
+    model.output = linear("output", hidden);
+  }
   ValueId label = graph.input("label", {DType::kFloat32, {kRows}});
   if (!labelOp.empty()) label = graph.add(labelOp, {label});
   model.loss = graph.add("bce_with_logits", {model.output, label});

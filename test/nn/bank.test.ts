@@ -8,6 +8,7 @@ import {
   ops,
   optim,
   type Schema,
+  type Strategy,
   strategies,
   type Tensor,
 } from '../../ts/index.js';
@@ -75,6 +76,8 @@ describe('a bank', () => {
 
   it.each([
     strategies.alternate(),
+    strategies.joint(),
+    strategies.joint({ balanced: true }),
     strategies.dn(),
     strategies.mamdr({ helpers: 1 }),
     strategies.pcgrad({ helpers: 1 }),
@@ -91,9 +94,20 @@ describe('a bank', () => {
     expect(new Set(scores).size).toBe(3);
   });
 
-  it('has no place in mixed batches', async () => {
-    const data = toyData();
-    const run = fit(new Heads(data.schema), data, { ...options, strategy: strategies.joint() });
+  it.each([
+    [{ domain: 1, mixed: true }, /one of domain, mixed and blocks/],
+    [{}, /one of domain, mixed and blocks/],
+    [{ mixed: true, rowsPerDomain: 3 }, /rowsPerDomain; expected blocks/],
+    [{ blocks: true, shareTo: 0.5 }, /no shareFrom/],
+  ])('names what is wrong with the scope %j of a run', async (scope, message) => {
+    const strategy: Strategy = {
+      ...onlyOne,
+      *epoch() {
+        yield { kind: 'run', ...scope };
+      },
+    };
+    const run = fit(new Heads(toyData().schema), toyData(), { ...options, strategy });
     await expect(run).rejects.toThrow(ConfigError);
+    await expect(run).rejects.toThrow(message);
   });
 });

@@ -56,16 +56,33 @@ def draw(epoch, domain, mode="train", share=(0, 1)):
     first, end = (int(part * ROWS[domain] + 0.5) for part in share)
     own = shares[domain][first:end]
     order = own[torch.randperm(len(own))]
-    passed = {"domain": domain, "mode": mode, "share": share, "order": order.tolist()}
+    passed = {"scope": domain, "mode": mode, "share": share, "order": order.tolist()}
     epoch["passes"].append(passed)
     return sum(ROWS[:domain]) + order
 
 
-def draw_mixed(epoch):
-    order = torch.randperm(sum(ROWS))
-    passed = {"domain": None, "mode": "train", "share": [0, 1], "order": order.tolist()}
+def draw_everywhere(epoch, scope, order):
+    passed = {"scope": scope, "mode": "train", "share": [0, 1], "order": order.tolist()}
     epoch["passes"].append(passed)
     return order
+
+
+def draw_mixed(epoch):
+    return draw_everywhere(epoch, "mixed", torch.randperm(sum(ROWS)))
+
+
+BALANCED = BATCH // len(ROWS)  # rows of each domain in a step
+
+
+def draw_balanced(epoch):
+    """Equal shares until the largest domain is at its end; the others start over as they end."""
+    steps = -(-max(ROWS) // BALANCED)
+    shares = []
+    for domain in DOMAINS:
+        turns = [torch.randperm(ROWS[domain]) for _ in range(-(-steps * BALANCED // ROWS[domain]))]
+        rows = sum(ROWS[:domain]) + torch.cat(turns)[: steps * BALANCED]
+        shares.append(rows.view(steps, BALANCED))
+    return draw_everywhere(epoch, "blocks", torch.cat(shares, 1).flatten())
 
 
 def draw_domains(epoch):
@@ -79,8 +96,8 @@ def draw_helpers(epoch, domain, count):
     return others
 
 
-def batches(rows):
-    for part in rows.split(BATCH):
+def batches(rows, size=BATCH):
+    for part in rows.split(size):
         yield {k: v[part] for k, v in everything.items()}
 
 
@@ -103,12 +120,13 @@ def forward(parameters, batch):
 
 
 def loss_of(parameters, batch):
-    loss = functional.binary_cross_entropy_with_logits(forward(parameters, batch), batch["label"])
-    if "uncertainty" not in parameters:
-        return loss
-    # A batch is of one domain.
-    sigma = functional.embedding(batch["domain"][0], parameters["uncertainty"], sparse=True)
-    return (loss / sigma**2 + sigma.log()).squeeze()
+    losses = functional.binary_cross_entropy_with_logits(
+        forward(parameters, batch), batch["label"], reduction="none"
+    )
+    if "uncertainty" in parameters:
+        sigma = functional.embedding(batch["domain"], parameters["uncertainty"], sparse=True)
+        losses = losses / sigma.squeeze(1) ** 2 + sigma.squeeze(1).log()
+    return losses.mean()
 
 
 def is_table(name):
@@ -118,10 +136,11 @@ def is_table(name):
 class Trained:
     """One set of tensors and its optimizer, whose state outlives every set()."""
 
-    def __init__(self, optimizer=ADAM, state=start):
+    def __init__(self, optimizer=ADAM, state=start, clip_norm=None):
         self.parameters = {k: nn.Parameter(v) for k, v in copy(state).items()}
         tables = [v for k, v in self.parameters.items() if is_table(k)]
         dense = [v for k, v in self.parameters.items() if not is_table(k)]
+        self.clip_norm = clip_norm
         rate = optimizer["learningRate"]
         if optimizer["name"] == "sgd":
             self.optimizers = [torch.optim.SGD([*tables, *dense], lr=rate)]
@@ -139,9 +158,9 @@ class Trained:
             for name, value in state.items():
                 self.parameters[name].copy_(value)
 
-    def run(self, rows):
+    def run(self, rows, size=BATCH):
         """A step per batch."""
-        for batch in batches(rows):
+        for batch in batches(rows, size):
             for optimizer in self.optimizers:
                 optimizer.zero_grad()
             loss_of(self.parameters, batch).backward()
@@ -162,7 +181,11 @@ class Trained:
         sizes = [parameter.numel() for parameter in self.parameters.values()]
         parts = gradient.split(sizes)
         for (name, parameter), part in zip(self.parameters.items(), parts, strict=True):
-            parameter.grad = part.view_as(parameter)
+            parameter.grad = part.view_as(parameter).clone()
+        if self.clip_norm:
+            everyone = list(self.parameters.values())
+            norms.append(nn.utils.clip_grad_norm_(everyone, self.clip_norm).item())
+        for name, parameter in self.parameters.items():
             if is_table(name):
                 ids = everything[name.split(".")[1]][rows].unique()
                 parameter.grad = torch.sparse_coo_tensor(
@@ -170,6 +193,9 @@ class Trained:
                 )
         for optimizer in self.optimizers:
             optimizer.step()
+
+
+norms = []  # of the gradients that are clipped where they exceed a limit
 
 
 def towards(old, new, rate):
@@ -352,14 +378,34 @@ def run_regularized(first, helpers, **settings):
     return golden(epochs, shared, [plus(shared, own) for own in specific], **settings)
 
 
-def run_joint():
-    trained = Trained()
-    return run_shared(lambda _, epoch: trained.run(draw_mixed(epoch)), trained, name="joint")
+def joint(trained, epoch):
+    trained.run(draw_mixed(epoch))
 
 
-def run_weighted_loss():
+def joint_balanced(trained, epoch):
+    trained.run(draw_balanced(epoch), BALANCED * len(ROWS))
+
+
+def joint_clipped(trained, epoch):
+    for rows in draw_mixed(epoch).split(BATCH):
+        trained.step(trained.gradient(rows), rows)
+
+
+CLIP_NORM = 0.16
+
+
+def run_clipped():
+    norms.clear()
+    trained = Trained(SGD, clip_norm=CLIP_NORM)
+    result = run_shared(joint_clipped, trained, name="joint", optimizer=SGD)
+    print("norms that are clipped:", " ".join(f"{norm:.3f}" for norm in norms))
+    assert min(norms) < CLIP_NORM < max(norms)
+    return result | {"clipNorm": CLIP_NORM}
+
+
+def run_weighted_loss(strategy, **settings):
     trained = Trained(state=start | {"uncertainty": torch.ones(len(ROWS), 1)})
-    return run_shared(alternate, trained, name="weighted-loss")
+    return run_shared(strategy, trained, **settings) | {"weightedLoss": True}
 
 
 def run_pcgrad(helpers, optimizer=ADAM):
@@ -412,8 +458,8 @@ fixture = {
         "dn": run_shared(negotiate, Trained(), name="dn", outerRate=OUTER_RATE),
         "dr": run_regularized(alternate, 1, name="dr"),
         "mamdr": run_regularized(negotiate, 2, name="mamdr", outerRate=OUTER_RATE),
-        "joint": run_joint(),
-        "weighted-loss": run_weighted_loss(),
+        "joint": run_shared(joint, Trained(), name="joint"),
+        "weighted-loss": run_weighted_loss(alternate, name="weighted-loss"),
         "pcgrad": run_pcgrad(1),
         "pcgrad with SGD": run_pcgrad(1, SGD),
         "pcgrad with all others": run_pcgrad(2),
@@ -427,6 +473,10 @@ fixture = {
         "mldg": run_mldg(OUTER_ADAM, batch=False),
         "mldg with SGD": run_mldg(SGD, batch=False),
         "mldg in a batch": run_mldg(OUTER_ADAM, batch=True),
+        "joint, balanced": run_shared(joint_balanced, Trained(), name="joint", balanced=True),
+        "joint, clipped": run_clipped(),
+        "weighted-loss, mixed": run_weighted_loss(joint, name="joint"),
+        "weighted-loss, balanced": run_weighted_loss(joint_balanced, name="joint", balanced=True),
     },
 }
 path = pathlib.Path(__file__).parent.parent / "fixtures" / "strategies.json"

@@ -12,8 +12,8 @@ import { distance } from '../distance.js';
 type State = Record<string, number[]>;
 
 interface Pass {
-  /** null: rows of all domains, mixed. */
-  domain: number | null;
+  /** A domain, or how rows of all of them make batches; `order` is then of rows of the split. */
+  scope: number | 'mixed' | 'blocks';
   mode: 'train' | 'gradient';
   /** Of the domain's rows, from where to where; `order` is of these alone. */
   share: [number, number];
@@ -34,6 +34,9 @@ interface Golden {
   /** Of the run. */
   optimizer: z.input<typeof optimizerConfig>;
   settings: z.input<typeof strategyConfig>;
+  clipNorm?: number;
+  /** The strategy's, also where it has none of its own. */
+  weightedLoss?: boolean;
   epochs: Epoch[];
   shared: State;
   /** By domain; empty where domains have no values of their own. */
@@ -104,10 +107,10 @@ function samplesOf({ domainOrder = [], helpers = [] }: Epoch): number[][] {
 }
 
 function expectPass(command: Command, expected: Pass | undefined): asserts expected is Pass {
-  const { domain = null, mixed = false, mode = 'train', shareFrom = 0, shareTo = 1 } = command;
-  expect({ domain, mixed, mode, share: [shareFrom, shareTo] }).toEqual({
-    domain: expected?.domain,
-    mixed: expected?.domain === null,
+  const { domain, mixed, blocks, mode = 'train', shareFrom = 0, shareTo = 1 } = command;
+  const scope = mixed ? 'mixed' : blocks ? 'blocks' : domain;
+  expect({ scope, mode, share: [shareFrom, shareTo] }).toEqual({
+    scope: expected?.scope,
     mode: expected?.mode,
     share: expected?.share,
   });
@@ -171,7 +174,7 @@ function* replayConverging(strategy: Strategy, epochs: readonly Epoch[]): Genera
   for (const command of strategy.epoch(context)) {
     expect(command).toMatchObject({ kind: 'converge', passes: epochs.length });
     const own = epochs.flatMap(({ passes }) =>
-      passes.filter(({ domain }) => domain === command.domain).flatMap(({ order }) => order),
+      passes.filter(({ scope }) => scope === command.domain).flatMap(({ order }) => order),
     );
     const { mode: _, ...native } = command;
     yield { ...native, order: Int32Array.from(own), rate: -10 };
@@ -179,7 +182,7 @@ function* replayConverging(strategy: Strategy, epochs: readonly Epoch[]): Genera
 }
 
 /** Two epochs on a session of their own: fit() would end at its best epoch. */
-async function train(strategy: Strategy, { optimizer, epochs }: Golden) {
+async function train(strategy: Strategy, { optimizer, epochs, clipNorm = 0 }: Golden) {
   const { batchSize, dim, hidden, start } = fixture;
   const data = dataset();
   const model = models.mlp({ schema: data.schema, embeddingDim: dim, hidden, dropout: 0 });
@@ -188,7 +191,7 @@ async function train(strategy: Strategy, { optimizer, epochs }: Golden) {
   for (const [name, values] of Object.entries(start)) parameters.get(name)?.data.set(values);
   const { graph, output, loss, trainingLoss, space } = model.compile();
   if (strategy.overlays) model.configureOverlays(strategy.overlays);
-  const session = new (addon().Session)(space, { batchSize, seed: 0 });
+  const session = new (addon().Session)(space, { batchSize, seed: 0, clipNorm });
   try {
     session.addSplit(data.train);
     session.addSplit(data.validation);
@@ -231,7 +234,8 @@ const cases = Object.entries(fixture.strategies);
 
 describe('strategies beside PyTorch', () => {
   it.each(cases)('%s has its parameters after two epochs', async (_, golden) => {
-    const strategy = strategyOf(strategyConfig.parse(golden.settings));
+    const { settings, weightedLoss = false } = golden;
+    const strategy = { ...strategyOf(strategyConfig.parse(settings)), weightedLoss };
     const { model, space } = await train(strategy, golden);
     const distances: Record<string, number> = {};
     for (const [name, tensor] of model.parameters()) {

@@ -24,6 +24,8 @@ const all: Record<string, [() => Strategy, Partial<FitOptions>]> = {
   'alternate, then finetune': [() => strategies.alternate(), tuning],
   separate: [strategies.separate, {}],
   joint: [() => strategies.joint(), {}],
+  'joint, balanced': [() => strategies.joint({ balanced: true }), {}],
+  'alternate with clipped gradients': [() => strategies.alternate(), { clipNorm: 0.1 }],
   'weighted loss': [() => strategies.weightedLoss(), {}],
   pcgrad: [() => strategies.pcgrad({ helpers: 2, maxSteps: 2 }), {}],
   maml: [() => strategies.maml(fastOuter), {}],

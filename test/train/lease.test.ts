@@ -122,7 +122,7 @@ describe("commands of a user's own strategy", () => {
 
   it.each([
     [{ kind: 'lerp', target: 1 }, /command 'lerp': rate is missing/],
-    [{ kind: 'run' }, /domain is missing/],
+    [{ kind: 'run' }, /expected one of domain, mixed and blocks/],
     [{ kind: 'run', domain: 2 ** 32 + 1 }, /domain 4294967297; expected an integer from 0/],
     [{ kind: 'run', domain: 0, maxSteps: -1 }, /maxSteps -1/],
     [{ kind: 'run', domain: 0, maxStep: 1 }, /unknown field 'maxStep'; did you mean 'maxSteps'/],

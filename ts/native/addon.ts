@@ -133,7 +133,9 @@ export interface NativeCommand {
     | 'bufferProject'
     | 'bufferAddChange'
     | 'bufferApply'
-    | 'dropOverlay';
+    | 'dropOverlay'
+    | 'slots'
+    | 'broadcast';
   readonly target?: number;
   readonly other?: number;
   readonly domain?: number;
@@ -147,6 +149,9 @@ export interface NativeCommand {
   readonly mixed?: boolean;
   /** restore: also what is not trainable. */
   readonly untrained?: boolean;
+  readonly blocks?: boolean;
+  readonly rowsPerDomain?: number;
+  readonly shortest?: boolean;
   readonly shareFrom?: number;
   readonly shareTo?: number;
   readonly maxSteps?: number;
@@ -253,6 +258,12 @@ export interface Addon {
   Session: new (
     space: NativeSpace,
     /** lease: nobody else may use the space before dispose(); else during calls only. */
-    options: { batchSize: number; seed: number; threads?: number; lease?: boolean },
+    options: {
+      batchSize: number;
+      seed: number;
+      threads?: number;
+      lease?: boolean;
+      clipNorm?: number;
+    },
   ) => NativeSession;
 }

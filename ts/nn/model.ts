@@ -15,7 +15,7 @@ import { Module, type Parameter } from './module.js';
 export interface Batch {
   readonly features: Readonly<Record<string, Tensor>>;
   readonly domain: Tensor;
-  /** The index [1] of the domain that all rows are of: it addresses banks. */
+  /** The slot [1] of banks for all rows: the index of their domain, unless domains share one. */
   readonly slot: Tensor;
 }
 
@@ -176,7 +176,7 @@ export abstract class Model extends Module<[Batch], Tensor> {
       return {
         output: logits.symbolic()?.value,
         loss: plain.symbolic()?.value,
-        trainingLoss: this.#weighted(plain, domain).symbolic()?.value,
+        trainingLoss: this.#weighted(plain, slot).symbolic()?.value,
       };
     });
     if (output === undefined || loss === undefined || trainingLoss === undefined) {
@@ -189,10 +189,10 @@ export abstract class Model extends Module<[Batch], Tensor> {
     return this.#compiled;
   }
 
-  #weighted(loss: Tensor, domain: Tensor): Tensor {
+  /** Its sigma is the slot's: so rows of several domains are trained in blocks, each by its own. */
+  #weighted(loss: Tensor, slot: Tensor): Tensor {
     if (!this.#uncertainty) return loss;
-    // All rows of a batch are of one domain, and so have one sigma.
-    const sigma = ops.mean(this.#uncertainty.forward(domain));
+    const sigma = ops.mean(this.#uncertainty.forward(slot));
     return ops.add(ops.div(loss, ops.square(sigma)), ops.log(sigma));
   }
 

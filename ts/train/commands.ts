@@ -9,6 +9,9 @@ const fields: Readonly<Record<Command['kind'], readonly [string[], string[]]>> =
     [
       'domain',
       'mixed',
+      'blocks',
+      'rowsPerDomain',
+      'shortest',
       'overlay',
       'optimizer',
       'mode',
@@ -39,6 +42,8 @@ const fields: Readonly<Record<Command['kind'], readonly [string[], string[]]>> =
   bufferApply: [['target'], ['optimizer']],
   evaluate: [['domain'], ['split', 'overlay']],
   dropOverlay: [['domain'], []],
+  slots: [[], ['target']],
+  broadcast: [['target', 'selection'], []],
 };
 const integers = [
   'target',
@@ -49,6 +54,7 @@ const integers = [
   'selection',
   'split',
   'maxSteps',
+  'rowsPerDomain',
   'passes',
   'patience',
 ];
@@ -65,8 +71,12 @@ export function checked(command: Command, strategy: string): Command {
   const needed = gradient ? [...required, 'target', 'rate'] : required;
   const own = command as unknown as Readonly<Record<string, unknown>>;
   for (const field of needed) if (own[field] === undefined) fail(`${field} is missing`);
-  if (command.kind === 'run' && !command.mixed && command.domain === undefined) {
-    fail('domain is missing; expected one, or mixed');
+  if (command.kind === 'run') {
+    const scopes = [command.domain !== undefined, command.mixed, command.blocks].filter(Boolean);
+    if (scopes.length !== 1) fail('expected one of domain, mixed and blocks');
+    for (const field of ['rowsPerDomain', 'shortest']) {
+      if (own[field] !== undefined && !command.blocks) fail(`${field}; expected blocks with it`);
+    }
   }
   for (const [field, value] of Object.entries(own)) {
     if (field === 'kind') continue;

@@ -153,13 +153,14 @@ class Fit {
         'fit.finetune: not with separate, whose domains are trained by themselves already',
       );
     }
-    const { batchSize, seed, threads } = this.#settings;
+    const { batchSize, clipNorm, seed, threads } = this.#settings;
     if (strategy.weightedLoss) model.weightLosses();
     const { space } = model.compile();
     model.configureOverlays(strategy.overlays);
     this.#session = new (addon().Session)(space, {
       batchSize,
       seed,
+      ...(clipNorm && { clipNorm }),
       ...(threads && { threads }),
       lease: true,
     });
@@ -353,7 +354,7 @@ class Fit {
 
   #fingerprint(): string {
     const { strategy, finetune: tuning, optimizer } = this.options;
-    const { batchSize, seed } = this.#settings;
+    const { batchSize, clipNorm, seed } = this.#settings;
     return JSON.stringify({
       model: this.model.describe(),
       modelSeed: this.model.seed,
@@ -361,6 +362,7 @@ class Fit {
       finetune: tuning ?? null,
       optimizer,
       batchSize,
+      clipNorm,
       seed,
       schema: this.data.schema,
       rows: this.data.train.rows,

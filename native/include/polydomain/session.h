@@ -35,7 +35,9 @@ enum class CommandKind : uint8_t {
   kBufferProject,
   kBufferAddChange,
   kBufferApply,
-  kDropOverlay
+  kDropOverlay,
+  kSlots,
+  kBroadcast
 };
 
 // Where a cancelled pass stands: steps done, and the sums of its loss so far.
@@ -48,7 +50,7 @@ struct Interruption {
 // One command of a strategy. Marks and gradient buffers go by ids that the strategy's side chooses.
 struct Command {
   CommandKind kind;
-  int32_t target = -1;  // mark or buffer id
+  int32_t target = -1;  // mark or buffer id; slots, broadcast: a bank's slot
   int32_t other = -1;   // second buffer or mark; converge: the split that tells when to stop
   int32_t domain = -1;  // run, converge, evaluate, dropOverlay
   int32_t split = 0;    // index into the session's splits
@@ -62,13 +64,17 @@ struct Command {
                            // after another); -1 = shuffled by `pass`
   int64_t pass = 0;        // ordinal that keys the shuffle
   bool mixed = false;      // run: rows of all domains in one order, instead of one domain's
-  double shareFrom = 0;    // run: the rows from this share of a fixed shuffle of the domain ...
-  double shareTo = 1;      // ... to that one
-  int64_t maxSteps = 0;    // 0 = the whole pass
-  Interruption resumed;    // run: go on from there inside the pass
-  int64_t passes = 0;      // converge: passes at most
-  int64_t patience = 0;    // converge: passes without a better score before it stops
-  double rate = 0;         // lerp, scale, add; converge: what counts as a better score
+  bool blocks = false;     // run: as many rows of each domain in every step; a domain that has come
+                           // to its end starts over with a fresh shuffle
+  int64_t rowsPerDomain = 0;  // ... so many; 0 = an equal share of the batch size, 1 at least
+  bool shortest = false;      // ... until the smallest domain has had all its rows, not the largest
+  double shareFrom = 0;       // run: the rows from this share of a fixed shuffle of the domain ...
+  double shareTo = 1;         // ... to that one
+  int64_t maxSteps = 0;       // 0 = the whole pass
+  Interruption resumed;       // run: go on from there inside the pass
+  int64_t passes = 0;         // converge: passes at most
+  int64_t patience = 0;       // converge: passes without a better score before it stops
+  double rate = 0;            // lerp, scale, add; converge: what counts as a better score
 };
 
 struct CommandResult {
@@ -86,11 +92,17 @@ struct RunOutcome {
 
 // Executes commands over one space: the native half of every training strategy. While run() is at
 // work the space is leased: whoever else wants to write or read asks leased() first.
+//
+// A training step is one program, in which the optimizer follows each gradient at once, but for two
+// cases that go through a gradient buffer: clipped gradients, and rows of several domains of a
+// program that reads "slot". Those are taken domain by domain, each block's gradients weighted by
+// its share of the rows; their sum is the gradient of the whole batch's mean loss.
 class Session {
  public:
   struct Options {
     int64_t batchSize = 1024;
     uint64_t seed = 0;
+    double clipNorm = 0;  // gradients of a step are scaled down to this global norm; 0 = never
   };
   Session(std::shared_ptr<ParameterSpace> space, std::shared_ptr<ThreadPool> pool, Options options);
   ~Session();
@@ -98,8 +110,8 @@ class Session {
   int addSplit(SplitData split);
   int addOptimizer(OptimizerSpec spec);
   int addSelection(Selection selection);
-  // Program inputs are matched by name: "label", "domain" (the row's domain index), "slot" (that of
-  // the whole batch), "feature:<i>".
+  // Program inputs are matched by name: "label", "domain" (the row's domain index), "slot" (the
+  // bank slot of all rows of a block: its domain's, see CommandKind::kSlots), "feature:<i>".
   int addTrainingProgram(const Graph& graph, ProgramOptions options);
   int addGradientProgram(const Graph& graph, ProgramOptions options);
   void setEvaluationProgram(const Graph& graph, ProgramOptions options);
