@@ -1,5 +1,5 @@
 import { Random } from '../ts/data/random.js';
-import { Dataset, models } from '../ts/index.js';
+import { Dataset, type Model, models } from '../ts/index.js';
 
 /** Three domains whose label depends on user and item, with an item effect of the domain's own. */
 export function toyData(rowsPerDomain: readonly number[] = [300, 200, 60]): Dataset {
@@ -46,7 +46,7 @@ export function toyModel(data: Dataset, dropout = 0.3) {
 }
 
 /** Every shared parameter's bits. */
-export function bitsOf(model: ReturnType<typeof toyModel>): string {
+export function bitsOf(model: Pick<Model, 'parameters'>): string {
   return [...model.parameters()]
     .map(
       ([name, { data }]) =>

@@ -288,10 +288,17 @@ class Session::Impl {
                                         " does not exist; expected a bufferZero before");
   }
 
-  // The way back to a mark as a gradient: buffer += scale * (saved - value).
-  void addChange(GradientBuffer& buffer, MarkId mark, double scale) {
+  // The way back to a mark as a gradient: buffer += scale * (saved - value), of the shared values
+  // or of a domain's effective ones.
+  void addChange(GradientBuffer& buffer, MarkId mark, OverlayId overlay, double scale) {
+    if (overlay >= 0) {
+      space_->visitOverlayWay(mark, overlay, [&](int region, uint32_t unit, const float* way) {
+        buffer.addUnits(region, unit, 1, way, static_cast<float>(scale));
+      });
+      return;
+    }
     std::vector<float> way;
-    space_->visitSharedChanges(mark, [&](const Change& change) {
+    space_->visitSharedChanges(mark, nullptr, [&](const Change& change) {
       way.resize(static_cast<size_t>(change.size));
       for (int64_t i = 0; i < change.size; ++i) {
         way[static_cast<size_t>(i)] = change.saved[i] - change.value[i];
@@ -327,7 +334,7 @@ class Session::Impl {
         return CommandResult{};
       case CommandKind::kOuterStep:
         outerStep(*space_, *at(optimizers_, command.optimizer, "optimizer"), markOf(command.target),
-                  *pool_);
+                  *pool_, selectionOf(command.selection));
         return CommandResult{};
       case CommandKind::kRelease:
         space_->release(markOf(command.target));
@@ -364,12 +371,15 @@ class Session::Impl {
         bufferOf(command.target).project(bufferOf(command.other));
         return CommandResult{};
       case CommandKind::kBufferAddChange:
-        addChange(bufferOf(command.target), markOf(command.other), command.rate);
+        addChange(bufferOf(command.target), markOf(command.other), command.overlay, command.rate);
         return CommandResult{};
-      case CommandKind::kBufferApply:
-        apply(bufferOf(command.target), command.optimizer);
+      case CommandKind::kBufferApply: {
+        OpenOverlay overlay(*space_, command.overlay);
+        apply(bufferOf(command.target), command.optimizer, selectionOf(command.selection));
+        overlay.keep();
         buffers_.erase(command.target);
         return CommandResult{};
+      }
       case CommandKind::kDropOverlay:
         space_->dropOverlay(command.domain);
         return CommandResult{};
@@ -557,7 +567,7 @@ class Session::Impl {
 
   // One optimizer step with a gradient, whose norm is clipped first, as PyTorch's clip_grad_norm_
   // does.
-  void apply(GradientBuffer& gradient, int32_t optimizer) {
+  void apply(GradientBuffer& gradient, int32_t optimizer, const Selection* only = nullptr) {
     if (clips()) {
       const double norm = gradient.norm();
       if (!std::isfinite(norm)) {
@@ -567,7 +577,7 @@ class Session::Impl {
       const double scale = options_.clipNorm / (norm + 1e-6);
       if (scale < 1.0) gradient.scale(static_cast<float>(scale));
     }
-    gradient.apply(*space_, *at(optimizers_, optimizer, "optimizer"), *pool_);
+    gradient.apply(*space_, *at(optimizers_, optimizer, "optimizer"), *pool_, only);
   }
 
   // A mark that does not outlive its scope.

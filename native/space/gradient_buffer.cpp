@@ -80,15 +80,16 @@ class GradientBuffer::Impl {
     return true;
   }
 
-  void apply(ParameterSpace& space, OptimizerState& optimizer) const {
+  void apply(ParameterSpace& space, OptimizerState& optimizer, const Selection* only) const {
     std::map<int, UpdateScalars> begun;
     for (size_t r = 0; r < stores_.size(); ++r) {
       const auto region = static_cast<int>(r);
       const UnitStore& store = stores_[r];
       for (int64_t entry = 0; entry < store.size(); ++entry) {
         const uint32_t unit = store.unit(entry);
-        space.touch(region, std::span(&unit, 1));
         const int parameter = space.parameterOfUnit(region, unit);
+        if (only != nullptr && !(*only)[static_cast<size_t>(parameter)]) continue;
+        space.touch(region, std::span(&unit, 1));
         auto place = begun.find(parameter);
         if (place == begun.end()) {
           place = begun.emplace(parameter, optimizer.beginStep(parameter)).first;
@@ -136,8 +137,9 @@ void GradientBuffer::scale(float factor) { impl_->scale(factor); }
 double GradientBuffer::dot(const GradientBuffer& other) const { return impl_->dot(*other.impl_); }
 double GradientBuffer::norm() const { return impl_->norm(); }
 bool GradientBuffer::project(const GradientBuffer& other) { return impl_->project(*other.impl_); }
-void GradientBuffer::apply(ParameterSpace& space, OptimizerState& optimizer, ThreadPool&) const {
-  impl_->apply(space, optimizer);
+void GradientBuffer::apply(ParameterSpace& space, OptimizerState& optimizer, ThreadPool&,
+                           const Selection* only) const {
+  impl_->apply(space, optimizer, only);
 }
 void GradientBuffer::save(const ParameterSpace::Write& write) const { impl_->save(write); }
 void GradientBuffer::load(const ParameterSpace& space, const ParameterSpace::Read& read) {

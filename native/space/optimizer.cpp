@@ -151,10 +151,11 @@ void OptimizerState::update(const UpdateScalars& scalars, int region, int64_t un
 void OptimizerState::save(const ParameterSpace::Write& write) const { impl_->save(write); }
 void OptimizerState::load(const ParameterSpace::Read& read) { impl_->load(read); }
 
-void outerStep(ParameterSpace& space, OptimizerState& optimizer, MarkId mark, ThreadPool&) {
+void outerStep(ParameterSpace& space, OptimizerState& optimizer, MarkId mark, ThreadPool&,
+               const Selection* only) {
   std::map<int, UpdateScalars> begun;
   std::vector<float> gradient;
-  space.visitSharedChanges(mark, [&](const Change& change) {
+  space.visitSharedChanges(mark, only, [&](const Change& change) {
     auto place = begun.find(change.parameter);
     if (place == begun.end()) {
       place = begun.emplace(change.parameter, optimizer.beginStep(change.parameter)).first;

@@ -91,11 +91,14 @@ class ParameterSpace::Impl {
   Selection select(const std::vector<std::string>& patterns) const {
     Selection selection(parameters_.size(), false);
     for (const std::string& pattern : patterns) {
+      const bool excludes = pattern.starts_with('!');
+      const std::string glob = excludes ? pattern.substr(1) : pattern;
+      if (excludes && &pattern == &patterns.front()) selection.assign(parameters_.size(), true);
       bool any = false;
       for (size_t i = 0; i < parameters_.size(); ++i) {
-        if (pattern != "all" && !globMatches(pattern.c_str(), parameters_[i].name.c_str()))
-          continue;
-        selection[i] = any = true;
+        if (glob != "all" && !globMatches(glob.c_str(), parameters_[i].name.c_str())) continue;
+        selection[i] = !excludes;
+        any = true;
       }
       if (any) continue;
       std::string known;
@@ -181,11 +184,29 @@ class ParameterSpace::Impl {
   }
 
   // The shared units that changed since a mark, with what they were. visit returns nothing.
-  void visitSharedChanges(MarkId id, const std::function<void(const Change&)>& visit) {
+  void visitSharedChanges(MarkId id, const Selection* only,
+                          const std::function<void(const Change&)>& visit) {
     requireClosed("outerStep");
-    const Selection trained = trainable({});
+    const Selection trained = only == nullptr ? trainable({}) : trainable(*only);
     visitShared(indexOf("outerStep", id), &trained, [&](const Change& change) {
       visit(change);
+      return true;
+    });
+  }
+
+  void visitOverlayWay(MarkId id, OverlayId domain,
+                       const std::function<void(int, uint32_t, const float*)>& visit) {
+    requireClosed("bufferAddChange");
+    std::vector<float> way;
+    visitOverlays(indexOf("bufferAddChange", id), nullptr, [&](const Change& change) {
+      if (change.overlay != domain) return true;
+      const float* base = regions_[static_cast<size_t>(change.region)].unit(change.unit);
+      way.resize(static_cast<size_t>(change.size));
+      for (int64_t i = 0; i < change.size; ++i) {
+        const float factor = combine_ == Combine::kTimes ? base[i] : 1.0f;
+        way[static_cast<size_t>(i)] = factor * (change.saved[i] - change.value[i]);
+      }
+      visit(change.region, change.unit, way.data());
       return true;
     });
   }
@@ -654,7 +675,7 @@ class ParameterSpace::Impl {
             const auto [copy, isNew] = newest.shared[r].insert(unit);
             if (isNew) std::copy_n(value, regions_[r].unitSize, newest.shared[r].values(copy));
           }
-          visit(Change{parameterOfUnit(region, unit), region, unit, false,
+          visit(Change{parameterOfUnit(region, unit), region, unit, -1, false,
                        marks_[m].shared[r].values(entry), value, regions_[r].unitSize});
         }
       }
@@ -702,8 +723,8 @@ class ParameterSpace::Impl {
             UnitStore& store = overlayOf(domain)[r];
             const auto [held, isNew] = store.insert(unit);
             if (isNew) startValues(domain, region, unit, base, store.values(held));
-            if (!visit(Change{parameterOfUnit(region, unit), region, unit, absent, saved.data(),
-                              store.values(held), size})) {
+            if (!visit(Change{parameterOfUnit(region, unit), region, unit, domain, absent,
+                              saved.data(), store.values(held), size})) {
               store.erase(unit);
             }
           }
@@ -779,9 +800,13 @@ void ParameterSpace::lerp(MarkId mark, float rate, const Selection* only) {
   impl_->lerp(mark, rate, only);
 }
 void ParameterSpace::release(MarkId mark) { impl_->release(mark); }
-void ParameterSpace::visitSharedChanges(MarkId mark,
+void ParameterSpace::visitSharedChanges(MarkId mark, const Selection* only,
                                         const std::function<void(const Change&)>& visit) {
-  impl_->visitSharedChanges(mark, visit);
+  impl_->visitSharedChanges(mark, only, visit);
+}
+void ParameterSpace::visitOverlayWay(
+    MarkId mark, OverlayId domain, const std::function<void(int, uint32_t, const float*)>& visit) {
+  impl_->visitOverlayWay(mark, domain, visit);
 }
 int ParameterSpace::openMarks() const { return impl_->openMarks(); }
 int64_t ParameterSpace::savedUnits(MarkId mark) const { return impl_->savedUnits(mark); }

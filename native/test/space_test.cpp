@@ -175,7 +175,7 @@ TEST(Space, WhatIsNotTrainableIsOnlyEverRestored) {
   EXPECT_FLOAT_EQ(space.data(0)[0], start + 0.5f * (5.0f - start));
   EXPECT_EQ(space.data(2)[0], 5.0f);
   int visited = 0;
-  space.visitSharedChanges(mark, [&](const Change& change) {
+  space.visitSharedChanges(mark, nullptr, [&](const Change& change) {
     EXPECT_EQ(change.parameter, 0);
     ++visited;
   });
@@ -216,6 +216,17 @@ TEST(Space, SavedAndLoadedItGoesOnTheSame) {
   EXPECT_EQ(snapshotOf(other), snapshotOf(space));
   other.restore(mark);
   EXPECT_EQ(snapshotOf(other), start);
+}
+
+TEST(Space, SelectsByPatternsFromTheFirstToTheLast) {
+  const ParameterSpace space(specs(), 1);
+  EXPECT_EQ(space.select({"all"}), (Selection{true, true, true}));
+  EXPECT_EQ(space.select({"dense.*"}), (Selection{true, false, false}));
+  EXPECT_EQ(space.select({"!table"}), (Selection{true, false, true}));
+  EXPECT_EQ(space.select({"all", "!*a*"}), (Selection{true, false, false}));
+  EXPECT_EQ(space.select({"!*s", "bias"}), (Selection{true, true, true}));
+  EXPECT_EQ(space.select({"!all", "table"}), (Selection{false, true, false}));
+  EXPECT_THROW(space.select({"!embedding.*"}), Error);
 }
 
 TEST(Space, ErrorsSayWhatWouldBeRight) {

@@ -19,6 +19,7 @@ DIM, HIDDEN, BATCH, EPOCHS = 4, [16], 16, 2
 OUTER_RATE, REGULARIZATION_RATE = 0.5, 0.3
 ADAM, OUTER_ADAM = ({"name": "adam", "learningRate": rate} for rate in (1e-2, 2e-2))
 SGD = {"name": "sgd", "learningRate": 0.1}  # unlike Adam, it tells a gradient from its double
+ADAGRAD = {"name": "adagrad", "learningRate": 0.05}
 SUPPORT = 0.55  # more than a batch of the first domain's rows supports, and more than one queries
 DOMAINS = range(len(ROWS))
 
@@ -144,6 +145,8 @@ class Trained:
         rate = optimizer["learningRate"]
         if optimizer["name"] == "sgd":
             self.optimizers = [torch.optim.SGD([*tables, *dense], lr=rate)]
+        elif optimizer["name"] == "adagrad":
+            self.optimizers = [torch.optim.Adagrad([*tables, *dense], lr=rate)]
         else:
             self.optimizers = [
                 torch.optim.SparseAdam(tables, lr=rate),
@@ -202,6 +205,15 @@ def towards(old, new, rate):
     return {k: old[k] + rate * (new[k] - old[k]) for k in old}
 
 
+def vector(state):
+    return torch.cat([value.flatten() for value in state.values()])
+
+
+def cap(rows, steps):
+    """The first `steps` batches."""
+    return rows if steps is None else rows[: steps * BATCH]
+
+
 def plus(a, b):
     return {k: a[k] + b[k] for k in a}
 
@@ -217,7 +229,7 @@ def negotiate(trained, epoch):
     trained.set(towards(before, trained.get(), OUTER_RATE))
 
 
-def regularize(trained, specific, helpers, epoch):
+def regularize(trained, specific, helpers, epoch, target_steps=None):
     """Leaves the shared parameters, which trained holds, as they were."""
     shared = trained.get()
     for domain in epoch["domainOrder"]:
@@ -225,11 +237,58 @@ def regularize(trained, specific, helpers, epoch):
             begin = plus(shared, specific[domain])
             trained.set(begin)
             trained.run(draw(epoch, helper))
-            trained.run(draw(epoch, domain))
+            trained.run(cap(draw(epoch, domain), target_steps))
             end = trained.get()
             for k in begin:
                 specific[domain][k] += REGULARIZATION_RATE * (end[k] - begin[k])
     trained.set(shared)
+
+
+def regularize_batch(trained, specific, helpers, epoch):
+    """Batched: every helper begins at the same place, which then follows the sum of the ways / k."""
+    shared = trained.get()
+    for domain in epoch["domainOrder"]:
+        begin = plus(shared, specific[domain])
+        ways = {k: 0 for k in begin}
+        for helper in [*draw_helpers(epoch, domain, helpers), domain]:
+            trained.set(begin)
+            trained.run(draw(epoch, helper))
+            trained.run(draw(epoch, domain))
+            end = trained.get()
+            ways = {k: ways[k] + end[k] - begin[k] for k in begin}
+        for k in begin:
+            specific[domain][k] += REGULARIZATION_RATE * ways[k] / helpers
+    trained.set(shared)
+
+
+def outer_step(outer, trained, rows, moved=lambda name: True):
+    """A step of `outer` with the way back as its gradient; what it does not move stays as trained."""
+    begin, end = outer.get(), trained.get()
+    way = {k: begin[k] - end[k] if moved(k) else torch.zeros_like(begin[k]) for k in begin}
+    outer.step(vector(way), torch.cat(rows))
+    outer.set({k: v for k, v in end.items() if not moved(k)})
+    trained.set(outer.get())
+
+
+def negotiate_by(outer, moved=lambda name: True):
+    """Domain Negotiation whose outer step is an optimizer's (MAMDR, IV-E)."""
+
+    def strategy(trained, epoch):
+        rows = [draw(epoch, domain) for domain in draw_domains(epoch)]
+        for own in rows:
+            trained.run(own)
+        outer_step(outer, trained, rows, moved)
+
+    return strategy
+
+
+def negotiate_hidden(trained, epoch):
+    """The tables are trained straight through."""
+    before = trained.get()
+    alternate(trained, epoch)
+    after = trained.get()
+    moved = towards(before, after, OUTER_RATE)
+    trained.set({k: after[k] if is_table(k) else moved[k] for k in after})
 
 
 cosines = []  # of the pairs of gradients that PCGrad compares
@@ -272,24 +331,29 @@ def draw_query(epoch, domain):
     return draw(epoch, domain, "gradient", (SUPPORT, 1))
 
 
-def meta_gradient(inner, outer, domain, epoch):
+def meta_gradient(inner, outer, domain, epoch, steps=None, disjoint=True):
     """Finn et al. (2017), first order: the query rows' gradient after passes over the support."""
     inner.set(outer.get())
-    inner.run(draw_support(epoch, domain, "train"))
-    query = draw_query(epoch, domain)
-    return inner.gradient(query), query
+    support = draw_support(epoch, domain, "train") if disjoint else draw(epoch, domain)
+    inner.run(cap(support, steps))
+    query = draw_query(epoch, domain) if disjoint else draw(epoch, domain, "gradient")
+    query = cap(query, steps)
+    gradient = inner.gradient(query)
+    # Averaged where there are steps to average over.
+    return gradient if steps is None else gradient / (len(ROWS) * steps), query
 
 
-def two_gradients(trained, domain, epoch):
+def two_gradients(trained, domain, epoch, steps=None):
     """Li et al. (2018), first order: of the support rows, and of the query rows a step later."""
     begin = trained.get()
-    support = draw_support(epoch, domain, "gradient")
+    share = 1 if steps is None else len(ROWS) * steps
+    support = cap(draw_support(epoch, domain, "gradient"), steps)
     first = trained.gradient(support)
-    trained.step(first, support)
-    query = draw_query(epoch, domain)
+    trained.step(first / share, support)
+    query = cap(draw_query(epoch, domain), steps)
     second = trained.gradient(query)
     trained.set(begin)
-    return first + second, torch.cat([support, query])
+    return (first + second) / share, torch.cat([support, query])
 
 
 def follow(outer, gradient_of, batch, epoch):
@@ -323,6 +387,31 @@ def reptile_batch(trained, epoch):
         for k in final:
             final[k] += OUTER_RATE * (end[k] - begin[k])
     trained.set(final)
+
+
+def reptile_by(outer):
+    def strategy(trained, epoch):
+        for domain in draw_domains(epoch):
+            rows = draw(epoch, domain)
+            trained.run(rows)
+            outer_step(outer, trained, [rows])
+
+    return strategy
+
+
+def reptile_batch_by(outer):
+    def strategy(trained, epoch):
+        begin = outer.get()
+        ways, rows = 0, []
+        for domain in draw_domains(epoch):
+            trained.set(begin)
+            rows.append(draw(epoch, domain))
+            trained.run(rows[-1])
+            ways = ways + vector(begin) - vector(trained.get())
+        outer.step(ways, torch.cat(rows))
+        trained.set(outer.get())
+
+    return strategy
 
 
 def numbers(state):
@@ -364,13 +453,13 @@ def run_separate():
     return golden(epochs, start, [own.get() for own in trained], name="separate")
 
 
-def run_regularized(first, helpers, **settings):
+def run_regularized(first, helpers, second=regularize, **settings):
     trained = Trained()
     specific = [{k: torch.zeros_like(v) for k, v in start.items()} for _ in DOMAINS]
 
     def both(epoch):
         first(trained, epoch)
-        regularize(trained, specific, helpers, epoch)
+        second(trained, specific, helpers, epoch)
 
     epochs = repeat(both)
     shared = trained.get()
@@ -424,25 +513,43 @@ def run_pcgrad(helpers, optimizer=ADAM):
 
 def run_stepped(outer, gradient_of, **settings):
     epochs = repeat(lambda epoch: follow(outer, gradient_of, settings["batch"], epoch))
-    return golden(epochs, outer.get(), [], supportShare=SUPPORT, **settings)
+    return golden(epochs, outer.get(), [], **({"supportShare": SUPPORT} | settings))
 
 
-def run_maml(optimizer, batch):
+def averaged(steps):
+    return {} if steps is None else {"average": True, "maxSteps": steps}
+
+
+def run_maml(optimizer, batch, steps=None, disjoint=True):
     inner, outer = Trained(), Trained(optimizer)
 
     def gradient_of(domain, epoch):
-        return meta_gradient(inner, outer, domain, epoch)
+        return meta_gradient(inner, outer, domain, epoch, steps, disjoint)
 
-    return run_stepped(outer, gradient_of, name="maml", outerOptimizer=optimizer, batch=batch)
+    settings = averaged(steps) | ({} if disjoint else {"supportShare": 1})
+    settings |= {"name": "maml", "outerOptimizer": optimizer, "batch": batch}
+    return run_stepped(outer, gradient_of, **settings)
 
 
-def run_mldg(optimizer, batch):
+def run_mldg(optimizer, batch, steps=None):
     outer = Trained(optimizer)
 
     def gradient_of(domain, epoch):
-        return two_gradients(outer, domain, epoch)
+        return two_gradients(outer, domain, epoch, steps)
 
-    return run_stepped(outer, gradient_of, name="mldg", outerOptimizer=optimizer, batch=batch)
+    settings = averaged(steps) | {"name": "mldg", "outerOptimizer": optimizer, "batch": batch}
+    return run_stepped(outer, gradient_of, **settings)
+
+
+def run_outer(strategy, optimizer, moved=None, **settings):
+    """With an outer optimizer."""
+    outer = Trained(optimizer)
+    made = strategy(outer) if moved is None else strategy(outer, moved)
+    return run_shared(made, Trained(), outerOptimizer=optimizer, **settings)
+
+
+def capped_regularize(trained, specific, helpers, epoch):
+    regularize(trained, specific, helpers, epoch, target_steps=1)
 
 
 fixture = {
@@ -477,6 +584,37 @@ fixture = {
         "joint, clipped": run_clipped(),
         "weighted-loss, mixed": run_weighted_loss(joint, name="joint"),
         "weighted-loss, balanced": run_weighted_loss(joint_balanced, name="joint", balanced=True),
+        "mamdr in a batch": run_regularized(
+            negotiate, 2, regularize_batch, name="mamdr", outerRate=OUTER_RATE, batch=True
+        ),
+        "dr in a batch": run_regularized(alternate, 1, regularize_batch, name="dr", batch=True),
+        "dr with the domain's own steps capped": run_regularized(
+            alternate, 1, capped_regularize, name="dr", targetSteps=1
+        ),
+        "mamdr with an outer Adagrad": run_regularized(
+            negotiate_by(Trained(ADAGRAD)), 1, name="mamdr", outerOptimizer=ADAGRAD
+        ),
+        "dn with an outer SGD": run_outer(negotiate_by, SGD, name="dn"),
+        "dn with an outer Adagrad": run_outer(negotiate_by, ADAGRAD, name="dn"),
+        "dn with an outer Adam": run_outer(negotiate_by, OUTER_ADAM, name="dn"),
+        "dn of the layers alone": run_shared(
+            negotiate_hidden,
+            Trained(),
+            name="dn",
+            outerRate=OUTER_RATE,
+            parameters=["!embedding.*"],
+        ),
+        "dn of the tables alone with an outer Adagrad": run_outer(
+            negotiate_by, ADAGRAD, is_table, name="dn", parameters=["embedding.*"]
+        ),
+        "reptile with an outer Adam": run_outer(reptile_by, OUTER_ADAM, name="reptile"),
+        "reptile in a batch with an outer Adagrad": run_outer(
+            reptile_batch_by, ADAGRAD, name="reptile", batch=True
+        ),
+        "maml averaged": run_maml(SGD, batch=False, steps=1),
+        "maml averaged in a batch": run_maml(SGD, batch=True, steps=1),
+        "maml of all rows": run_maml(OUTER_ADAM, batch=False, disjoint=False),
+        "mldg averaged": run_mldg(SGD, batch=False, steps=1),
     },
 }
 path = pathlib.Path(__file__).parent.parent / "fixtures" / "strategies.json"

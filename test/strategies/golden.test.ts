@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import type { z } from 'zod';
 import { Dataset, models, type Strategy } from '../../ts/index.js';
-import type { NativeCommand, NativeSpace } from '../../ts/native/addon.js';
+import type { NativeCommand, NativeSession, NativeSpace } from '../../ts/native/addon.js';
 import { addon } from '../../ts/native/load.js';
 import { nativeSpec, optimizerConfig } from '../../ts/optim/optimizers.js';
 import { strategyConfig, strategyOf } from '../../ts/strategies/registry.js';
@@ -122,7 +122,12 @@ const optimizerOfRun = 0;
 const firstOwnOptimizer = 1;
 
 /** An epoch of the strategy with the fixture's draws instead of seeded ones. */
-function* replay(strategy: Strategy, drawn: Epoch, epoch: number): Generator<NativeCommand> {
+function* replay(
+  strategy: Strategy,
+  drawn: Epoch,
+  epoch: number,
+  session: NativeSession,
+): Generator<NativeCommand> {
   const shuffles = shufflesOf(drawn);
   const samples = samplesOf(drawn);
   const passes = [...drawn.passes];
@@ -131,6 +136,7 @@ function* replay(strategy: Strategy, drawn: Epoch, epoch: number): Generator<Nat
     epochs: 1,
     patience: 1,
     domains: everyDomain.length,
+    order: () => context.shuffle(everyDomain.length),
     shuffle(count: number): Int32Array {
       const next = shuffles.shift() ?? [];
       expect(count).toBe(next.length);
@@ -141,7 +147,7 @@ function* replay(strategy: Strategy, drawn: Epoch, epoch: number): Generator<Nat
       expect([count, amount]).toEqual([everyDomain.length - 1, next.length]);
       return Int32Array.from(next);
     },
-    select: () => 0,
+    select: (patterns: readonly string[]) => session.addSelection(patterns),
     optimizer: (index: number) => firstOwnOptimizer + index,
   };
   for (const command of strategy.epoch(context)) {
@@ -166,6 +172,7 @@ function* replayConverging(strategy: Strategy, epochs: readonly Epoch[]): Genera
     epochs: epochs.length,
     patience: 1,
     domains: everyDomain.length,
+    order: () => new Int32Array(),
     shuffle: () => new Int32Array(),
     sample: () => new Int32Array(),
     select: () => 0,
@@ -204,7 +211,7 @@ async function train(strategy: Strategy, { optimizer, epochs, clipNorm = 0 }: Go
     if (strategy.domainsStop) await session.run([...replayConverging(strategy, epochs)]);
     else {
       for (const [epoch, drawn] of epochs.entries()) {
-        await session.run([...replay(strategy, drawn, epoch)]);
+        await session.run([...replay(strategy, drawn, epoch, session)]);
       }
     }
   } finally {

@@ -15,41 +15,7 @@ import {
   TrainingError,
 } from '../../ts/index.js';
 import { bitsOf, toyData, toyModel } from '../toy.js';
-
-const fastOuter = { outerOptimizer: optim.adam({ learningRate: 1e-2 }) };
-const tuning = { finetune: { epochs: 4, learningRate: 0.1 } };
-const all: Record<string, [() => Strategy, Partial<FitOptions>]> = {
-  alternate: [() => strategies.alternate(), {}],
-  'alternate with steps capped': [() => strategies.alternate({ maxSteps: 3 }), {}],
-  'alternate, then finetune': [() => strategies.alternate(), tuning],
-  separate: [strategies.separate, {}],
-  joint: [() => strategies.joint(), {}],
-  'joint, balanced': [() => strategies.joint({ balanced: true }), {}],
-  'alternate with clipped gradients': [() => strategies.alternate(), { clipNorm: 0.1 }],
-  'weighted loss': [() => strategies.weightedLoss(), {}],
-  pcgrad: [() => strategies.pcgrad({ helpers: 2, maxSteps: 2 }), {}],
-  maml: [() => strategies.maml(fastOuter), {}],
-  'maml in a batch': [() => strategies.maml({ ...fastOuter, batch: true }), {}],
-  reptile: [() => strategies.reptile({ outerRate: 0.5 }), {}],
-  'reptile in a batch': [() => strategies.reptile({ outerRate: 0.3, batch: true }), {}],
-  mldg: [() => strategies.mldg(fastOuter), {}],
-  'mldg in a batch': [() => strategies.mldg({ ...fastOuter, batch: true }), {}],
-  dn: [() => strategies.dn(), {}],
-  'dn with an outer optimizer': [
-    () => strategies.dn({ outerOptimizer: optim.adagrad({ learningRate: 0.05 }) }),
-    {},
-  ],
-  dr: [() => strategies.dr({ helpers: 2 }), {}],
-  mamdr: [() => strategies.mamdr({ helpers: 2 }), {}],
-  'mamdr by factors, then finetune': [
-    () => strategies.mamdr({ helpers: 1, combine: 'times' }),
-    tuning,
-  ],
-  'mamdr of the tables only, then finetune': [
-    () => strategies.mamdr({ helpers: 1, specific: ['embedding.*'], specificStart: 'random' }),
-    tuning,
-  ],
-};
+import { everyStrategy } from './every-strategy.js';
 
 const options = (strategy: Strategy): FitOptions => ({
   strategy,
@@ -81,7 +47,7 @@ async function outcomeOf(overrides: Partial<FitOptions>, strategy: Strategy) {
   return { bits: bitsOf(model), scores, metrics: result.metrics, history: result.history };
 }
 
-describe.each(Object.entries(all))('fit with %s', (_, [strategy, extra]) => {
+describe.each(Object.entries(everyStrategy))('fit with %s', (_, [strategy, extra]) => {
   const outcome = (overrides: Partial<FitOptions>) =>
     outcomeOf({ ...extra, ...overrides }, strategy());
 

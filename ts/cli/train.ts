@@ -7,6 +7,7 @@ import type { SplitMetrics } from '../metrics/index.js';
 import { modelOf } from '../models/registry.js';
 import { strategyOf } from '../strategies/registry.js';
 import { fit } from '../train/fit.js';
+import { trainingShape } from '../train/options.js';
 import type { RunMetrics } from '../train/result.js';
 import { type RunConfig, sourceOf } from './config.js';
 import { showProgress } from './progress.js';
@@ -38,7 +39,10 @@ export async function train(
   }
   const strategy = strategyOf(config.strategy);
   const data = await Dataset.open(sourceOf(config.data));
-  const { seed, batchSize, epochs, patience, threads, checkpointEvery, finetune } = config;
+  const { seed, finetune } = config;
+  const training = Object.fromEntries(
+    Object.keys(trainingShape).map((key) => [key, config[key as keyof typeof trainingShape]]),
+  );
   const model = modelOf(config.model, { schema: data.schema, seed });
   const progress = showProgress(`${config.model.name}, ${strategy.name}`);
   try {
@@ -46,12 +50,7 @@ export async function train(
       strategy,
       optimizer: config.optimizer,
       finetune,
-      batchSize,
-      epochs,
-      patience,
-      seed,
-      threads,
-      checkpointEvery,
+      ...training,
       runFolder: output,
       config: {
         ...config,

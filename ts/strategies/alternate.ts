@@ -13,8 +13,13 @@ export function pass(domain: number, steps: number | undefined, overlay?: number
     kind: 'run',
     domain,
     ...(overlay !== undefined && { overlay }),
-    ...(steps && { maxSteps: steps }),
+    ...capped(steps),
   };
+}
+
+/** The field of a `run` that caps its steps. */
+export function capped(steps: number | undefined): { readonly maxSteps?: number } {
+  return steps === undefined ? {} : { maxSteps: steps };
 }
 
 /** One pass over each domain in the given order. */
@@ -28,6 +33,6 @@ export function alternate(options: z.input<typeof alternateOptions> = {}): Strat
   return {
     name: 'alternate',
     options: settings,
-    epoch: ({ domains, shuffle }: EpochContext) => passes(shuffle(domains), settings.maxSteps),
+    epoch: ({ order }: EpochContext) => passes(order(), settings.maxSteps),
   };
 }

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { optimizerConfig } from '../optim/optimizers.js';
 import { parse, rate } from '../options.js';
 import { maxSteps, passes } from './alternate.js';
+import { only, parameters } from './parameters.js';
 import { type Command, type EpochContext, outerMark, type Strategy } from './types.js';
 
 export const dnOptions = z.strictObject({
@@ -11,6 +12,7 @@ export const dnOptions = z.strictObject({
   outerOptimizer: optimizerConfig
     .optional()
     .describe('Takes the step over the pseudo-gradient instead of outerRate (MAMDR, IV-E)'),
+  parameters,
   maxSteps,
 });
 type Settings = z.output<typeof dnOptions>;
@@ -18,13 +20,14 @@ type Settings = z.output<typeof dnOptions>;
 /** One round over the domains in `order`, then a step from where it began towards its end. */
 export function* negotiate(
   order: Iterable<number>,
-  { optimizer }: EpochContext,
-  { outerRate, outerOptimizer, maxSteps }: Settings,
+  context: EpochContext,
+  { outerRate, outerOptimizer, parameters, maxSteps }: Settings,
 ): Generator<Command> {
   yield { kind: 'mark', target: outerMark };
   yield* passes(order, maxSteps);
-  if (outerOptimizer) yield { kind: 'outerStep', target: outerMark, optimizer: optimizer(0) };
-  else yield { kind: 'lerp', target: outerMark, rate: outerRate };
+  const moved = { target: outerMark, ...only(context, parameters) };
+  if (outerOptimizer) yield { kind: 'outerStep', ...moved, optimizer: context.optimizer(0) };
+  else yield { kind: 'lerp', ...moved, rate: outerRate };
   yield { kind: 'release', target: outerMark };
 }
 
@@ -36,6 +39,6 @@ export function dn(options: z.input<typeof dnOptions> = {}): Strategy {
     name: 'dn',
     options: settings,
     ...(outerOptimizer && { optimizers: [outerOptimizer] }),
-    epoch: (context) => negotiate(context.shuffle(context.domains), context, settings),
+    epoch: (context) => negotiate(context.order(), context, settings),
   };
 }

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { sgd } from '../optim/optimizers.js';
 import { count, parse, rate } from '../options.js';
 import { maxSteps, pass, passes } from './alternate.js';
 import { helpersFrom } from './helpers.js';
@@ -32,6 +33,15 @@ export const regularizationShape = {
     .enum(['zeros', 'random'])
     .default('zeros')
     .describe('zeros: effective values start as the shared ones; random: as in the public code'),
+  batch: z
+    .boolean()
+    .default(false)
+    .describe(
+      'Helpers start from the same specific values, which follow the sum of their ways / k',
+    ),
+  targetSteps: count
+    .optional()
+    .describe('Steps at most of the pass over the domain itself; maxSteps by default'),
   maxSteps,
 };
 
@@ -43,21 +53,43 @@ export const drOptions = z.strictObject({
 });
 type Settings = z.output<typeof drOptions>;
 
-/** Each domain's specific parameters follow a pass over a helper and one over the domain itself. */
+/** Takes the step of `batch`, whose rate is in the sum already. */
+export const sum = sgd({ learningRate: 1 });
+const ways = 1;
+
+/**
+ * Each domain's specific parameters follow a pass over a helper and one over the domain itself. `own` is
+ * the index of `sum` among the strategy's optimizers.
+ */
 export function* regularize(
   order: Iterable<number>,
   context: EpochContext,
-  { regularizationRate, helpers, includeTarget, maxSteps }: Settings,
+  settings: Settings,
+  own: number,
 ): Generator<Command> {
+  const { regularizationRate, helpers, includeTarget, batch, maxSteps } = settings;
+  const targetSteps = settings.targetSteps ?? maxSteps;
   const draw = helpersFrom(context, helpers);
   for (const domain of order) {
     const others = draw(domain);
+    // The public code divides by k, though the domain itself makes k + 1.
+    const rate = batch ? regularizationRate / Math.max(1, others.length) : regularizationRate;
+    if (batch) yield { kind: 'bufferZero', target: ways };
     for (const helper of includeTarget ? [...others, domain] : others) {
       yield { kind: 'mark', target: innerMark };
       yield pass(helper, maxSteps, domain);
-      yield pass(domain, maxSteps, domain);
-      yield { kind: 'lerp', target: innerMark, rate: regularizationRate };
+      yield pass(domain, targetSteps, domain);
+      if (batch) {
+        yield { kind: 'bufferAddChange', target: ways, other: innerMark, rate, overlay: domain };
+        yield { kind: 'restore', target: innerMark };
+      } else {
+        yield { kind: 'lerp', target: innerMark, rate };
+      }
       yield { kind: 'release', target: innerMark };
+    }
+    if (batch) {
+      const optimizer = context.optimizer(own);
+      yield { kind: 'bufferApply', target: ways, optimizer, overlay: domain };
     }
   }
 }
@@ -78,10 +110,11 @@ export function dr(options: z.input<typeof drOptions> = {}): Strategy {
     name: 'dr',
     options: settings,
     overlays: overlaysOf(settings),
+    optimizers: [sum],
     *epoch(context) {
-      const order = context.shuffle(context.domains);
+      const order = context.order();
       yield* passes(order, settings.maxSteps);
-      yield* regularize(order, context, settings);
+      yield* regularize(order, context, settings, 0);
     },
   };
 }

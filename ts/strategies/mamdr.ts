@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { parse, rate } from '../options.js';
 import { dnOptions, negotiate } from './dn.js';
-import { overlaysOf, regularizationShape, regularize } from './dr.js';
+import { overlaysOf, regularizationShape, regularize, sum } from './dr.js';
 import type { Strategy } from './types.js';
 
 export const mamdrOptions = z.strictObject({
@@ -24,11 +24,11 @@ export function mamdr(options: z.input<typeof mamdrOptions> = {}): Strategy {
     name: 'mamdr',
     options: settings,
     overlays: overlaysOf(settings),
-    ...(outerOptimizer && { optimizers: [outerOptimizer] }),
+    optimizers: outerOptimizer ? [outerOptimizer, sum] : [sum],
     *epoch(context) {
-      const order = context.shuffle(context.domains);
+      const order = context.order();
       yield* negotiate(order, context, settings);
-      yield* regularize(order, context, settings);
+      yield* regularize(order, context, settings, outerOptimizer ? 1 : 0);
     },
   };
 }

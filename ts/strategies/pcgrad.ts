@@ -25,9 +25,9 @@ export function pcgrad(options: z.input<typeof pcgradOptions> = {}): Strategy {
     options: settings,
     gradients: true,
     *epoch(context) {
-      const { domains, shuffle } = context;
+      const { shuffle } = context;
       const draw = helpersFrom(context, settings.helpers);
-      for (const domain of shuffle(domains)) {
+      for (const domain of context.order()) {
         const group = [domain, ...draw(domain)];
         for (const [i, member] of group.entries()) {
           const target = firstGradient + i;

@@ -10,6 +10,11 @@ export interface EpochContext {
   readonly patience: number;
   /** Number of domains; a domain is known by its index. */
   readonly domains: number;
+  /**
+   * The sequence of an epoch's domains: shuffled, or as the run's `domainOrder` has it, with its
+   * `target` at the end. Every call of an epoch that draws one draws another.
+   */
+  order(): Int32Array;
   /** A seeded permutation of 0 .. count - 1; every call of an epoch draws another one. */
   shuffle(count: number): Int32Array;
   /** `amount` different numbers of 0 .. count - 1, drawn in O(amount). */

@@ -15,6 +15,6 @@ export function weightedLoss(options: z.input<typeof weightedLossOptions> = {}):
     name: 'weighted-loss',
     options: settings,
     weightedLoss: true,
-    epoch: ({ domains, shuffle }) => passes(shuffle(domains), settings.maxSteps),
+    epoch: ({ order }) => passes(order(), settings.maxSteps),
   };
 }

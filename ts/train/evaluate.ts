@@ -9,24 +9,24 @@ import { Executor } from './executor.js';
 /** Indices of the splits in a session. */
 export const splitIndex: Readonly<Record<SplitName, number>> = { train: 0, validation: 1, test: 2 };
 
-/** Scores a session's split, each domain with its own values where it has any. */
+/**
+ * Scores a session's split, each domain with its own values where it has any. `around` may put
+ * commands before and after a domain's evaluation.
+ */
 export async function evaluateSplit(
   executor: Executor,
   domains: readonly string[],
   split: SplitName,
+  around: (evaluate: NativeCommand, domain: number) => NativeCommand[] = (evaluate) => [evaluate],
 ): Promise<SplitMetrics> {
   const scores: DomainMetrics[] = [];
-  const commands = domains.map(
-    (_, domain): NativeCommand => ({
-      kind: 'evaluate',
-      split: splitIndex[split],
-      domain,
-      overlay: domain,
-    }),
+  const commands = domains.flatMap((_, domain) =>
+    around({ kind: 'evaluate', split: splitIndex[split], domain, overlay: domain }, domain),
   );
   await executor.run(commands, {
     unstoppable: true,
-    onResult(_, { auc, loss, rows }) {
+    onResult({ kind }, { auc, loss, rows }) {
+      if (kind !== 'evaluate') return;
       scores.push({ auc: Number.isNaN(auc) ? null : auc, loss, rows });
     },
   });

@@ -16,6 +16,7 @@ export type FitEvent =
       readonly total: number;
     }
   | {
+      /** An epoch that was validated; see `validateEvery`. */
       readonly kind: 'epoch';
       readonly stage: string;
       readonly epoch: number;
@@ -27,7 +28,7 @@ export type FitEvent =
   | { readonly kind: 'checkpoint'; readonly path: string }
   | { readonly kind: 'end'; readonly testAuc: number | null; readonly seconds: number };
 
-/** One epoch in short. */
+/** One validated epoch in short. */
 export interface EpochRecord {
   readonly stage: string;
   readonly epoch: number;

@@ -21,6 +21,14 @@ function matches(pattern: string, name: string): boolean {
   return new RegExp(`^${parts.join('.*')}$`).test(name);
 }
 
+/** Whether patterns, of which those behind '!' take out, select a parameter. */
+function selects(patterns: readonly string[], name: string): boolean {
+  return patterns.reduce((selected, pattern) => {
+    const excludes = pattern.startsWith('!');
+    return matches(excludes ? pattern.slice(1) : pattern, name) ? !excludes : selected;
+  }, patterns[0]?.startsWith('!') ?? false);
+}
+
 /**
  * Bytes that training holds at its most: parameters, optimizer state, the best state kept beside
  * them, and the domains' own values of everything dense and of every row they train on.
@@ -39,7 +47,7 @@ export function expectedBytes(
     const { name, kind, shape, trainable } = parameter.spec();
     const bytes = 4 * shape.reduce((product, size) => product * size, 1);
     shared += bytes * (2 + statesOf(optimizer));
-    if (!trainable || !overlays?.specific.some((pattern) => matches(pattern, name))) continue;
+    if (!trainable || !overlays || !selects(overlays.specific, name)) continue;
     // Own rows and those of the helpers, but no more than the table has.
     const rows = (1 + helpers) * data.train.rows * 4 * (shape[1] ?? 1);
     own += kind === 'table' ? Math.min(rows, domains * bytes) : domains * bytes;

@@ -9,6 +9,7 @@ import { makeFolder, removeUnfinished, writeFileAtomic } from '../io/atomic.js';
 import { saveModel } from '../io/run-folder.js';
 import type { NativeSession } from '../native/addon.js';
 import { addon } from '../native/load.js';
+import { suggest } from '../nearest.js';
 import { asModel, type BatchModule, type Model } from '../nn/model.js';
 import { type Optimizer, optimizerConfig } from '../optim/optimizers.js';
 import { parse } from '../options.js';
@@ -23,7 +24,7 @@ import { Executor } from './executor.js';
 import { expectedBytes } from './expected-size.js';
 import { trainingOptions } from './options.js';
 import type { FinishedStage, RunMetrics } from './result.js';
-import { Stage, type StageProgress } from './stage.js';
+import { type DomainChoice, Stage, type StageProgress } from './stage.js';
 
 export interface FitOptions extends z.input<typeof trainingOptions> {
   /** One of `strategies`, or a user's own. */
@@ -120,6 +121,7 @@ class Fit {
   readonly #session: NativeSession;
   readonly #executor: Executor;
   #stages: readonly Stage[] = [];
+  #choice: DomainChoice = { target: undefined, order: undefined };
   readonly #checkpoints: Checkpoints | undefined;
   #history: EpochRecord[] = [];
   #finished: FinishedStage[] = [];
@@ -172,8 +174,34 @@ class Fit {
         : new Checkpoints(join(runFolder, 'checkpoints'), this.#fingerprint(), addon().simdLevel());
   }
 
+  /** Domains by index instead of by name. Throws ConfigError. */
+  #chosen(): DomainChoice {
+    const { target, domainOrder, seed } = this.#settings;
+    const { domains } = this.data.schema;
+    const indexOf = (name: string, key: string): number => {
+      const index = domains.indexOf(name);
+      if (index >= 0) return index;
+      throw new ConfigError(`fit.${key}: '${name}'${suggest(name, domains)}`);
+    };
+    const chosen = target === undefined ? undefined : indexOf(target, 'target');
+    if (domainOrder === 'shuffled') return { target: chosen, order: undefined };
+    if (domainOrder === 'fixed') {
+      const order = addon().permutation(domains.length, seed, 'domain order', 0);
+      return { target: chosen, order };
+    }
+    const order = domainOrder.map((name) => indexOf(name, 'domainOrder'));
+    const given = new Set(chosen === undefined ? order : [...order, chosen]);
+    if (given.size < domains.length || new Set(order).size < order.length) {
+      throw new ConfigError(
+        `fit.domainOrder: ${order.length} names; expected each of ${domains.length} domains once`,
+      );
+    }
+    return { target: chosen, order: Int32Array.from(order) };
+  }
+
   /** Makes the stages. Throws ConfigError. */
   prepare(): void {
+    this.#choice = this.#chosen();
     const { strategy, optimizer, finetune: tuning } = this.options;
     const { data } = this;
     const { graph, output, loss, trainingLoss } = this.model.compile();
@@ -299,6 +327,7 @@ class Fit {
 
   #context(stage: number): ConstructorParameters<typeof Stage>[4] {
     const { epochs, patience, seed, checkpointEvery } = this.#settings;
+    const { validateEvery, validationPasses, rollback } = this.#settings;
     const self = this;
     return {
       session: this.#session,
@@ -307,6 +336,10 @@ class Fit {
       epochs,
       patience,
       seed,
+      choice: this.#choice,
+      validateEvery,
+      validationPasses,
+      rollback,
       get history() {
         return self.#history;
       },
@@ -354,7 +387,8 @@ class Fit {
 
   #fingerprint(): string {
     const { strategy, finetune: tuning, optimizer } = this.options;
-    const { batchSize, clipNorm, seed } = this.#settings;
+    const { batchSize, clipNorm, seed, target, domainOrder } = this.#settings;
+    const { validateEvery, validationPasses, rollback } = this.#settings;
     return JSON.stringify({
       model: this.model.describe(),
       modelSeed: this.model.seed,
@@ -364,6 +398,7 @@ class Fit {
       batchSize,
       clipNorm,
       seed,
+      choice: { target, domainOrder, validateEvery, validationPasses, rollback },
       schema: this.data.schema,
       rows: this.data.train.rows,
       // Where domains stop on their own these are part of what happens, else only of when it ends.

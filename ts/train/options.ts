@@ -7,10 +7,30 @@ export const trainingShape = {
   epochs: count.default(10).describe('Epochs at most'),
   patience: count
     .default(3)
-    .describe('Epochs without a better mean validation AUC before training stops'),
+    .describe('Validations without a better mean AUC before training stops'),
   clipNorm: positive
     .optional()
     .describe('Gradients of a step are scaled down to this global norm; never by default'),
+  target: z
+    .string()
+    .optional()
+    .describe('A domain that ends every sequence of domains and alone decides when to stop'),
+  domainOrder: z
+    .union([z.enum(['shuffled', 'fixed']), z.array(z.string()).min(1)])
+    .default('shuffled')
+    .describe(
+      'Of an epoch: shuffled each time, fixed (drawn once for all epochs), or the names in order',
+    ),
+  validateEvery: count.default(1).describe('Epochs from one validation to the next'),
+  validationPasses: z
+    .int()
+    .gte(0)
+    .default(0)
+    .describe('Passes over each domain before it is validated, which are undone afterwards'),
+  rollback: z
+    .boolean()
+    .default(false)
+    .describe('Whether a validation that is no better puts the best state back in place'),
   seed: z.int().gte(0).default(0).describe('Of row orders, domain orders, helpers and dropout'),
   threads: count.optional().describe('Those of POLYDOMAIN_THREADS, or all cores, by default'),
   checkpointEvery: z

@@ -19,6 +19,10 @@ export interface StageContext {
   readonly epochs: number;
   readonly patience: number;
   readonly seed: number;
+  readonly choice: DomainChoice;
+  readonly validateEvery: number;
+  readonly validationPasses: number;
+  readonly rollback: boolean;
   readonly history: EpochRecord[];
   emit(event: FitEvent): void;
   /** When the next checkpoint is due, on performance.now()'s clock. */
@@ -28,19 +32,29 @@ export interface StageContext {
   aborted(): never;
 }
 
+/** Domains by index: which one decides, and their order when it is not drawn anew. */
+export interface DomainChoice {
+  readonly target: number | undefined;
+  readonly order: Int32Array | undefined;
+}
+
 export type StageProgress = Pick<
   Progress,
   'epoch' | 'commandsDone' | 'interruption' | 'losses' | 'best'
 >;
 
 const bestMark = -1;
-/** Ordinals of passes in one epoch at most: they key the shuffles. */
+const validationMark = -2;
+/** Ordinals of passes in one epoch at most: they key the shuffles. Those of validation come last. */
 const passesPerEpoch = 2 ** 32;
+const validationPassesPerEpoch = 2 ** 31;
 
 /** A strategy at work: its epochs, the choice among them, and where it stands. */
 export class Stage {
   readonly #inner: number;
   readonly #own: readonly number[];
+  /** Of validation's passes. */
+  readonly #tuning: number | undefined;
   readonly #selections = new Map<string, number>();
   #first: readonly NativeCommand[] | undefined;
   #best: { epoch: number; score: number } | null = null;
@@ -57,6 +71,9 @@ export class Stage {
     const { session } = context;
     this.#inner = session.addOptimizer(nativeSpec(optimizer));
     this.#own = (strategy.optimizers ?? []).map((own) => session.addOptimizer(nativeSpec(own)));
+    if (context.validationPasses > 0 && !strategy.domainsStop) {
+      this.#tuning = session.addOptimizer(nativeSpec(optimizer));
+    }
   }
 
   get epochs(): number {
@@ -71,13 +88,15 @@ export class Stage {
   *commands(epoch: number): Generator<NativeCommand> {
     const { data, epochs, patience, seed } = this.context;
     let draws = 0;
-    let passes = (this.index * 2 ** 16 + epoch) * passesPerEpoch;
+    let passes = this.#firstPass(epoch);
     const stream = `stage ${this.index}, epoch ${epoch}`;
+    const domains = data.schema.domains.length;
     const commands = this.strategy.epoch({
       epoch,
       epochs,
       patience,
-      domains: data.schema.domains.length,
+      domains,
+      order: () => this.#order(() => addon().permutation(domains, seed, stream, draws++)),
       shuffle: (count) => addon().permutation(count, seed, stream, draws++),
       sample: (count, amount) => addon().sample(count, amount, seed, stream, draws++),
       select: (patterns) => this.#select(patterns),
@@ -107,6 +126,19 @@ export class Stage {
     return this.#first;
   }
 
+  /** Ordinal of an epoch's first pass. */
+  #firstPass(epoch: number): number {
+    return (this.index * 2 ** 16 + epoch) * passesPerEpoch;
+  }
+
+  /** The domains of an epoch in their sequence, with the target at its end. */
+  #order(shuffle: () => Int32Array): Int32Array {
+    const { target, order } = this.context.choice;
+    const all = order ?? shuffle();
+    if (target === undefined) return all;
+    return Int32Array.of(...all.filter((domain) => domain !== target), target);
+  }
+
   #select(patterns: readonly string[]): number {
     const key = patterns.join(' ');
     let selection = this.#selections.get(key);
@@ -126,7 +158,7 @@ export class Stage {
     for (let epoch = from?.epoch ?? 0; epoch < this.epochs; epoch++) {
       if (this.#waited(epoch)) break;
       const record = await this.#epoch(epoch, progress);
-      history.push(record);
+      if (record) history.push(record);
       progress = undefined;
       const last = epoch + 1 === this.epochs || this.#waited(epoch + 1);
       if (last || performance.now() >= this.context.checkpointDue()) {
@@ -145,19 +177,56 @@ export class Stage {
 
   /** Whether patience ends the stage before this epoch. */
   #waited(epoch: number): boolean {
-    return this.#best !== null && epoch - 1 - this.#best.epoch >= this.context.patience;
+    const { validateEvery, patience } = this.context;
+    if (!this.#best) return false;
+    const validations = (last: number): number => Math.floor(last / validateEvery);
+    return validations(epoch - 1) - validations(this.#best.epoch) >= patience;
+  }
+
+  #validated(epoch: number): boolean {
+    return epoch % this.context.validateEvery === 0 || epoch + 1 === this.epochs;
+  }
+
+  /** The evaluation of a domain behind passes over it, with all that they change undone. */
+  #tuned(epoch: number, evaluate: NativeCommand, domain: number): NativeCommand[] {
+    if (this.#tuning === undefined) return [evaluate];
+    const { validationPasses } = this.context;
+    const optimizer = this.#tuning;
+    const pass = this.#firstPass(epoch) + validationPassesPerEpoch + domain * validationPasses;
+    const tune: NativeCommand = {
+      kind: 'run',
+      domain,
+      optimizer,
+      program: this.programs.train,
+      ...(this.strategy.overlays && { overlay: domain }),
+    };
+    return [
+      { kind: 'mark', target: validationMark },
+      { kind: 'resetOptimizer', optimizer },
+      ...Array.from({ length: validationPasses }, (_, i) => ({ ...tune, pass: pass + i })),
+      evaluate,
+      { kind: 'restore', target: validationMark },
+      { kind: 'release', target: validationMark },
+    ];
   }
 
   #between(epoch: number): StageProgress {
     return { epoch, commandsDone: 0, losses: [0, 0], best: this.#best };
   }
 
-  async #epoch(epoch: number, from: StageProgress | undefined): Promise<EpochRecord> {
+  /** Nothing of an epoch that is not validated. */
+  async #epoch(epoch: number, from: StageProgress | undefined): Promise<EpochRecord | undefined> {
     const { executor, data, emit } = this.context;
     const begun = performance.now();
     const stage = this.strategy.name;
     const losses = await this.#commandsOf(epoch, from);
-    const validation = await evaluateSplit(executor, data.schema.domains, 'validation');
+    if (!this.#validated(epoch)) return undefined;
+    const validation = await evaluateSplit(
+      executor,
+      data.schema.domains,
+      'validation',
+      (evaluate, domain) => this.#tuned(epoch, evaluate, domain),
+    );
     const best = await this.#keepIfBest(epoch, validation);
     const loss = losses[1] > 0 ? losses[0] / losses[1] : 0;
     const seconds = (performance.now() - begun) / 1000;
@@ -213,13 +282,23 @@ export class Stage {
 
   /** The best state is an open mark: it costs what changed since. */
   async #keepIfBest(epoch: number, validation: SplitMetrics): Promise<boolean> {
+    const { data, choice, rollback, executor } = this.context;
+    const target = choice.target === undefined ? undefined : data.schema.domains[choice.target];
+    const [auc, loss] =
+      target === undefined
+        ? [validation.auc.mean, validation.loss.weighted]
+        : [validation.auc.byDomain[target], validation.loss.byDomain[target]];
     // Where no domain has both classes the loss decides, without any rows the last epoch is best.
-    const { weighted } = validation.loss;
-    const score = validation.auc.mean ?? (weighted === null ? epoch : -weighted);
-    if (this.#best && score <= this.#best.score) return false;
+    const score = auc ?? (typeof loss === 'number' ? -loss : epoch);
+    if (this.#best && score <= this.#best.score) {
+      if (rollback) {
+        await executor.run([{ kind: 'restore', target: bestMark }], { unstoppable: true });
+      }
+      return false;
+    }
     const commands: NativeCommand[] = [{ kind: 'mark', target: bestMark }];
     if (this.#best) commands.unshift({ kind: 'release', target: bestMark });
-    await this.context.executor.run(commands, { unstoppable: true });
+    await executor.run(commands, { unstoppable: true });
     this.#best = { epoch, score };
     return true;
   }

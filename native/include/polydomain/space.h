@@ -61,6 +61,7 @@ struct Change {
   int parameter;
   int region;
   uint32_t unit;
+  OverlayId overlay;   // whose value it is; -1: the shared one
   bool wasAbsent;      // an overlay's unit that did not exist: `saved` is what it would start from
   const float* saved;  // its values when the mark was opened
   float* value;        // its values now
@@ -93,8 +94,9 @@ class ParameterSpace {
   int64_t unitSize(int region) const;  // floats
   float* region(int region);           // 64-byte aligned; stable for the space's life
   float* data(int parameter);
-  // Glob patterns ("embedding.*", "all") to a selection; throws Error(kConfig) when one matches
-  // none.
+  // Glob patterns ("embedding.*", "all") to a selection, from the first to the last; one behind '!'
+  // takes out what it matches, of everything when it is the first. Throws Error(kConfig) when one
+  // matches none.
   Selection select(const std::vector<std::string>& patterns) const;
   // The trainable ones of a selection (empty: of all).
   Selection trainable(Selection selection = {}) const;
@@ -113,7 +115,13 @@ class ParameterSpace {
   // Ends a mark; an older one takes over what it saved.
   void release(MarkId mark);
   // The trainable shared units that changed since the mark, to be written by `visit`.
-  void visitSharedChanges(MarkId mark, const std::function<void(const Change&)>& visit);
+  void visitSharedChanges(MarkId mark, const Selection* only,
+                          const std::function<void(const Change&)>& visit);
+  // How far the effective values of `domain` moved by what its overlay changed since the mark:
+  // visit(region, unit, saved - value). `way` lasts until the next visit.
+  void visitOverlayWay(
+      MarkId mark, OverlayId domain,
+      const std::function<void(int region, uint32_t unit, const float* way)>& visit);
   int openMarks() const;
   int64_t savedUnits(MarkId mark) const;
 
@@ -201,8 +209,9 @@ class GradientBuffer {
   // this -= (this . other / |other|^2) * other when their dot product is negative (PCGrad, Yu et
   // al. 2020, algorithm 1). Returns whether it did.
   bool project(const GradientBuffer& other);
-  // Announces the units to the space and applies one optimizer step.
-  void apply(ParameterSpace& space, OptimizerState& optimizer, ThreadPool& pool) const;
+  // Announces the units to the space and applies one optimizer step, to the selected parameters.
+  void apply(ParameterSpace& space, OptimizerState& optimizer, ThreadPool& pool,
+             const Selection* only = nullptr) const;
   int64_t units() const;
   void save(const ParameterSpace::Write& write) const;
   void load(const ParameterSpace& space, const ParameterSpace::Read& read);
@@ -213,7 +222,8 @@ class GradientBuffer {
 };
 
 // Pseudo-gradient step (MAMDR IV-E): restores the marked values, then applies `optimizer` to the
-// gradient (saved - value) of everything that changed since the mark.
-void outerStep(ParameterSpace& space, OptimizerState& optimizer, MarkId mark, ThreadPool& pool);
+// gradient (saved - value) of everything selected that changed since the mark.
+void outerStep(ParameterSpace& space, OptimizerState& optimizer, MarkId mark, ThreadPool& pool,
+               const Selection* only = nullptr);
 
 }  // namespace polydomain
