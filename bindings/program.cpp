@@ -24,9 +24,9 @@ struct ProgramObject::State {
       block.pool = pool.get();
       block.rows = std::min(kBlockRows, request.rows - begin);
       for (size_t i = 0; i < block.inputs.size(); ++i) {
-        // An input of fixed size is the same for every block; all others are 4 bytes a row.
-        if (program.inputSize(i, 2) == program.inputSize(i, 1)) continue;
-        block.inputs[i].data = static_cast<const char*>(block.inputs[i].data) + 4 * begin;
+        // An input of fixed size is the same for every block; all others are of 4-byte values.
+        const int64_t width = program.inputSize(i, 2) - program.inputSize(i, 1);
+        block.inputs[i].data = static_cast<const char*>(block.inputs[i].data) + 4 * width * begin;
       }
       if (block.overlay >= 0 && shared->space.hasOverlay(block.overlay)) {
         dense.resize(static_cast<size_t>(shared->space.unitCount(0) * kDenseBlock));

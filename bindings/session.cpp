@@ -145,6 +145,12 @@ SessionObject::SessionObject(const Napi::CallbackInfo& info)
     own.batchSize = static_cast<int64_t>(numberAt(options, "batchSize", 1024));
     own.seed = static_cast<uint64_t>(numberAt(options, "seed", 0));
     own.clipNorm = numberAt(options, "clipNorm", 0.0);
+    if (options.Get("classWeights").IsArray()) {
+      const auto weights = options.Get("classWeights").As<Napi::Array>();
+      for (uint32_t label = 0; label < own.classWeights.size(); ++label) {
+        own.classWeights[label] = weights.Get(label).As<Napi::Number>().FloatValue();
+      }
+    }
     if (options.Get("lease").ToBoolean()) {
       space_->beginTraining();
       leased_ = true;
@@ -175,6 +181,20 @@ std::shared_ptr<Session> SessionObject::session() const {
   return session_;
 }
 
+namespace {
+
+uint32_t lengthOf(const Napi::Value& array) {
+  return array.IsArray() ? array.As<Napi::Array>().Length() : 0;
+}
+
+void requireAscending(const int32_t* offsets, int64_t rows) {
+  const bool ascending = offsets[0] == 0 && std::is_sorted(offsets, offsets + rows + 1);
+  if (ascending) return;
+  throw Error(ErrorKind::kData, "split: a list column's offsets; expected 0 and ascending ones");
+}
+
+}  // namespace
+
 Napi::Value SessionObject::addSplit(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
     const auto object = info[0].As<Napi::Object>();
@@ -196,8 +216,27 @@ Napi::Value SessionObject::addSplit(const Napi::CallbackInfo& info) {
       split.ids.push_back(
           static_cast<const int32_t*>(keep(ids.Get(i), split.rows, DType::kInt32, "an id column")));
     }
+    const auto numbers = object.Get("numbers");
+    for (uint32_t i = 0; i < lengthOf(numbers); ++i) {
+      split.numbers.push_back(static_cast<const float*>(keep(
+          numbers.As<Napi::Array>().Get(i), 2 * split.rows, DType::kFloat32, "a numeric column")));
+    }
+    const auto lists = object.Get("lists");
+    for (uint32_t i = 0; i < lengthOf(lists); ++i) {
+      const auto list = lists.As<Napi::Array>().Get(i).As<Napi::Object>();
+      const auto* offsets = static_cast<const int32_t*>(
+          keep(list.Get("offsets"), split.rows + 1, DType::kInt32, "a list column's offsets"));
+      requireAscending(offsets, split.rows);
+      split.lists.push_back(
+          {offsets, static_cast<const int32_t*>(keep(list.Get("ids"), offsets[split.rows],
+                                                     DType::kInt32, "a list column"))});
+    }
     split.labels = static_cast<const float*>(
         keep(object.Get("labels"), split.rows, DType::kFloat32, "labels"));
+    if (!object.Get("weights").IsUndefined()) {
+      split.weights = static_cast<const float*>(
+          keep(object.Get("weights"), split.rows, DType::kFloat32, "weights"));
+    }
     const auto offsets = object.Get("domainOffsets").As<Napi::Int32Array>();
     if (dtypeOf(offsets) != DType::kInt32) {
       throw Error(ErrorKind::kData, "split: domainOffsets; expected an Int32Array");

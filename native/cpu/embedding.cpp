@@ -52,6 +52,27 @@ void sumPositions(const UniqueIds::Position* positions, int64_t count, const Row
   }
 }
 
+// out = (sum of the table rows `ids`) * scale.
+void poolBag(const float* table, int64_t dim, const int32_t* ids, int64_t count, float scale,
+             float* out) {
+  const hn::ScalableTag<float> d;
+  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+  const auto factor = hn::Set(d, scale);
+  int64_t c = 0;
+  for (; c + lanes <= dim; c += lanes) {
+    auto s = hn::LoadU(d, table + ids[0] * dim + c);
+    for (int64_t i = 1; i < count; ++i) s = hn::Add(s, hn::LoadU(d, table + ids[i] * dim + c));
+    hn::StoreU(hn::Mul(s, factor), d, out + c);
+  }
+  if (c < dim) {
+    auto s = loadTail(d, table + ids[0] * dim + c, dim - c);
+    for (int64_t i = 1; i < count; ++i) {
+      s = hn::Add(s, loadTail(d, table + ids[i] * dim + c, dim - c));
+    }
+    storeTail(d, hn::Mul(s, factor), out + c, dim - c);
+  }
+}
+
 }  // namespace HWY_NAMESPACE
 }  // namespace polydomain::cpu
 HWY_AFTER_NAMESPACE();
@@ -60,12 +81,20 @@ HWY_AFTER_NAMESPACE();
 namespace polydomain::cpu {
 
 HWY_EXPORT(sumPositions);
+HWY_EXPORT(poolBag);
 
 namespace {
 
 // Rows of a large table miss every cache: ask for them this many lookups ahead.
 constexpr size_t kAhead = 8;
 constexpr int64_t kLineElements = 16;
+
+void ownIds(const int32_t* ids, int64_t width, std::vector<int32_t>& own) {
+  own.clear();
+  for (int64_t i = 0; i < width; ++i) {
+    if (ids[i] != kNoId) own.push_back(ids[i]);
+  }
+}
 
 }  // namespace
 
@@ -82,7 +111,37 @@ void gatherRows(const float* table, int64_t dim, std::span<const int32_t> ids, f
   }
 }
 
-void UniqueIds::build(int64_t tableRows, std::span<const std::span<const int32_t>> lists) {
+void poolRows(const float* table, int64_t dim, std::span<const int32_t> ids, int64_t width,
+              Pooling pooling, float* out, int64_t outStride) {
+  if (dim == 0 || width == 0) return;
+  thread_local std::vector<int32_t> own;
+  const auto bags = static_cast<int64_t>(ids.size()) / width;
+  for (int64_t bag = 0; bag < bags; ++bag) {
+    ownIds(ids.data() + bag * width, width, own);
+    const auto count = static_cast<int64_t>(own.size());
+    float* to = out + bag * outStride;
+    if (count == 0) {
+      std::fill_n(to, dim, 0.0f);
+      continue;
+    }
+    const float scale = pooling == Pooling::kMean ? 1.0f / static_cast<float>(count) : 1.0f;
+    HWY_DYNAMIC_DISPATCH(poolBag)(table, dim, own.data(), count, scale, to);
+  }
+}
+
+void divideByBagSize(const float* in, int64_t inStride, int64_t dim, std::span<const int32_t> ids,
+                     int64_t width, float* out) {
+  if (width == 0) return;
+  const auto bags = static_cast<int64_t>(ids.size()) / width;
+  for (int64_t bag = 0; bag < bags; ++bag) {
+    const int32_t* first = ids.data() + bag * width;
+    const auto count = width - std::count(first, first + width, kNoId);
+    const float scale = count > 0 ? 1.0f / static_cast<float>(count) : 0.0f;
+    for (int64_t c = 0; c < dim; ++c) out[bag * dim + c] = in[bag * inStride + c] * scale;
+  }
+}
+
+void UniqueIds::build(int64_t tableRows, std::span<const IdList> lists) {
   if (stamps_.size() < static_cast<size_t>(tableRows)) {
     stamps_.resize(static_cast<size_t>(tableRows));
   }
@@ -93,10 +152,11 @@ void UniqueIds::build(int64_t tableRows, std::span<const std::span<const int32_t
   ids_.clear();
   uniqueOf_.clear();
   offsets_.clear();
-  for (const std::span<const int32_t>& list : lists) {
+  for (const auto& [list, perRow] : lists) {
     for (size_t r = 0; r < list.size(); ++r) {
-      if (r + kAhead < list.size())
+      if (r + kAhead < list.size() && list[r + kAhead] != kNoId)
         __builtin_prefetch(&stamps_[static_cast<size_t>(list[r + kAhead])]);
+      if (list[r] == kNoId) continue;
       Stamp& stamp = stamps_[static_cast<size_t>(list[r])];
       if (stamp.generation != generation_) {
         stamp = {generation_, static_cast<int32_t>(ids_.size())};
@@ -114,10 +174,13 @@ void UniqueIds::build(int64_t tableRows, std::span<const std::span<const int32_t
   positions_.resize(static_cast<size_t>(total));
   size_t occurrence = uniqueOf_.size();
   for (size_t l = lists.size(); l-- > 0;) {
-    for (size_t r = lists[l].size(); r-- > 0;) {
+    const auto& [list, perRow] = lists[l];
+    for (size_t r = list.size(); r-- > 0;) {
+      if (list[r] == kNoId) continue;
       const auto unique = static_cast<size_t>(uniqueOf_[--occurrence]);
+      const auto row = perRow == 1 ? r : r / static_cast<size_t>(perRow);
       positions_[static_cast<size_t>(--offsets_[unique])] = {static_cast<int32_t>(l),
-                                                             static_cast<int32_t>(r)};
+                                                             static_cast<int32_t>(row)};
     }
   }
 }

@@ -12,19 +12,42 @@ namespace polydomain::cpu {
 void gatherRows(const float* table, int64_t dim, std::span<const int32_t> ids, float* out,
                 int64_t outStride);
 
+// What a bag makes of its rows.
+enum class Pooling : uint8_t { kSum, kMean };
+
+// Ids of the bags of a batch: `width` each, those that a bag does not have being -1.
+inline constexpr int32_t kNoId = -1;
+
+// out[r * outStride ..] = sum or mean of the table rows of bag r, added up in their order; zeros
+// for an empty bag. Ids are within the table or kNoId.
+void poolRows(const float* table, int64_t dim, std::span<const int32_t> ids, int64_t width,
+              Pooling pooling, float* out, int64_t outStride);
+
+// out row r [dim] = in row r (`inStride` apart) divided by the size of bag r; zeros for an empty
+// one.
+void divideByBagSize(const float* in, int64_t inStride, int64_t dim, std::span<const int32_t> ids,
+                     int64_t width, float* out);
+
+// Ids over a table, `perRow` for each row of the gradient that belongs to them.
+struct IdList {
+  std::span<const int32_t> ids;
+  int64_t perRow = 1;
+};
+
 // The distinct ids in several id lists over one table, each with the places it stands at. A stamp
 // per table row replaces sorting; all memory is kept between calls. Not thread-safe.
 class UniqueIds {
  public:
   struct Position {
     int32_t list;
-    int32_t row;  // index into that list
+    int32_t row;  // of that list's gradient
     bool operator==(const Position&) const = default;
   };
 
   // `tableRows` bounds the ids and may grow between calls. O(ids), whatever the table's size,
-  // except when the table has grown. Ids are within the table, fewer than 2^31 in all.
-  void build(int64_t tableRows, std::span<const std::span<const int32_t>> lists);
+  // except when the table has grown. Ids are within the table or kNoId, which stands for none;
+  // fewer than 2^31 in all.
+  void build(int64_t tableRows, std::span<const IdList> lists);
 
   int64_t size() const { return static_cast<int64_t>(ids_.size()); }
   // In order of first appearance: list by list, row by row.
@@ -43,7 +66,7 @@ class UniqueIds {
   std::vector<Stamp> stamps_;  // by table row
   uint32_t generation_ = 0;
   std::vector<int32_t> ids_;
-  std::vector<int32_t> uniqueOf_;  // by occurrence
+  std::vector<int32_t> uniqueOf_;  // by occurrence, kNoId's left out
   std::vector<int32_t> offsets_;   // size() + 1 borders in positions_
   std::vector<Position> positions_;
 };

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "cpu/embedding.h"
 #include "polydomain/op.h"
 
 namespace polydomain {
@@ -12,6 +13,9 @@ void registerShapeOps(OpRegistry& registry);
 void registerDropoutOps(OpRegistry& registry);
 void registerLossOps(OpRegistry& registry);
 void registerEmbeddingOps(OpRegistry& registry);
+
+// Of an embedding_bag. Throws Error(kConfig) for another name than sum and mean.
+cpu::Pooling poolingOf(const Attributes& attributes);
 
 // All of the above.
 void registerAllOps(OpRegistry& registry);

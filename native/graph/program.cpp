@@ -7,6 +7,7 @@
 #include "cpu/chunks.h"
 #include "cpu/embedding.h"
 #include "memory_plan.h"
+#include "ops.h"
 #include "polydomain/error.h"
 #include "rewrite.h"
 
@@ -74,11 +75,13 @@ class Program::Impl {
   void checkIds(size_t input, const void* column, int64_t rows) const {
     const auto* ids = static_cast<const int32_t*>(column);
     for (const TableUse& use : tables_) {
-      const auto& lookups = use.lookups;
-      if (std::find(lookups.begin(), lookups.end(), inputs_[input]) == lookups.end()) continue;
+      const auto reads = [&](const Lookup& lookup) { return lookup.ids == inputs_[input]; };
+      const auto lookup = std::find_if(use.lookups.begin(), use.lookups.end(), reads);
+      if (lookup == use.lookups.end()) continue;
       const ParameterSpec& spec = space_.parameter(use.parameter);
       for (int64_t row = 0; row < rows; ++row) {
         if (ids[row] >= 0 && ids[row] < spec.shape[0]) continue;
+        if (ids[row] == cpu::kNoId && lookup->width > 0) continue;
         throw Error(ErrorKind::kData, "input '" + inputNames_[input] + "', row " +
                                           std::to_string(row) + ": id " + std::to_string(ids[row]) +
                                           "; '" + spec.name + "' has ids 0 to " +
@@ -120,7 +123,7 @@ class Program::Impl {
   struct Step {
     ValueId value;
     Kernel kernel;
-    bool lookup;  // reads tables only: embedding, gather_concat
+    bool lookup;  // reads tables only: embedding, embedding_bag, gather_concat
   };
   struct DenseUse {
     int parameter;
@@ -132,15 +135,20 @@ class Program::Impl {
     ValueId value;
     int64_t start;
   };
+  // Ids that a table is read by: an input of the batch.
+  struct Lookup {
+    ValueId ids;
+    int64_t width;  // of bags: ids to a row of the result, kNoId for none; 0: one id to a row
+  };
   struct TableUse {
     int parameter = -1;
     ValueId value = kNoValue;
-    std::vector<ValueId> lookups;      // inputs that the table is read by
-    std::vector<ValueId> ids;          // those of them that have a gradient; all when not trained
+    std::vector<Lookup> lookups;
+    std::vector<Lookup> ids;           // those of them that have a gradient; all when not trained
     ValueId gradient = kNoValue;       // row_gradient(s)
     std::vector<RowSource> gradients;  // empty: not trained; else beside `ids`
     cpu::UniqueIds unique;
-    std::vector<std::span<const int32_t>> lists;
+    std::vector<cpu::IdList> lists;
     std::vector<cpu::RowGradient> rows;
   };
   struct GradientCopy {
@@ -255,7 +263,8 @@ class Program::Impl {
   // Notes which ids read which table; refuses tables in any other place.
   bool registerLookups(ValueId v) {
     const Node& node = graph_[v];
-    const bool single = isOp(graph_, v, "embedding");
+    const bool bag = isOp(graph_, v, "embedding_bag");
+    const bool single = bag || isOp(graph_, v, "embedding");
     const bool fields = isOp(graph_, v, "gather_concat");
     const size_t count = single ? 1 : fields ? node.inputs.size() / 2 : 0;
     size_t known = 0;
@@ -267,7 +276,8 @@ class Program::Impl {
                                            node.op->name +
                                            "'; expected embedding, or a dense parameter");
       }
-      use->ids.push_back(idInput(node.inputs[count + i]));
+      const ValueId ids = node.inputs[count + i];
+      use->ids.push_back({idInput(ids), bag ? graph_[ids].type.shape[1] : 0});
       use->lookups.push_back(use->ids.back());
       ++known;
     }
@@ -321,7 +331,9 @@ class Program::Impl {
       source.value = graph_[source.value].inputs[0];
     }
     use.gradients.push_back(source);
-    gradientIds_.push_back(idInput(node.inputs[1]));
+    const Shape& ids = graph_[node.inputs[1]].type.shape;
+    const bool bag = node.type.shape.size() == ids.size();
+    gradientIds_.push_back({idInput(node.inputs[1]), bag ? ids[1] : 0});
   }
 
   void placeGradients() {
@@ -380,11 +392,12 @@ class Program::Impl {
     }
   }
 
-  void findUnique(TableUse& use, const std::vector<ValueId>& columns) {
+  void findUnique(TableUse& use, const std::vector<Lookup>& lookups) {
     use.lists.clear();
-    for (const ValueId ids : columns) {
+    for (const auto& [ids, width] : lookups) {
       const TensorView& view = viewOf(ids);
-      use.lists.emplace_back(view.i32(), static_cast<size_t>(view.size()));
+      use.lists.push_back(
+          {{view.i32(), static_cast<size_t>(view.size())}, std::max<int64_t>(1, width)});
     }
     use.unique.build(space_.unitCount(space_.regionOf(use.parameter)), use.lists);
   }
@@ -412,8 +425,36 @@ class Program::Impl {
     }
   }
 
+  // An embedding bag of a domain's effective rows: they are gathered and then pooled, in the order
+  // in which the kernel adds them up.
+  void bagsEffective(const Run& run, const Step& step) {
+    const Node& node = graph_[step.value];
+    const TensorView& out = viewOf(step.value);
+    const TensorView& ids = viewOf(node.inputs[1]);
+    const TableUse& use = *tableOf(node.inputs[0]);
+    const int64_t dim = out.shape[1];
+    const int64_t width = ids.shape[1];
+    const int region = space_.regionOf(use.parameter);
+    cpu::forChunks(*run.pool, out.shape[0], cpu::rowsPerChunk(dim),
+                   [&](int64_t begin, int64_t end) {
+                     std::vector<int32_t> units,
+                         places(static_cast<size_t>((end - begin) * width), cpu::kNoId);
+                     for (size_t i = 0; i < places.size(); ++i) {
+                       const int32_t id = ids.i32()[begin * width + static_cast<int64_t>(i)];
+                       if (id == cpu::kNoId) continue;
+                       places[i] = static_cast<int32_t>(units.size());
+                       units.push_back(id);
+                     }
+                     std::vector<float> rows(units.size() * static_cast<size_t>(dim));
+                     space_.gather(region, run.overlay, units, rows.data(), dim);
+                     cpu::poolRows(rows.data(), dim, places, width, poolingOf(node.attributes),
+                                   out.f32() + begin * dim, dim);
+                   });
+  }
+
   // embedding or gather_concat of a domain's effective rows.
   void lookupEffective(const Run& run, const Step& step) {
+    if (isOp(graph_, step.value, "embedding_bag")) return bagsEffective(run, step);
     const Node& node = graph_[step.value];
     const TensorView& out = viewOf(step.value);
     const size_t fields = node.inputs.size() / 2;
@@ -525,7 +566,7 @@ class Program::Impl {
   Graph graph_;
   ValueId output_ = kNoValue, loss_ = kNoValue;
   std::vector<ValueId> trained_, gradientsOf_;
-  std::vector<ValueId> gradientIds_;  // of the table at hand, while building
+  std::vector<Lookup> gradientIds_;  // of the table at hand, while building
 
   std::vector<ValueId> inputs_;
   std::vector<std::string> inputNames_;

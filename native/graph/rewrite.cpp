@@ -1,5 +1,6 @@
 #include "rewrite.h"
 
+#include <algorithm>
 #include <functional>
 
 namespace polydomain {
@@ -73,6 +74,34 @@ class Copier {
   std::vector<ValueId> to_;
 };
 
+// The concat of `fields` with every run of plain lookups in it made one gather_concat; kNoValue
+// where there are none.
+ValueId fuseLookups(const Graph& graph, Copier& copier, const std::vector<ValueId>& fields) {
+  const auto isLookup = [&](ValueId field) {
+    return isOp(graph, field, "embedding") && copier.readOnce(field) &&
+           graph[graph[field].inputs[1]].type.shape.size() == 1;
+  };
+  std::vector<ValueId> parts;
+  for (auto begin = fields.begin(); begin != fields.end();) {
+    const auto end = std::find_if_not(begin, fields.end(), isLookup);
+    if (end - begin < 2) {
+      parts.push_back(copier.mapped(*begin++));
+      continue;
+    }
+    std::vector<ValueId> inputs;
+    for (const size_t input : {0, 1}) {  // tables, then ids
+      for (auto field = begin; field != end; ++field) {
+        inputs.push_back(copier.mapped(graph[*field].inputs[input]));
+      }
+    }
+    const int64_t count = end - begin;
+    parts.push_back(copier.graph().add("gather_concat", std::move(inputs), {{"count", count}}));
+    begin = end;
+  }
+  if (parts.size() == fields.size()) return kNoValue;
+  return parts.size() == 1 ? parts[0] : copier.graph().add("concat", std::move(parts));
+}
+
 }  // namespace
 
 Rewritten rewriteForward(const Graph& graph, const std::vector<ValueId>& keep, bool training,
@@ -109,21 +138,7 @@ Rewritten rewriteForward(const Graph& graph, const std::vector<ValueId>& keep, b
         return true;
       });
     }
-    if (fuse && isOp(graph, v, "concat") && node.inputs.size() > 1) {
-      std::vector<ValueId> tables, ids;
-      for (const ValueId field : node.inputs) {
-        const Node& lookup = graph[field];
-        if (!isOp(graph, field, "embedding") || !copier.readOnce(field) ||
-            graph[lookup.inputs[1]].type.shape.size() != 1) {
-          return kNoValue;
-        }
-        tables.push_back(copier.mapped(lookup.inputs[0]));
-        ids.push_back(copier.mapped(lookup.inputs[1]));
-      }
-      const auto count = static_cast<int64_t>(tables.size());
-      tables.insert(tables.end(), ids.begin(), ids.end());
-      return copier.graph().add("gather_concat", std::move(tables), {{"count", count}});
-    }
+    if (fuse && isOp(graph, v, "concat")) return fuseLookups(graph, copier, node.inputs);
     return kNoValue;
   };
   return copier.run(keep, rule);

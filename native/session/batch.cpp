@@ -1,7 +1,9 @@
 #include "batch.h"
 
 #include <algorithm>
+#include <numeric>
 
+#include "cpu/embedding.h"
 #include "polydomain/error.h"
 #include "row_order.h"
 
@@ -15,23 +17,44 @@ InputSource sourceOf(const std::string& name) {
   if (name == "domain") return {Kind::kDomain};
   if (name == "slot") return {Kind::kSlot};
   if (name == "label") return {Kind::kLabel};
-  if (name.starts_with("feature:")) return {Kind::kFeature, std::stoul(name.substr(8))};
+  if (name == "weight") return {Kind::kWeight};
+  const size_t colon = name.find(':');
+  const std::string kind = name.substr(0, colon);
+  const auto column = [&] { return std::stoul(name.substr(colon + 1)); };
+  if (kind == "feature") return {Kind::kIds, column()};
+  if (kind == "numeric") return {Kind::kNumbers, column()};
+  if (kind == "list") return {Kind::kList, column()};
   throw Error(ErrorKind::kConfig,
-              "program input '" + name + "'; expected domain, slot, label or feature:<index>");
+              "program input '" + name +
+                  "'; expected domain, slot, label, weight, feature:<index>, numeric:<index> or "
+                  "list:<index>");
 }
 
-const int32_t* idsOf(const SplitData& split, size_t feature) {
-  if (feature < split.ids.size()) return split.ids[feature];
-  throw Error(ErrorKind::kConfig, "feature " + std::to_string(feature) + " is unknown; there are " +
-                                      std::to_string(split.ids.size()));
+template <typename Column>
+const Column& at(const std::vector<Column>& columns, size_t index, const char* what) {
+  if (index < columns.size()) return columns[index];
+  throw Error(ErrorKind::kConfig, std::string(what) + " " + std::to_string(index) +
+                                      " is unknown; there are " + std::to_string(columns.size()));
 }
 
-// to[r] = from[base + order[r]].
-template <typename Value>
+const int32_t* idsOf(const SplitData& split, size_t column) {
+  return at(split.ids, column, "feature");
+}
+const float* numbersOf(const SplitData& split, size_t column) {
+  return at(split.numbers, column, "numeric feature");
+}
+const IdLists& listsOf(const SplitData& split, size_t column) {
+  return at(split.lists, column, "multi-valued feature");
+}
+
+// Row r of `to` = row base + order[r] of `from`, `width` values each.
+template <typename Value, int64_t width = 1>
 const Value* copyRows(const Value* from, int64_t base, std::span<const int32_t> order,
                       std::vector<Value>& to) {
-  to.resize(order.size());
-  for (size_t r = 0; r < order.size(); ++r) to[r] = from[base + order[r]];
+  to.resize(order.size() * width);
+  for (size_t r = 0; r < order.size(); ++r) {
+    std::copy_n(from + (base + order[r]) * width, width, to.data() + r * width);
+  }
   return to.data();
 }
 
@@ -44,10 +67,19 @@ BoundProgram::BoundProgram(const Graph& graph, ParameterSpace& space, ProgramOpt
 
 void BoundProgram::check(const SplitData& split) const {
   for (size_t input = 0; input < sources.size(); ++input) {
-    switch (sources[input].kind) {
-      case Kind::kFeature:
-        program->checkIds(input, idsOf(split, sources[input].feature), split.rows);
+    const auto& [kind, column] = sources[input];
+    switch (kind) {
+      case Kind::kIds:
+        program->checkIds(input, idsOf(split, column), split.rows);
         break;
+      case Kind::kNumbers:
+        numbersOf(split, column);
+        break;
+      case Kind::kList: {
+        const IdLists& lists = listsOf(split, column);
+        program->checkIds(input, lists.ids, lists.offsets[split.rows]);
+        break;
+      }
       case Kind::kDomain:
       case Kind::kSlot: {
         const auto last = static_cast<int32_t>(split.domainOffsets.size()) - 2;
@@ -55,6 +87,7 @@ void BoundProgram::check(const SplitData& split) const {
         break;
       }
       case Kind::kLabel:
+      case Kind::kWeight:
         break;
     }
   }
@@ -68,11 +101,24 @@ void Batch::gather(const BoundProgram& bound, const SplitData& split, int64_t ba
                    std::span<const int32_t> order, int32_t domain, Program::Run& run) {
   run.rows = static_cast<int64_t>(order.size());
   run.inputs.clear();
-  idColumns_.resize(split.ids.size());
-  for (const auto& [kind, feature] : bound.sources) {
+  ids_.resize(split.ids.size());
+  numbers_.resize(split.numbers.size());
+  for (size_t input = 0; input < bound.sources.size(); ++input) {
+    const auto& [kind, column] = bound.sources[input];
     switch (kind) {
-      case Kind::kFeature:
-        run.inputs.push_back({copyRows(idsOf(split, feature), base, order, idColumns_[feature])});
+      case Kind::kIds:
+        run.inputs.push_back({copyRows(idsOf(split, column), base, order, ids_[column])});
+        break;
+      case Kind::kNumbers:
+        run.inputs.push_back(
+            {copyRows<float, 2>(numbersOf(split, column), base, order, numbers_[column])});
+        break;
+      case Kind::kList:
+        run.inputs.push_back({padded(listsOf(split, column), order, base,
+                                     bound.program->inputSize(input, 1), column)});
+        break;
+      case Kind::kWeight:
+        run.inputs.push_back({weightsOf(split, base, order)});
         break;
       case Kind::kDomain:
         run.inputs.push_back(
@@ -91,10 +137,29 @@ void Batch::gather(const BoundProgram& bound, const SplitData& split, int64_t ba
 void Batch::view(const BoundProgram& bound, const SplitData& split, int64_t first, int32_t domain,
                  Program::Run& run) {
   run.inputs.clear();
-  for (const auto& [kind, feature] : bound.sources) {
+  for (size_t input = 0; input < bound.sources.size(); ++input) {
+    const auto& [kind, column] = bound.sources[input];
     switch (kind) {
-      case Kind::kFeature:
-        run.inputs.push_back({idsOf(split, feature) + first});
+      case Kind::kIds:
+        run.inputs.push_back({idsOf(split, column) + first});
+        break;
+      case Kind::kNumbers:
+        run.inputs.push_back({numbersOf(split, column) + 2 * first});
+        break;
+      case Kind::kList:
+        if (std::ssize(consecutive_) < run.rows) {
+          consecutive_.resize(static_cast<size_t>(run.rows));
+          std::iota(consecutive_.begin(), consecutive_.end(), 0);
+        }
+        run.inputs.push_back(
+            {padded(listsOf(split, column), {consecutive_.data(), static_cast<size_t>(run.rows)},
+                    first, bound.program->inputSize(input, 1), column)});
+        break;
+      case Kind::kWeight:
+        if (split.weights == nullptr) {
+          throw Error(ErrorKind::kConfig, "the split has no weights; expected one of each row");
+        }
+        run.inputs.push_back({split.weights + first});
         break;
       case Kind::kDomain:
         run.inputs.push_back({domainColumn(domain, run.rows)});
@@ -107,6 +172,34 @@ void Batch::view(const BoundProgram& bound, const SplitData& split, int64_t firs
         break;
     }
   }
+}
+
+// The first `width` ids of each row's list, filled up with kNoId.
+const int32_t* Batch::padded(const IdLists& lists, std::span<const int32_t> rows, int64_t base,
+                             int64_t width, size_t column) {
+  if (lists_.size() <= column) lists_.resize(column + 1);
+  std::vector<int32_t>& out = lists_[column];
+  out.resize(rows.size() * static_cast<size_t>(width));
+  int32_t* to = out.data();
+  for (const int32_t row : rows) {
+    const int32_t* offset = lists.offsets + base + row;
+    const int64_t count = std::min<int64_t>(width, offset[1] - offset[0]);
+    to = std::copy_n(lists.ids + offset[0], count, to);
+    to = std::fill_n(to, width - count, cpu::kNoId);
+  }
+  return out.data();
+}
+
+// The rows' weights, times those of their classes.
+const float* Batch::weightsOf(const SplitData& split, int64_t base,
+                              std::span<const int32_t> order) {
+  weights_.resize(order.size());
+  for (size_t r = 0; r < order.size(); ++r) {
+    const int64_t row = base + order[r];
+    const float own = split.weights == nullptr ? 1.0f : split.weights[row];
+    weights_[r] = own * classWeights_[split.labels[row] > 0.5f ? 1 : 0];
+  }
+  return weights_.data();
 }
 
 const int32_t* Batch::slotOf(int32_t domain) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -11,9 +12,9 @@ namespace polydomain {
 
 // What fills an input of a program: a column of the split, or what the batch itself determines.
 struct InputSource {
-  enum class Kind : uint8_t { kFeature, kDomain, kSlot, kLabel };
+  enum class Kind : uint8_t { kIds, kNumbers, kList, kDomain, kSlot, kLabel, kWeight };
   Kind kind;
-  size_t feature = 0;  // kFeature: index into the split's columns
+  size_t column = 0;  // kIds, kNumbers, kList: index into the split's columns of that kind
 };
 
 // A training, gradient or evaluation program and where its inputs come from.
@@ -36,6 +37,9 @@ class Batch {
  public:
   static constexpr int32_t kMixed = -1;
 
+  // Weights of rows with label 0 and 1, for gather().
+  explicit Batch(std::array<float, 2> classWeights) : classWeights_(classWeights) {}
+
   // Binds run.inputs to copies of the split's rows base + order[..]. `domain` is that of all of
   // them, or kMixed: base is 0 then.
   void gather(const BoundProgram& bound, const SplitData& split, int64_t base,
@@ -50,12 +54,18 @@ class Batch {
   int32_t sharedSlot() const { return sharedSlot_; }
 
  private:
+  const int32_t* padded(const IdLists& lists, std::span<const int32_t> rows, int64_t base,
+                        int64_t width, size_t column);
+  const float* weightsOf(const SplitData& split, int64_t base, std::span<const int32_t> order);
   const int32_t* slotOf(int32_t domain);
   const int32_t* domainsOf(const SplitData& split, std::span<const int32_t> order);
   const int32_t* domainColumn(int32_t domain, int64_t rows);
 
-  std::vector<std::vector<int32_t>> idColumns_;  // by feature
-  std::vector<float> labels_;
+  std::array<float, 2> classWeights_;
+  std::vector<std::vector<int32_t>> ids_, lists_;
+  std::vector<std::vector<float>> numbers_;
+  std::vector<float> labels_, weights_;
+  std::vector<int32_t> consecutive_;
   std::vector<int32_t> domains_;
   int32_t uniform_ = kMixed;  // the domain that all of domains_ name
   int32_t slot_ = 0, sharedSlot_ = -1;

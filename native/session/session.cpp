@@ -50,7 +50,8 @@ class Session::Impl {
         trainable_(space_->trainable()),
         allTrainable_(std::find(trainable_.begin(), trainable_.end(), false) == trainable_.end()),
         order_(options.batchSize, options.seed),
-        stepGradient_(*space_) {
+        stepGradient_(*space_),
+        batch_(options.classWeights) {
     if (options_.batchSize < 1) {
       throw Error(ErrorKind::kConfig, "batchSize: " + std::to_string(options_.batchSize) +
                                           "; expected an integer of 1 at least");

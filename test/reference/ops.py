@@ -501,6 +501,40 @@ optimizers = [
     )
 ]
 
+# Embedding bags: ids [rows, width], -1 being none, as PyTorch's padding_idx, a row behind the table.
+def bag(mode):
+    def run(table, ids):
+        padding = len(table)
+        padded = torch.cat([table, torch.zeros(1, table.shape[1])])
+        ids = torch.where(ids < 0, padding, ids)
+        return functional.embedding_bag(ids, padded, mode=mode, padding_idx=padding)
+
+    return run
+
+
+for name, rows, dim, ids in (
+    ("one id each", 10, 7, [[3], [0], [-1]]),
+    ("duplicates within and between bags", 10, 7, [[3, 3, 0], [9, 3, -1], [3, -1, -1]]),
+    ("empty bags", 4, 5, [[-1, -1], [1, 2], [-1, -1]]),
+    ("gaps", 4, 33, [[-1, 1, -1, 2], [3, -1, 3, 3]]),
+    ("one value", 3, 1, [[0, 1, 2], [2, 2, -1]]),
+    ("wide", 6, 70, torch.randint(-1, 6, (9, 12)).tolist()),
+):
+    for pooling in ("sum", "mean"):
+        options = {"pooling": pooling}
+        inputs = [torch.randn(rows, dim), torch.tensor(ids)]
+        case("embeddingBag", named(name, options), inputs, bag(pooling), options)
+
+# Weights of rows are data, as labels are.
+for rows in (1, 7, 33):
+    case(
+        "bceWithLogits",
+        f"{rows} rows with weights",
+        [torch.randn(rows), torch.randint(0, 2, (rows,)).double(), 3 * torch.rand(rows).round(decimals=1)],
+        lambda x, y, w: functional.binary_cross_entropy_with_logits(x, y, weight=w),
+        without_gradient=(1, 2),
+    )
+
 fixture = {
     "torch": torch.__version__,
     "cases": cases,

@@ -88,7 +88,10 @@ const run: Record<Tested, Run> = {
   matmul: ([a, b], options) => ops.matmul(a as Tensor, b as Tensor, options),
   linear: ([x, weight, bias]) => ops.linear(x as Tensor, weight as Tensor, bias),
   embedding: binary(ops.embedding),
-  bceWithLogits: binary(ops.bceWithLogits),
+  embeddingBag: ([table, ids], options) =>
+    ops.embeddingBag(table as Tensor, ids as Tensor, options as { pooling: ops.Pooling }),
+  bceWithLogits: ([logits, labels, weights]) =>
+    ops.bceWithLogits(logits as Tensor, labels as Tensor, weights),
 };
 
 function inputsOf({ inputs }: Case): Tensor[] {
@@ -607,6 +610,18 @@ describe('ids out of range', () => {
     const traced = () => valueAndGradients((t, i) => ops.sum(ops.embedding(t, i)), [table, ids]);
     expect(traced).toThrow(DataError);
     expect(traced).toThrow(message);
+  });
+
+  it('are named by a bag, of which -1 is none', () => {
+    const options = { pooling: 'mean' } as const;
+    const lookUp = (id: number) => ops.embeddingBag(table, ints([0, -1, id, 1], [2, 2]), options);
+    expect(lookUp(-1).shape).toEqual([2, 2]);
+    expect(() => lookUp(4)).toThrow(DataError);
+    expect(() => lookUp(4)).toThrow('embedding_bag: id 4 at position 2; expected 0 to 3');
+    expect(() => lookUp(-2)).toThrow('embedding_bag: id -2 at position 2; expected 0 to 3');
+    expect(() => apply('embedding_bag', [table, ints([0], [1, 1])], { pooling: 'max' })).toThrow(
+      "embedding_bag: pooling 'max'; expected 'sum' or 'mean'",
+    );
   });
 
   it('are named by the fused lookup too', () => {

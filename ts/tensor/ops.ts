@@ -61,9 +61,23 @@ export const linear = (x: Operand, weight: Operand, bias?: Operand): Tensor =>
   apply('linear', bias ? [x, weight, bias] : [x, weight]);
 /** Rows of table [n, dim] by int32 ids [..]: [.., dim]. Ids out of range throw DataError. */
 export const embedding = (table: Operand, ids: Operand): Tensor => apply('embedding', [table, ids]);
+/** How a bag's rows become one. */
+export type Pooling = 'sum' | 'mean';
+/**
+ * Sum or mean of the rows of table [n, dim] by int32 ids [rows, width], of which -1 is none:
+ * [rows, dim], zeros for a row without ids (PyTorch's EmbeddingBag). Ids out of range throw DataError.
+ */
+export const embeddingBag = (
+  table: Operand,
+  ids: Operand,
+  options: { readonly pooling: Pooling },
+): Tensor => apply('embedding_bag', [table, ids], { ...options });
 /** Keeps each element with probability `keep`, scaled by 1 / keep; `stream` names the sequence. */
 export const dropout = (x: Operand, keep: number, stream = 0): Tensor =>
   apply('dropout', [x], { keep, stream });
-/** Mean binary cross entropy of logits and labels, both [rows] or [rows, 1]: a scalar. */
-export const bceWithLogits = (logits: Operand, labels: Operand): Tensor =>
-  apply('bce_with_logits', [logits, labels]);
+/**
+ * Mean binary cross entropy of logits and labels, both [rows] or [rows, 1]: a scalar. With weights of
+ * the rows, the mean over the rows of weight times cross entropy (PyTorch's reduction mean).
+ */
+export const bceWithLogits = (logits: Operand, labels: Operand, weights?: Operand): Tensor =>
+  apply('bce_with_logits', weights ? [logits, labels, weights] : [logits, labels]);

@@ -11,11 +11,20 @@
 
 namespace polydomain {
 
+// A list of ids per row: those of row r from offsets[r] to offsets[r + 1].
+struct IdLists {
+  const int32_t* offsets = nullptr;  // rows + 1
+  const int32_t* ids = nullptr;
+};
+
 // Rows of one split, sorted by domain. The arrays belong to the caller, who keeps them alive.
 struct SplitData {
   int64_t rows = 0;
-  std::vector<const int32_t*> ids;  // one per categorical feature
+  std::vector<const int32_t*> ids;    // one per categorical feature
+  std::vector<const float*> numbers;  // one per numeric feature: value and missing flag of each row
+  std::vector<IdLists> lists;         // one per multi-valued feature
   const float* labels = nullptr;
+  const float* weights = nullptr;      // null: 1 in every row
   std::vector<int64_t> domainOffsets;  // domains + 1
 };
 
@@ -103,6 +112,8 @@ class Session {
     int64_t batchSize = 1024;
     uint64_t seed = 0;
     double clipNorm = 0;  // gradients of a step are scaled down to this global norm; 0 = never
+    // Of rows with label 0 and 1: they multiply the rows' weights in training.
+    std::array<float, 2> classWeights = {1.0f, 1.0f};
   };
   Session(std::shared_ptr<ParameterSpace> space, std::shared_ptr<ThreadPool> pool, Options options);
   ~Session();
@@ -110,8 +121,10 @@ class Session {
   int addSplit(SplitData split);
   int addOptimizer(OptimizerSpec spec);
   int addSelection(Selection selection);
-  // Program inputs are matched by name: "label", "domain" (the row's domain index), "slot" (the
-  // bank slot of all rows of a block: its domain's, see CommandKind::kSlots), "feature:<i>".
+  // Program inputs are matched by name: "label", "weight", "domain" (the row's domain index),
+  // "slot" (the bank slot of all rows of a block: its domain's, see CommandKind::kSlots), and
+  // columns of the split: "feature:<i>" (ids), "numeric:<i>" (value and missing flag), "list:<i>"
+  // (ids [rows, width]: of longer lists the first, shorter ones filled up with -1).
   int addTrainingProgram(const Graph& graph, ProgramOptions options);
   int addGradientProgram(const Graph& graph, ProgramOptions options);
   void setEvaluationProgram(const Graph& graph, ProgramOptions options);
