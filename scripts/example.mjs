@@ -5,7 +5,7 @@ import { root, run } from './run.mjs';
 
 const [name, ...rest] = process.argv.slice(2);
 if (!name || !existsSync(`${root}/examples/${name}.ts`)) {
-  console.error('usage: npm run example own-model | own-strategy');
+  console.error('usage: npm run example own-model | own-strategy | new-domain');
   process.exit(2);
 }
 if (!existsSync(`${root}/dist/esm/index.js`)) build();

@@ -15,6 +15,7 @@ export { type Batch, type BatchModule, Model, Module, Parameter } from './nn/ind
 export * as optim from './optim/index.js';
 export { type PredictOptions, Predictor } from './serve/predictor.js';
 export type { Columns, Row, Scorer } from './serve/scorer.js';
+export type { TopK } from './serve/top-k.js';
 export type { Command, EpochContext, Strategy } from './strategies/index.js';
 export * as strategies from './strategies/index.js';
 export { apply, manualSeed } from './tensor/apply.js';

@@ -136,6 +136,7 @@ function* replay(
     epochs: 1,
     patience: 1,
     domains: everyDomain.length,
+    domain: (name: string) => Number(name.slice(1)),
     order: () => context.shuffle(everyDomain.length),
     shuffle(count: number): Int32Array {
       const next = shuffles.shift() ?? [];
@@ -172,6 +173,7 @@ function* replayConverging(strategy: Strategy, epochs: readonly Epoch[]): Genera
     epochs: epochs.length,
     patience: 1,
     domains: everyDomain.length,
+    domain: (name: string) => Number(name.slice(1)),
     order: () => new Int32Array(),
     shuffle: () => new Int32Array(),
     sample: () => new Int32Array(),

@@ -24,6 +24,10 @@ export const runConfig = z.strictObject({
     .optional()
     .describe('A stage after the strategy: each domain is tuned by itself'),
   optimizer: optimizerConfig,
+  from: z
+    .string()
+    .optional()
+    .describe('A run folder whose values the model starts from; its ids and domains may differ'),
   ...trainingShape,
 });
 export type RunConfig = z.output<typeof runConfig>;

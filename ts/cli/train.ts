@@ -50,10 +50,12 @@ export async function train(
       strategy,
       optimizer: config.optimizer,
       finetune,
+      ...(config.from !== undefined && { from: config.from }),
       ...training,
       runFolder: output,
       config: {
         ...config,
+        ...(config.from !== undefined && { from: resolve(config.from) }),
         // Absolute, so that the run folder can be evaluated from anywhere.
         data: { ...config.data, source: resolve(config.data.source) },
         strategy: { name: strategy.name, ...strategy.options },

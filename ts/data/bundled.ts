@@ -5,10 +5,14 @@ import { Dataset } from './dataset.js';
 /**
  * The bundled data: which customer of a wholesaler bought which item, 17 countries as domains, a
  * random 60/20/20 split per country, and CTR-ratio negatives from all items. UCI Online Retail
- * (Chen 2015), CC BY 4.0: see data/online-retail/ATTRIBUTION.md.
+ * (Chen 2015), CC BY 4.0: see data/online-retail/ATTRIBUTION.md. `countries` takes some of them alone.
  */
-export function onlineRetail(options: { readonly seed?: number } = {}): Promise<Dataset> {
+export function onlineRetail(
+  options: { readonly seed?: number; readonly countries?: readonly string[] } = {},
+): Promise<Dataset> {
+  const names = options.countries?.map((name) => `'${name.replaceAll("'", "''")}'`);
   return Dataset.open({
+    ...(names && { query: `SELECT * FROM '{source}' WHERE country IN (${names.join(', ')})` }),
     source: join(packageRoot(), 'data/online-retail/purchases.parquet'),
     domain: 'country',
     features: ['customer', 'item'],

@@ -136,7 +136,8 @@ export interface LoadOptions {
  * that is missing, truncated or foreign, and ConfigError for a model that has no maker.
  */
 export async function load(folder: string, { models = {} }: LoadOptions = {}): Promise<Predictor> {
-  const stored = await readJson(join(folder, 'model.json'), storedModel);
+  const run = await readRun(folder);
+  const { stored } = run;
   const makers = new Map(Object.entries({ ...modelMakers, ...models }));
   const make = makers.get(stored.name);
   if (!make) {
@@ -144,21 +145,11 @@ export async function load(folder: string, { models = {} }: LoadOptions = {}): P
       `load: model '${stored.name}'${suggest(stored.name, [...makers.keys()])}`,
     );
   }
-  const { values } = await readJson(join(folder, 'vocabulary.json'), storedVocabulary);
   const { schema, options, seed, overlays } = stored;
-  try {
-    checkVocabularies(schema, values);
-  } catch (cause) {
-    throw new CheckpointError(
-      `'${folder}': ${(cause as Error).message}; expected the vocabulary that was saved`,
-      { cause },
-    );
-  }
   const model = asModel(make({ ...options, schema, seed }), schema, seed);
   const parameters = model.parameters();
-  const tensors = await readTensors(join(folder, 'model.safetensors'));
   for (const [name, { data, shape }] of parameters) {
-    const own = tensors.get(name);
+    const own = run.tensors.get(name);
     if (!(own instanceof Float32Array) || own.length !== data.length) {
       throw new CheckpointError(
         `'${folder}': '${name}' has ${own?.length ?? 'no'} values; expected shape [${shape}]`,
@@ -169,18 +160,38 @@ export async function load(folder: string, { models = {} }: LoadOptions = {}): P
   if (overlays) {
     model.configureOverlays(overlays);
     for (const name of parameters.keys()) {
-      await loadSpecific(specificFile(folder, name), model, name, schema.domains.length);
+      const own = await readSpecific(folder, name, schema.domains.length);
+      own.forEach((entries, domain) => {
+        if (entries.units.length > 0) model.compile().space.setOverlay(domain, name, entries);
+      });
     }
   }
-  return new Predictor(model, new Vocabulary(schema, values));
+  return new Predictor(model, run.vocabulary);
 }
 
-async function loadSpecific(
-  path: string,
-  model: Model,
+/** A run folder's content but for the domains' own values. Throws CheckpointError. */
+export async function readRun(folder: string) {
+  const stored = await readJson(join(folder, 'model.json'), storedModel);
+  const { values } = await readJson(join(folder, 'vocabulary.json'), storedVocabulary);
+  try {
+    checkVocabularies(stored.schema, values);
+  } catch (cause) {
+    throw new CheckpointError(
+      `'${folder}': ${(cause as Error).message}; expected the vocabulary that was saved`,
+      { cause },
+    );
+  }
+  const tensors = await readTensors(join(folder, 'model.safetensors'));
+  return { stored, vocabulary: new Vocabulary(stored.schema, values), tensors };
+}
+
+/** The own values of a parameter that a run folder holds, by domain. Throws CheckpointError. */
+export async function readSpecific(
+  folder: string,
   parameter: string,
   domains: number,
-): Promise<void> {
+): Promise<OverlayEntries[]> {
+  const path = specificFile(folder, parameter);
   const tensors = await readTensors(path);
   const offsets = tensors.get('offsets');
   const units = tensors.get('units');
@@ -195,13 +206,11 @@ async function loadSpecific(
     throw new CheckpointError(`'${path}' does not fit; expected the values of ${domains} domains`);
   }
   const size = units.length > 0 ? values.length / units.length : 0;
-  const { space } = model.compile();
-  for (let d = 0; d < domains; d++) {
+  return Array.from({ length: domains }, (_, d) => {
     const [begin, end] = [offsets[d] as number, offsets[d + 1] as number];
-    if (begin === end) continue;
-    space.setOverlay(d, parameter, {
+    return {
       units: units.subarray(begin, end),
       values: values.subarray(begin * size, end * size),
-    });
-  }
+    };
+  });
 }

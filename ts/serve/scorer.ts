@@ -1,6 +1,7 @@
 import type { Vocabulary } from '../data/vocabulary.js';
-import { DataError } from '../errors.js';
+import { ConfigError, DataError } from '../errors.js';
 import type { Model } from '../nn/model.js';
+import { type TopK, topK } from './top-k.js';
 
 /** Raw values by feature name. */
 export type Row = Readonly<Record<string, string | number>>;
@@ -55,6 +56,37 @@ export class Scorer {
     return sigmoid(await scoring.predictAsync(columns, rows, this.domain));
   }
 
+  /**
+   * The k rows with the highest probabilities, best first, off the event loop; all rows when there are fewer.
+   * Of equal ones the first row comes first. With `once`, its values stand in every candidate row, so
+   * one user's are given once: topK({ user: 7 }, { item: items }, 10). Throws ConfigError for a k that is
+   * no integer of 1 at least, and DataError as predict does and for a score that is not a number.
+   */
+  async topK(candidates: readonly Row[] | Columns, k: number): Promise<TopK>;
+  async topK(once: Row, candidates: Columns, k: number): Promise<TopK>;
+  async topK(
+    first: readonly Row[] | Columns | Row,
+    second: number | Columns,
+    third?: number,
+  ): Promise<TopK> {
+    const k = typeof second === 'number' ? second : (third as number);
+    if (!Number.isInteger(k) || k < 1) {
+      throw new ConfigError(`topK: k ${k}; expected an integer of 1 at least`);
+    }
+    const input =
+      typeof second === 'number'
+        ? (first as readonly Row[] | Columns)
+        : repeated(first as Row, second);
+    const scores = await this.predict(input);
+    const unknown = scores.findIndex(Number.isNaN);
+    if (unknown >= 0) {
+      throw new DataError(
+        `topK: row ${unknown} scores NaN; expected a model with finite parameters`,
+      );
+    }
+    return topK(scores, k);
+  }
+
   /** The probability of one row, now. */
   predictSync(row: Row): number {
     const { columns } = this.#encode([row]);
@@ -85,6 +117,13 @@ export class Scorer {
     });
     return { columns, rows };
   }
+}
+
+/** The candidates' columns beside columns of one value. */
+function repeated(once: Row, candidates: Columns): Columns {
+  const rows = Object.values(candidates)[0]?.length ?? 0;
+  const same = Object.entries(once).map(([name, value]) => [name, Array(rows).fill(value)]);
+  return { ...candidates, ...Object.fromEntries(same) };
 }
 
 function sigmoid(logits: Float32Array): Float32Array {

@@ -32,7 +32,8 @@ export function finetune(
       options: settings,
       overlays: after.overlays ?? fork,
       domainsStop: true,
-      epoch: ({ domains }) => convergeEach(domains, { passes: epochs, patience, rate: minDelta }),
+      epoch: ({ domains }) =>
+        convergeEach(Array(domains).keys(), { passes: epochs, patience, rate: minDelta }),
     },
   };
 }

@@ -8,7 +8,7 @@ import { maml, mamlOptions } from './maml.js';
 import { mldg, mldgOptions } from './mldg.js';
 import { pcgrad, pcgradOptions } from './pcgrad.js';
 import { reptile, reptileOptions } from './reptile.js';
-import { separate } from './separate.js';
+import { separate, separateOptions } from './separate.js';
 import type { Strategy } from './types.js';
 import { weightedLoss, weightedLossOptions } from './weighted-loss.js';
 
@@ -16,7 +16,7 @@ import { weightedLoss, weightedLossOptions } from './weighted-loss.js';
 export const strategyConfig = z.discriminatedUnion('name', [
   alternateOptions.extend({ name: z.literal('alternate') }),
   jointOptions.extend({ name: z.literal('joint') }),
-  z.strictObject({ name: z.literal('separate') }),
+  separateOptions.extend({ name: z.literal('separate') }),
   weightedLossOptions.extend({ name: z.literal('weighted-loss') }),
   pcgradOptions.extend({ name: z.literal('pcgrad') }),
   mamlOptions.extend({ name: z.literal('maml') }),

@@ -15,6 +15,8 @@ export interface EpochContext {
    * `target` at the end. Every call of an epoch that draws one draws another.
    */
   order(): Int32Array;
+  /** The index of a domain's name. Throws ConfigError. */
+  domain(name: string): number;
   /** A seeded permutation of 0 .. count - 1; every call of an epoch draws another one. */
   shuffle(count: number): Int32Array;
   /** `amount` different numbers of 0 .. count - 1, drawn in O(amount). */

@@ -32,6 +32,11 @@ interface Stored extends Progress {
   readonly native: string;
 }
 
+/** Whether a run folder has a checkpoint. */
+export function checkpointIn(runFolder: string): boolean {
+  return existsSync(join(runFolder, 'checkpoints', 'progress.json'));
+}
+
 /** A run's checkpoints: progress.json and the native state that it names. */
 export class Checkpoints {
   /** Two native files take turns, so that the one that progress.json names is never written to. */

@@ -16,7 +16,7 @@ import { parse } from '../options.js';
 import { Predictor } from '../serve/predictor.js';
 import { type FinetuneOptions, finetune } from '../strategies/finetune.js';
 import type { Strategy } from '../strategies/types.js';
-import { Checkpoints, type Progress } from './checkpoint.js';
+import { Checkpoints, checkpointIn, type Progress } from './checkpoint.js';
 import { evaluateSplit } from './evaluate.js';
 import { EventLog } from './event-log.js';
 import type { EpochRecord, FitEvent } from './events.js';
@@ -25,6 +25,7 @@ import { expectedBytes } from './expected-size.js';
 import { trainingOptions } from './options.js';
 import type { FinishedStage, RunMetrics } from './result.js';
 import { type DomainChoice, Stage, type StageProgress } from './stage.js';
+import { type Trained, trainedOf, warmStart } from './warm-start.js';
 
 export interface FitOptions extends z.input<typeof trainingOptions> {
   /** One of `strategies`, or a user's own. */
@@ -41,6 +42,12 @@ export interface FitOptions extends z.input<typeof trainingOptions> {
   readonly runFolder?: string | undefined;
   /** Go on from the run folder's checkpoint, bit for bit as if never interrupted. */
   readonly resume?: boolean | undefined;
+  /**
+   * A trained model whose values the model starts from: a run folder, a result of fit or load. Tables'
+   * rows are found by raw value and domain name, so the data may have other ids and domains; new ones keep
+   * their fresh start. A resumed run does not read it again.
+   */
+  readonly from?: string | Predictor | undefined;
   /** What config.json of the run folder says. */
   readonly config?: Readonly<Record<string, unknown>> | undefined;
 }
@@ -92,7 +99,10 @@ export async function fit(
   data: Dataset,
   options: FitOptions,
 ): Promise<FitResult> {
-  const run = new Fit(asModel(module, data.schema, options.seed), data, options);
+  const { from, resume, runFolder } = options;
+  const resumed = resume && runFolder !== undefined && checkpointIn(runFolder);
+  const trained = from === undefined || resumed ? undefined : await trainedOf(from);
+  const run = new Fit(asModel(module, data.schema, options.seed), data, options, trained);
   try {
     run.prepare();
     return await run.run();
@@ -121,6 +131,7 @@ class Fit {
   readonly #session: NativeSession;
   readonly #executor: Executor;
   #stages: readonly Stage[] = [];
+  readonly #leftBehind: string | undefined;
   #choice: DomainChoice = { target: undefined, order: undefined };
   readonly #checkpoints: Checkpoints | undefined;
   #history: EpochRecord[] = [];
@@ -132,6 +143,7 @@ class Fit {
     private readonly model: Model,
     private readonly data: Dataset,
     private readonly options: FitOptions,
+    trained?: Trained,
   ) {
     const {
       strategy,
@@ -142,6 +154,7 @@ class Fit {
       runFolder,
       resume,
       config,
+      from: _,
       ...rest
     } = options;
     this.#settings = parse(trainingOptions, rest, 'fit');
@@ -159,6 +172,7 @@ class Fit {
     if (strategy.weightedLoss) model.weightLosses();
     const { space } = model.compile();
     model.configureOverlays(strategy.overlays);
+    this.#leftBehind = trained && warmStart(model, data.vocabulary, trained);
     this.#session = new (addon().Session)(space, {
       batchSize,
       seed,
@@ -208,9 +222,11 @@ class Fit {
     for (const name of splitNames) this.#session.addSplit(data.split(name));
     this.#session.setEvaluationProgram(graph, output, loss);
     const after = tuning && finetune(tuning, strategy);
-    const plan = [{ strategy, optimizer, trained: ['all'] as readonly string[] }];
-    // What may not be specific is shared: finetuning one domain must leave it alone.
-    if (after) plan.push({ ...after, trained: after.strategy.overlays?.specific ?? ['all'] });
+    // What may not be specific is shared: where domains train by themselves they leave it alone.
+    const plan = [{ strategy, optimizer }, ...(after ? [after] : [])].map((stage) => ({
+      ...stage,
+      trained: (stage.strategy.domainsStop && stage.strategy.overlays?.specific) || ['all'],
+    }));
     this.#stages = plan.map((stage, index) => {
       const { trained } = stage;
       const train = this.#session.addTrainingProgram(graph, output, trainingLoss, trained);
@@ -243,6 +259,7 @@ class Fit {
       expectedBytes: expectedBytes(model, data, optimizer, overlays, strategy.options),
       commands,
     });
+    if (this.#leftBehind) this.#emit({ kind: 'warning', message: this.#leftBehind });
     for (const stage of this.#stages.slice(from?.stage ?? 0)) {
       await this.#runStage(stage, from);
       from = undefined;

@@ -3,6 +3,7 @@ import { ConfigError } from '../errors.js';
 import type { SplitMetrics } from '../metrics/index.js';
 import type { NativeCommand, NativeInterruption, NativeSession } from '../native/addon.js';
 import { addon } from '../native/load.js';
+import { suggest } from '../nearest.js';
 import { nativeSpec, type Optimizer } from '../optim/optimizers.js';
 import type { Strategy } from '../strategies/types.js';
 import type { Progress } from './checkpoint.js';
@@ -97,6 +98,13 @@ export class Stage {
       patience,
       domains,
       order: () => this.#order(() => addon().permutation(domains, seed, stream, draws++)),
+      domain: (name) => {
+        const index = data.schema.domains.indexOf(name);
+        if (index >= 0) return index;
+        throw new ConfigError(
+          `strategy '${this.strategy.name}': domain '${name}'${suggest(name, data.schema.domains)}`,
+        );
+      },
       shuffle: (count) => addon().permutation(count, seed, stream, draws++),
       sample: (count, amount) => addon().sample(count, amount, seed, stream, draws++),
       select: (patterns) => this.#select(patterns),

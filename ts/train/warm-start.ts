@@ -1,0 +1,174 @@
+import type { Schema } from '../data/types.js';
+import type { Vocabulary } from '../data/vocabulary.js';
+import { ConfigError, DataError } from '../errors.js';
+import { readRun, readSpecific } from '../io/run-folder.js';
+import type { NativeGraph, OverlayEntries } from '../native/addon.js';
+import type { Model } from '../nn/model.js';
+import { Predictor } from '../serve/predictor.js';
+import type { OverlayRule } from '../strategies/types.js';
+
+/** What a trained model hands on. */
+export interface Trained {
+  readonly vocabulary: Vocabulary;
+  readonly parameters: ReadonlyMap<string, Float32Array>;
+  readonly overlays: OverlayRule | undefined;
+  /** A parameter's own values, by domain. */
+  readonly own: ReadonlyMap<string, readonly OverlayEntries[]>;
+}
+
+/** Reads a run folder, or a model in memory. Throws CheckpointError and BusyError. */
+export async function trainedOf(from: string | Predictor): Promise<Trained> {
+  if (from instanceof Predictor) return inMemory(from);
+  if (typeof from !== 'string') {
+    throw new ConfigError(
+      `fit.from: ${String(from)}; expected a run folder, or what fit or load gave`,
+    );
+  }
+  const { stored, vocabulary, tensors } = await readRun(from);
+  const parameters = new Map(
+    [...tensors].flatMap(([name, data]) =>
+      data instanceof Float32Array ? [[name, data] as const] : [],
+    ),
+  );
+  const own = new Map<string, OverlayEntries[]>();
+  if (stored.overlays) {
+    for (const name of parameters.keys()) {
+      own.set(name, await readSpecific(from, name, stored.schema.domains.length));
+    }
+  }
+  return { vocabulary, parameters, overlays: stored.overlays ?? undefined, own };
+}
+
+function inMemory({ model, vocabulary }: Predictor): Trained {
+  const { space } = model.compile();
+  const views = [...model.parameters()];
+  const domains = vocabulary.schema.domains.map((_, domain) => domain);
+  return {
+    vocabulary,
+    parameters: new Map(views.map(([name, { data }]) => [name, data.slice()])),
+    overlays: model.overlays,
+    own: new Map(
+      model.overlays &&
+        views.map(([name]) => [name, domains.map((domain) => space.overlay(domain, name))]),
+    ),
+  };
+}
+
+/** Which input, such as `feature:0`, the rows of each table are looked up by. */
+function keysOf(graph: NativeGraph): Map<string, string> {
+  const keys = new Map<string, string>();
+  const inputOf = (value: number): string | undefined => {
+    const { kind, name, inputs } = graph.node(value);
+    return kind === 'input' ? name : inputs.map(inputOf).find((found) => found !== undefined);
+  };
+  for (let value = 0; value < graph.size; value++) {
+    const { op, inputs } = graph.node(value);
+    if (!op.startsWith('embedding')) continue;
+    const [table, ...ids] = inputs as [number, ...number[]];
+    const key = ids.map(inputOf).find((found) => found !== undefined);
+    if (key !== undefined) keys.set(graph.node(table).name, key);
+  }
+  return keys;
+}
+
+/** For each row of a table the row that stood for the same before; -1: there was none. */
+function rowsBefore(key: string, rows: number, before: Vocabulary, now: Vocabulary): Int32Array {
+  if (!key.startsWith('feature:')) {
+    const { domains } = before.schema;
+    const known = now.schema.domains.map((name) => domains.indexOf(name));
+    // Behind the domains may come a row for unknown ones.
+    return Int32Array.from(
+      { length: rows },
+      (_, row) => known[row] ?? domains.length + row - known.length,
+    );
+  }
+  const feature = Number.parseInt(key.slice('feature:'.length), 10);
+  const { name, size } = now.schema.features[feature] as Schema['features'][number];
+  const other = before.schema.features.findIndex((one) => one.name === name);
+  const values = now.values[feature] as readonly string[];
+  const none = values.length === 0 && before.values[other]?.length === 0;
+  if (none && before.schema.features[other]?.size === size) {
+    return Int32Array.from({ length: rows }, (_, row) => row);
+  }
+  if (values.length === 0 || (before.values[other]?.length ?? 0) === 0) {
+    throw new DataError(
+      `fit.from: feature '${name}' has ids without raw values; expected vocabularies on both sides`,
+    );
+  }
+  const found = Int32Array.from(values, (value) => before.encode(other, value) || -1);
+  return Int32Array.of(0, ...found);
+}
+
+/**
+ * Takes over a trained model's values by parameter name: rows of tables by raw value, or by the name of the
+ * domain; rows that it did not have keep their start. The domains' own values come along when the
+ * model combines them by the same rule; returns what was left behind. Throws ConfigError naming the
+ * first parameter that does not fit.
+ */
+export function warmStart(model: Model, now: Vocabulary, trained: Trained): string | undefined {
+  const { vocabulary: before, parameters, own } = trained;
+  const { graph, space } = model.compile();
+  const keys = keysOf(graph);
+  const mine = model.parameters();
+  for (const name of parameters.keys()) {
+    if (mine.has(name) || name === 'uncertainty') continue;
+    throw new ConfigError(
+      `fit.from: parameter '${name}' is none of the model's; expected ${listed(mine)}`,
+    );
+  }
+  const takesOwn = JSON.stringify(trained.overlays) === JSON.stringify(model.overlays);
+  const domains = now.schema.domains.map((name) => before.schema.domains.indexOf(name));
+  // All is checked before anything is written.
+  const plans = [...mine].flatMap(([name, { data, shape }]) => {
+    const from = parameters.get(name);
+    if (!from && name === 'uncertainty') return [];
+    const key = keys.get(name);
+    const width = key === undefined ? data.length : (shape[1] as number);
+    const rows = data.length / width;
+    const map = key === undefined ? Int32Array.of(0) : rowsBefore(key, rows, before, now);
+    const needed = (1 + Math.max(...map)) * width;
+    const fits =
+      from !== undefined &&
+      (key === undefined ? from.length === data.length : from.length % width === 0) &&
+      from.length >= needed;
+    if (fits) return [{ name, data, from, width, map, isTable: key !== undefined }];
+    throw new ConfigError(
+      `fit.from: parameter '${name}' has ${from?.length ?? 'no'} values; expected ${key === undefined ? `shape [${shape}]` : `rows of ${width}`}`,
+    );
+  });
+  for (const { name, data, from, width, map, isTable } of plans) {
+    map.forEach((other, row) => {
+      if (other >= 0) data.set(from.subarray(other * width, (other + 1) * width), row * width);
+    });
+    if (!takesOwn) continue;
+    const rowNow = new Map([...map].map((other, row) => [other, row]));
+    domains.forEach((other, domain) => {
+      const entries = own.get(name)?.[other];
+      if (!entries || entries.units.length === 0) return;
+      space.setOverlay(domain, name, isTable ? moved(entries, rowNow) : entries);
+    });
+  }
+  if (takesOwn || !trained.overlays) return undefined;
+  return "fit.from: the domains' own values were left behind; the strategy has none by the same rule";
+}
+
+/** Own rows of a table where they are now; rows that are no more are left out. */
+function moved(
+  { units, values }: OverlayEntries,
+  rowNow: ReadonlyMap<number, number>,
+): OverlayEntries {
+  const width = values.length / units.length;
+  const kept = [...units.keys()].filter((i) => rowNow.has(units[i] as number));
+  const found = new Float32Array(kept.length * width);
+  kept.forEach((i, at) => {
+    found.set(values.subarray(i * width, (i + 1) * width), at * width);
+  });
+  return {
+    units: Uint32Array.from(kept, (i) => rowNow.get(units[i] as number) as number),
+    values: found,
+  };
+}
+
+function listed(parameters: ReadonlyMap<string, unknown>): string {
+  return [...parameters.keys()].map((name) => `'${name}'`).join(', ');
+}
