@@ -30,6 +30,8 @@ struct SharedSpace {
 
 // configureOverlays(combine, start, specific) of spaces and sessions.
 void configureSpace(ParameterSpace& space, const Napi::CallbackInfo& info);
+// limitOverlays(folder, budget) of the same.
+void limitSpace(ParameterSpace& space, const Napi::CallbackInfo& info);
 
 class GraphObject : public Napi::ObjectWrap<GraphObject> {
  public:
@@ -59,6 +61,9 @@ class SpaceObject : public Napi::ObjectWrap<SpaceObject> {
  private:
   Napi::Value data(const Napi::CallbackInfo& info);
   Napi::Value configureOverlays(const Napi::CallbackInfo& info);
+  Napi::Value limitOverlays(const Napi::CallbackInfo& info);
+  Napi::Value unitSize(const Napi::CallbackInfo& info);
+  Napi::Value overlayUnits(const Napi::CallbackInfo& info);
   Napi::Value overlay(const Napi::CallbackInfo& info);
   Napi::Value setOverlay(const Napi::CallbackInfo& info);
   Napi::Value dropOverlays(const Napi::CallbackInfo& info);
@@ -100,6 +105,7 @@ class SessionObject : public Napi::ObjectWrap<SessionObject> {
   std::function<void()> beginWork();
   void endLease();
   Napi::Value configureOverlays(const Napi::CallbackInfo& info);
+  Napi::Value limitOverlays(const Napi::CallbackInfo& info);
   Napi::Value addSplit(const Napi::CallbackInfo& info);
   Napi::Value addOptimizer(const Napi::CallbackInfo& info);
   Napi::Value addSelection(const Napi::CallbackInfo& info);

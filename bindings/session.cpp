@@ -127,6 +127,7 @@ Napi::Function SessionObject::define(Napi::Env env) {
        InstanceMethod("addGradientProgram", &SessionObject::addGradientProgram),
        InstanceMethod("setEvaluationProgram", &SessionObject::setEvaluationProgram),
        InstanceMethod("configureOverlays", &SessionObject::configureOverlays),
+       InstanceMethod("limitOverlays", &SessionObject::limitOverlays),
        InstanceMethod("run", &SessionObject::run), InstanceMethod("scores", &SessionObject::scores),
        InstanceMethod("cancel", &SessionObject::cancel),
        InstanceMethod("save", &SessionObject::save), InstanceMethod("load", &SessionObject::load),
@@ -301,6 +302,14 @@ Napi::Value SessionObject::configureOverlays(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
     session();
     configureSpace(space_->space, info);
+    return info.Env().Undefined();
+  });
+}
+
+Napi::Value SessionObject::limitOverlays(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    session();
+    limitSpace(space_->space, info);
     return info.Env().Undefined();
   });
 }

@@ -51,6 +51,9 @@ Napi::Function SpaceObject::define(Napi::Env env) {
   return DefineClass(env, "Space",
                      {InstanceMethod("data", &SpaceObject::data),
                       InstanceMethod("configureOverlays", &SpaceObject::configureOverlays),
+                      InstanceMethod("limitOverlays", &SpaceObject::limitOverlays),
+                      InstanceMethod("unitSize", &SpaceObject::unitSize),
+                      InstanceMethod("overlayUnits", &SpaceObject::overlayUnits),
                       InstanceMethod("overlay", &SpaceObject::overlay),
                       InstanceMethod("setOverlay", &SpaceObject::setOverlay),
                       InstanceMethod("dropOverlays", &SpaceObject::dropOverlays),
@@ -127,6 +130,43 @@ Napi::Value SpaceObject::configureOverlays(const Napi::CallbackInfo& info) {
     const Reading reading(*shared);
     configureSpace(shared->space, info);
     return info.Env().Undefined();
+  });
+}
+
+void limitSpace(ParameterSpace& space, const Napi::CallbackInfo& info) {
+  space.limitOverlays(info[0].As<Napi::String>(), info[1].As<Napi::Number>().Int64Value());
+}
+
+Napi::Value SpaceObject::limitOverlays(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    const std::shared_ptr<SharedSpace> shared = this->shared();
+    const Reading reading(*shared);
+    limitSpace(shared->space, info);
+    return info.Env().Undefined();
+  });
+}
+
+Napi::Value SpaceObject::unitSize(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    const ParameterSpace& space = shared()->space;
+    const int parameter = space.find(info[0].As<Napi::String>());
+    return Napi::Number::New(info.Env(),
+                             static_cast<double>(space.unitSize(space.regionOf(parameter))));
+  });
+}
+
+Napi::Value SpaceObject::overlayUnits(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    const std::shared_ptr<SharedSpace> shared = this->shared();
+    const Reading reading(*shared);
+    const int domain = info[0].As<Napi::Number>();
+    const int parameter = shared->space.find(info[1].As<Napi::String>());
+    std::vector<uint32_t> units;
+    shared->space.visitOverlay(
+        domain, parameter, [&](uint32_t unit, std::span<const float>) { units.push_back(unit); });
+    Napi::Uint32Array list = Napi::Uint32Array::New(info.Env(), units.size());
+    std::copy(units.begin(), units.end(), list.Data());
+    return list;
   });
 }
 

@@ -6,6 +6,7 @@
 #include <mutex>
 #include <optional>
 #include <span>
+#include <utility>
 
 #include "batch.h"
 #include "cpu/auc.h"
@@ -60,7 +61,11 @@ class Session::Impl {
 
   // What a session leaves open would be journalled for ever.
   ~Impl() {
-    for (const auto& [id, mark] : marks_) space_->release(mark);
+    std::vector<MarkId> open;
+    for (const auto& [id, mark] : marks_) open.push_back(mark);
+    // Oldest first: nothing is left then to take over what they saved.
+    std::sort(open.begin(), open.end());
+    for (const MarkId mark : open) space_->release(mark);
   }
   Impl(const Impl&) = delete;
   Impl& operator=(const Impl&) = delete;
@@ -581,18 +586,28 @@ class Session::Impl {
     gradient.apply(*space_, *at(optimizers_, optimizer, "optimizer"), *pool_, only);
   }
 
-  // A mark that does not outlive its scope.
+  // A mark that does not outlive its scope. end() tells what its destructor cannot.
   class ScopedMark {
    public:
     explicit ScopedMark(ParameterSpace& space) : space_(space), id_(space.mark()) {}
-    ~ScopedMark() { space_.release(id_); }
+    ~ScopedMark() {
+      try {
+        end();
+      } catch (const std::exception&) {
+        // Another error is on its way already.
+      }
+    }
     ScopedMark(const ScopedMark&) = delete;
     ScopedMark& operator=(const ScopedMark&) = delete;
+    void end() {
+      if (!std::exchange(ended_, true)) space_.release(id_);
+    }
     MarkId id() const { return id_; }
 
    private:
     ParameterSpace& space_;
     MarkId id_;
+    bool ended_ = false;
   };
 
   // Higher is better: AUC, or the negative loss where one class is missing.
@@ -615,7 +630,7 @@ class Session::Impl {
     }
     const int64_t firstStep = steps_;
     at(optimizers_, command.optimizer, "optimizer")->reset();
-    const ScopedMark start(*space_);
+    ScopedMark start(*space_);
     std::optional<ScopedMark> best;
     CommandResult total, kept;
     double bestScore = 0.0;
@@ -627,6 +642,8 @@ class Session::Impl {
       const Pass pass = runPass(command, command.pass + number, own, true);
       if (pass.interruptedAt > 0 || cancelled_) {
         space_->restore(start.id());
+        if (best) best->end();
+        start.end();
         steps_ = firstStep;
         return std::nullopt;
       }
@@ -635,6 +652,7 @@ class Session::Impl {
       const CommandResult scored =
           evaluate(command.other, command.domain, command.overlay, nullptr);
       if (!best || scoreOf(scored) > bestScore + command.rate) {
+        if (best) best->end();
         best.emplace(*space_);
         bestScore = scoreOf(scored);
         kept = {pass.result.loss, scored.auc, 0, 0};
@@ -645,6 +663,8 @@ class Session::Impl {
       if (scored.rows == 0) break;
     }
     space_->restore(best->id());
+    best->end();
+    start.end();
     return CommandResult{kept.loss, kept.auc, total.rows, total.steps};
   }
 

@@ -43,6 +43,7 @@ inline void readStore(const ParameterSpace::Read& read, int64_t units, UnitStore
     throw Error(ErrorKind::kCheckpoint, "the checkpoint holds " + std::to_string(size) +
                                             " units of a region that has " + std::to_string(units));
   }
+  store.reserve(size);
   for (int64_t i = 0; i < size; ++i) {
     const auto unit = readValue<uint32_t>(read);
     if (unit >= units || !store.insert(unit).second) {

@@ -6,6 +6,7 @@
 
 #include "polydomain/error.h"
 #include "serialize.h"
+#include "spill_file.h"
 #include "unit_store.h"
 
 namespace polydomain {
@@ -23,13 +24,60 @@ struct Region {
   float* unit(uint32_t index) const { return data() + index * unitSize; }
 };
 
-// What one overlay's units were when a mark was opened; an absent one has no values.
-struct OverlayJournal {
-  explicit OverlayJournal(const std::vector<Region>& regions) : absent(regions.size()) {
-    for (const Region& region : regions) stores.emplace_back(region.unitSize);
+using SpillMemory = std::shared_ptr<SpillFile>;  // empty: values stay in memory
+
+// A domain's own values.
+class Overlay {
+ public:
+  Overlay(const std::vector<Region>& regions, const SpillMemory& memory)
+      : part_(memory ? std::make_unique<SpillFile::Part>(memory) : nullptr) {
+    for (const Region& region : regions) stores.emplace_back(region.unitSize, resource());
   }
-  std::vector<UnitStore> stores;             // by region
-  std::vector<std::vector<uint8_t>> absent;  // by region and entry
+  // A copy in other memory.
+  Overlay(const Overlay& other, const SpillMemory& memory)
+      : part_(memory ? std::make_unique<SpillFile::Part>(memory) : nullptr) {
+    for (const UnitStore& store : other.stores) stores.emplace_back(store, resource());
+  }
+  Overlay(Overlay&&) = default;
+  Overlay& operator=(Overlay&&) = delete;
+  ~Overlay() = default;
+
+  // Before reading or writing; values last used are the last to leave memory.
+  void use() const {
+    if (part_) part_->use();
+  }
+  std::pmr::memory_resource* resource() const {
+    return part_ ? part_.get() : std::pmr::get_default_resource();
+  }
+  bool empty() const {
+    return std::all_of(stores.begin(), stores.end(),
+                       [](const UnitStore& store) { return store.empty(); });
+  }
+  int64_t units() const {
+    return std::accumulate(stores.begin(), stores.end(), int64_t{0},
+                           [](int64_t sum, const UnitStore& store) { return sum + store.size(); });
+  }
+
+ private:
+  std::unique_ptr<SpillFile::Part> part_;  // before what allocates from it
+
+ public:
+  std::vector<UnitStore> stores;  // by region
+};
+
+// What one overlay's units were when a mark was opened; an absent one has no values.
+struct OverlayJournal : Overlay {
+  OverlayJournal(const std::vector<Region>& regions, const SpillMemory& memory)
+      : Overlay(regions, memory) {
+    for (size_t r = 0; r < regions.size(); ++r) absent.emplace_back(resource());
+  }
+  // Adds a unit that it does not hold; returns its entry.
+  int64_t add(size_t region, uint32_t unit, uint8_t wasAbsent) {
+    absent[region].resize(static_cast<size_t>(stores[region].size()) + 1);
+    absent[region].back() = wasAbsent;
+    return stores[region].insert(unit).first;
+  }
+  std::vector<std::pmr::vector<uint8_t>> absent;  // by region and entry
 };
 
 struct Mark {
@@ -165,8 +213,10 @@ class ParameterSpace::Impl {
 
   void release(MarkId id) {
     const size_t index = indexOf("release", id);
-    if (index > 0) mergeInto(marks_[index - 1], marks_[index]);
+    // It ends whatever happens.
+    Mark mark = std::move(marks_[index]);
     marks_.erase(marks_.begin() + static_cast<std::ptrdiff_t>(index));
+    if (index > 0) mergeInto(marks_[index - 1], mark);
   }
 
   int openMarks() const { return static_cast<int>(marks_.size()); }
@@ -176,9 +226,7 @@ class ParameterSpace::Impl {
     for (const Mark& mark : marks_) {
       if (mark.id != id) continue;
       for (const UnitStore& store : mark.shared) count += store.size();
-      for (const auto& [domain, journal] : mark.overlays) {
-        for (const UnitStore& store : journal.stores) count += store.size();
-      }
+      for (const auto& [domain, journal] : mark.overlays) count += journal.units();
     }
     return count;
   }
@@ -234,8 +282,8 @@ class ParameterSpace::Impl {
     if (domain < 0) {
       throw Error(ErrorKind::kConfig, "overlay " + std::to_string(domain) + "; expected 0 or more");
     }
+    open_ = &overlayOf(domain);
     active_ = domain;
-    overlayOf(domain);
     if (base_.empty()) {
       for (const Region& region : regions_) base_.emplace_back(region.unitSize);
     }
@@ -243,27 +291,33 @@ class ParameterSpace::Impl {
 
   void close(bool keep) {
     if (active_ < 0) throw Error(ErrorKind::kConfig, "closeOverlay: no overlay is open");
+    if (keep) open_->use();
+    OverlayJournal* journal = nullptr;
     for (size_t r = 0; r < regions_.size(); ++r) {
+      if (keep) keepSpecific(r, journal);
       UnitStore& base = base_[r];
       for (int64_t entry = 0; entry < base.size(); ++entry) {
-        float* value = regions_[r].unit(base.unit(entry));
-        if (keep) keepSpecific(static_cast<int>(r), base.unit(entry), base.values(entry), value);
-        std::memcpy(value, base.values(entry),
+        std::memcpy(regions_[r].unit(base.unit(entry)), base.values(entry),
                     static_cast<size_t>(base.unitSize()) * sizeof(float));
       }
       base.clear();
     }
     active_ = -1;
+    open_ = nullptr;
   }
 
   void drop(OverlayId domain) {
     requireClosed("dropOverlay");
     const auto found = overlays_.find(domain);
     if (found == overlays_.end()) return;
-    for (size_t r = 0; r < regions_.size() && !marks_.empty(); ++r) {
-      const UnitStore& store = found->second[r];
-      for (int64_t entry = 0; entry < store.size(); ++entry) {
-        journalOverlay(marks_.back(), domain, static_cast<int>(r), store.unit(entry));
+    if (!marks_.empty()) {
+      OverlayJournal& journal = journalOf(marks_.back(), domain);
+      found->second.use();
+      for (size_t r = 0; r < regions_.size(); ++r) {
+        const UnitStore& store = found->second.stores[r];
+        for (int64_t entry = 0; entry < store.size(); ++entry) {
+          journalUnit(journal, &found->second, r, store.unit(entry));
+        }
       }
     }
     overlays_.erase(found);
@@ -277,26 +331,44 @@ class ParameterSpace::Impl {
 
   int64_t overlayUnits(OverlayId domain) const {
     const auto found = overlays_.find(domain);
-    if (found == overlays_.end()) return 0;
-    return std::accumulate(found->second.begin(), found->second.end(), int64_t{0},
-                           [](int64_t sum, const UnitStore& store) { return sum + store.size(); });
+    return found == overlays_.end() ? 0 : found->second.units();
   }
 
   int64_t overlayBytes() const {
     int64_t bytes = 0;
     for (const auto& [id, overlay] : overlays_) {
-      for (const UnitStore& store : overlay) bytes += store.bytes();
+      for (const UnitStore& store : overlay.stores) bytes += store.bytes();
     }
     return bytes;
   }
 
+  void limit(const std::string& folder, int64_t budget) {
+    requireClosed("limitOverlays");
+    if (!marks_.empty()) {
+      throw Error(ErrorKind::kConfig, "limitOverlays: a mark is open; expected none");
+    }
+    SpillMemory memory;
+    if (budget >= 0) memory = std::make_shared<SpillFile>(folder, budget);
+    if (!memory && !memory_) return;
+    for (auto place = overlays_.begin(); place != overlays_.end(); ++place) {
+      const OverlayId domain = place->first;
+      place->second.use();
+      Overlay copy(place->second, memory);
+      place = overlays_.erase(place);
+      place = overlays_.emplace_hint(place, domain, std::move(copy));
+    }
+    memory_ = memory;
+  }
+
+  int64_t spilledBytes() const { return memory_ ? memory_->bytes() : 0; }
+
   void gather(int region, OverlayId domain, std::span<const int32_t> units, float* out,
               int64_t stride) const {
     const Region& from = regions_[static_cast<size_t>(region)];
-    const auto found = overlays_.find(domain);
-    const bool own =
-        found != overlays_.end() && specific_[static_cast<size_t>(parameterOfUnit(region, 0))];
-    const UnitStore* store = own ? &found->second[static_cast<size_t>(region)] : nullptr;
+    const bool specific = specific_[static_cast<size_t>(parameterOfUnit(region, 0))];
+    const Overlay* overlay = specific ? find(domain) : nullptr;
+    const UnitStore* store =
+        overlay != nullptr ? &overlay->stores[static_cast<size_t>(region)] : nullptr;
     for (size_t i = 0; i < units.size(); ++i) {
       float* to = out + static_cast<int64_t>(i) * stride;
       const auto unit = static_cast<uint32_t>(units[i]);
@@ -308,21 +380,21 @@ class ParameterSpace::Impl {
   void gatherDense(OverlayId domain, float* out) const {
     const Region& slab = regions_[0];
     std::memcpy(out, slab.data(), static_cast<size_t>(slab.units * kDenseBlock) * sizeof(float));
-    const auto found = overlays_.find(domain);
-    if (found == overlays_.end()) return;
+    const Overlay* overlay = find(domain);
+    if (overlay == nullptr) return;
     for (int64_t block = 0; block < slab.units; ++block) {
       const auto unit = static_cast<uint32_t>(block);
       if (!specific_[static_cast<size_t>(blockParameter_[unit])]) continue;
-      combineUnit(domain, 0, unit, &found->second[0], out + block * kDenseBlock);
+      combineUnit(domain, 0, unit, &overlay->stores[0], out + block * kDenseBlock);
     }
   }
 
   void visitOverlay(OverlayId domain, int parameter,
                     const std::function<void(uint32_t, std::span<const float>)>& visit) const {
-    const auto found = overlays_.find(domain);
-    if (found == overlays_.end()) return;
+    const Overlay* overlay = find(domain);
+    if (overlay == nullptr) return;
     const int region = regionOf(parameter);
-    const UnitStore& store = found->second[static_cast<size_t>(region)];
+    const UnitStore& store = overlay->stores[static_cast<size_t>(region)];
     std::vector<int64_t> entries;
     for (int64_t entry = 0; entry < store.size(); ++entry) {
       if (parameterOfUnit(region, store.unit(entry)) == parameter) entries.push_back(entry);
@@ -348,8 +420,9 @@ class ParameterSpace::Impl {
                       " with " + std::to_string(size));
     }
     const auto at = static_cast<uint32_t>(firstUnit(parameter) + unit);
-    if (!marks_.empty()) journalOverlay(marks_.back(), domain, region, at);
-    UnitStore& store = overlayOf(domain)[static_cast<size_t>(region)];
+    const auto r = static_cast<size_t>(region);
+    if (!marks_.empty()) journalUnit(journalOf(marks_.back(), domain), find(domain), r, at);
+    UnitStore& store = overlayOf(domain).stores[r];
     std::copy(values.begin(), values.end(), store.values(store.insert(at).first));
   }
 
@@ -370,7 +443,8 @@ class ParameterSpace::Impl {
     writeValue(write, static_cast<int64_t>(overlays_.size()));
     for (const auto& [id, overlay] : overlays_) {
       writeValue(write, id);
-      for (const UnitStore& store : overlay) writeStore(write, store);
+      overlay.use();
+      for (const UnitStore& store : overlay.stores) writeStore(write, store);
     }
     writeValue(write, nextMark_);
     writeValue(write, static_cast<int64_t>(marks_.size()));
@@ -380,6 +454,7 @@ class ParameterSpace::Impl {
       writeValue(write, static_cast<int64_t>(mark.overlays.size()));
       for (const auto& [id, journal] : mark.overlays) {
         writeValue(write, id);
+        journal.use();
         for (size_t r = 0; r < regions_.size(); ++r) {
           writeStore(write, journal.stores[r]);
           write(journal.absent[r].data(), journal.absent[r].size());
@@ -401,8 +476,10 @@ class ParameterSpace::Impl {
     for (size_t i = 0; i < specific_.size(); ++i) specific_[i] = readValue<uint8_t>(read) != 0;
     overlays_.clear();
     for (auto left = readValue<int64_t>(read); left > 0; --left) {
-      std::vector<UnitStore>& overlay = overlayOf(readValue<OverlayId>(read));
-      for (size_t r = 0; r < regions_.size(); ++r) readStore(read, regions_[r].units, overlay[r]);
+      Overlay& overlay = overlayOf(readValue<OverlayId>(read));
+      for (size_t r = 0; r < regions_.size(); ++r) {
+        readStore(read, regions_[r].units, overlay.stores[r]);
+      }
     }
     nextMark_ = readValue<MarkId>(read);
     marks_.clear();
@@ -413,7 +490,7 @@ class ParameterSpace::Impl {
       }
       for (auto journals = readValue<int64_t>(read); journals > 0; --journals) {
         const auto id = readValue<OverlayId>(read);
-        OverlayJournal& journal = mark.overlays.try_emplace(id, regions_).first->second;
+        OverlayJournal& journal = journalOf(mark, id);
         for (size_t r = 0; r < regions_.size(); ++r) {
           readStore(read, regions_[r].units, journal.stores[r]);
           journal.absent[r].resize(static_cast<size_t>(journal.stores[r].size()));
@@ -502,12 +579,24 @@ class ParameterSpace::Impl {
                 std::string(operation) + ": mark " + std::to_string(id) + " is not open");
   }
 
-  std::vector<UnitStore>& overlayOf(OverlayId domain) {
-    std::vector<UnitStore>& overlay = overlays_[domain];
-    if (overlay.empty()) {
-      for (const Region& region : regions_) overlay.emplace_back(region.unitSize);
-    }
+  // A domain's overlay, which exists from then on.
+  Overlay& overlayOf(OverlayId domain) {
+    Overlay& overlay = overlays_.try_emplace(domain, regions_, memory_).first->second;
+    overlay.use();
     return overlay;
+  }
+
+  const Overlay* find(OverlayId domain) const {
+    const auto found = overlays_.find(domain);
+    if (found == overlays_.end()) return nullptr;
+    found->second.use();
+    return &found->second;
+  }
+
+  OverlayJournal& journalOf(Mark& mark, OverlayId domain) {
+    OverlayJournal& journal = mark.overlays.try_emplace(domain, regions_, memory_).first->second;
+    journal.use();
+    return journal;
   }
 
   void touchUnit(int regionIndex, uint32_t unit) {
@@ -518,7 +607,7 @@ class ParameterSpace::Impl {
       const auto [entry, isNew] = base_[r].insert(unit);
       if (!isNew) return;
       std::memcpy(base_[r].values(entry), value, bytes);
-      combineUnit(active_, regionIndex, unit, &overlays_.find(active_)->second[r], value);
+      combineUnit(active_, regionIndex, unit, &open_->stores[r], value);
       return;
     }
     if (marks_.empty()) return;
@@ -573,19 +662,46 @@ class ParameterSpace::Impl {
     }
   }
 
-  // Turns an effective value back into the overlay's; what training left as it was stays out.
-  void keepSpecific(int region, uint32_t unit, const float* base, const float* effective) {
-    const int64_t size = regions_[static_cast<size_t>(region)].unitSize;
-    const auto bytes = static_cast<size_t>(size) * sizeof(float);
-    UnitStore& store = overlays_.find(active_)->second[static_cast<size_t>(region)];
-    scratch_.assign(base, base + size);
-    combineUnit(active_, region, unit, &store, scratch_.data());
-    if (std::memcmp(scratch_.data(), effective, bytes) == 0) return;
-    if (!marks_.empty()) journalOverlay(marks_.back(), active_, region, unit);
+  // Turns a region's effective values back into the open overlay's; what training left as it was
+  // stays out. Makes the journal that it needs.
+  void keepSpecific(size_t r, OverlayJournal*& journal) {
+    const auto region = static_cast<int>(r);
+    const UnitStore& base = base_[r];
+    const int64_t size = base.unitSize();
+    UnitStore& store = open_->stores[r];
+    changed_.clear();
+    for (int64_t entry = 0; entry < base.size(); ++entry) {
+      const uint32_t unit = base.unit(entry);
+      scratch_.assign(base.values(entry), base.values(entry) + size);
+      combineUnit(active_, region, unit, &store, scratch_.data());
+      if (std::memcmp(scratch_.data(), regions_[r].unit(unit),
+                      static_cast<size_t>(size) * sizeof(float)) != 0) {
+        changed_.push_back(entry);
+      }
+    }
+    if (changed_.empty()) return;
+    const auto reserve = [&](UnitStore& in) {
+      in.reserve(std::count_if(changed_.begin(), changed_.end(), [&](int64_t entry) {
+        return in.find(base.unit(entry)) == UnitStore::kNone;
+      }));
+    };
+    if (!marks_.empty()) {
+      if (journal == nullptr) journal = &journalOf(marks_.back(), active_);
+      reserve(journal->stores[r]);
+    }
+    reserve(store);
+    for (const int64_t entry : changed_) {
+      if (journal != nullptr) journalUnit(*journal, open_, r, base.unit(entry));
+      keepUnit(r, base.unit(entry), base.values(entry), store);
+    }
+  }
+
+  void keepUnit(size_t r, uint32_t unit, const float* base, UnitStore& store) {
+    const float* effective = regions_[r].unit(unit);
     const auto [entry, isNew] = store.insert(unit);
     float* specific = store.values(entry);
-    if (isNew) startValues(active_, region, unit, base, specific);
-    for (int64_t i = 0; i < size; ++i) {
+    if (isNew) startValues(active_, static_cast<int>(r), unit, base, specific);
+    for (int64_t i = 0; i < store.unitSize(); ++i) {
       switch (combine_) {
         case Combine::kPlus:
           specific[i] = effective[i] - base[i];
@@ -601,16 +717,13 @@ class ParameterSpace::Impl {
     }
   }
 
-  void journalOverlay(Mark& mark, OverlayId domain, int region, uint32_t unit) {
-    const auto r = static_cast<size_t>(region);
-    OverlayJournal& journal = mark.overlays.try_emplace(domain, regions_).first->second;
-    const auto [entry, isNew] = journal.stores[r].insert(unit);
-    if (!isNew) return;
-    const auto found = overlays_.find(domain);
-    const int64_t held = found == overlays_.end() ? UnitStore::kNone : found->second[r].find(unit);
-    journal.absent[r].push_back(held == UnitStore::kNone);
+  // Saves a unit of an overlay, or that it was absent, unless it is saved already.
+  void journalUnit(OverlayJournal& journal, const Overlay* overlay, size_t r, uint32_t unit) {
+    if (journal.stores[r].find(unit) != UnitStore::kNone) return;
+    const int64_t held = overlay == nullptr ? UnitStore::kNone : overlay->stores[r].find(unit);
+    const int64_t entry = journal.add(r, unit, held == UnitStore::kNone);
     if (held == UnitStore::kNone) return;
-    std::memcpy(journal.stores[r].values(entry), found->second[r].values(held),
+    std::memcpy(journal.stores[r].values(entry), overlay->stores[r].values(held),
                 static_cast<size_t>(regions_[r].unitSize) * sizeof(float));
   }
 
@@ -630,12 +743,14 @@ class ParameterSpace::Impl {
       const auto [place, isNewJournal] = older.overlays.try_emplace(domain, std::move(journal));
       if (isNewJournal) continue;
       OverlayJournal& into = place->second;
+      into.use();
+      journal.use();
       for (size_t r = 0; r < into.stores.size(); ++r) {
         const UnitStore& from = journal.stores[r];
         for (int64_t i = 0; i < from.size(); ++i) {
-          const auto [entry, isNew] = into.stores[r].insert(from.unit(i));
-          if (!isNew) continue;
-          into.absent[r].push_back(journal.absent[r][static_cast<size_t>(i)]);
+          if (into.stores[r].find(from.unit(i)) != UnitStore::kNone) continue;
+          const int64_t entry =
+              into.add(r, from.unit(i), journal.absent[r][static_cast<size_t>(i)]);
           std::copy_n(from.values(i), from.unitSize(), into.stores[r].values(entry));
         }
       }
@@ -707,20 +822,23 @@ class ParameterSpace::Impl {
     for (size_t m = index; m < marks_.size(); ++m) {
       const bool isNewest = m + 1 == marks_.size();
       for (auto& [domain, journal] : marks_[m].overlays) {
+        journal.use();
+        Overlay& own = overlayOf(domain);
+        OverlayJournal* newest = isNewest ? nullptr : &journalOf(marks_.back(), domain);
         for (size_t r = 0; r < regions_.size(); ++r) {
           const auto region = static_cast<int>(r);
+          UnitStore& store = own.stores[r];
           for (int64_t entry = 0; entry < journal.stores[r].size(); ++entry) {
             const uint32_t unit = journal.stores[r].unit(entry);
             if (!selected(only, region, unit) || overlayHeldBetween(index, m, domain, r, unit)) {
               continue;
             }
-            if (!isNewest) journalOverlay(marks_.back(), domain, region, unit);
+            if (newest != nullptr) journalUnit(*newest, &own, r, unit);
             const bool absent = journal.absent[r][static_cast<size_t>(entry)] != 0;
             const int64_t size = regions_[r].unitSize;
             saved.assign(journal.stores[r].values(entry), journal.stores[r].values(entry) + size);
             const float* base = regions_[r].unit(unit);
             if (absent) startValues(domain, region, unit, base, saved.data());
-            UnitStore& store = overlayOf(domain)[r];
             const auto [held, isNew] = store.insert(unit);
             if (isNew) startValues(domain, region, unit, base, store.values(held));
             if (!visit(Change{parameterOfUnit(region, unit), region, unit, domain, absent,
@@ -729,11 +847,7 @@ class ParameterSpace::Impl {
             }
           }
         }
-        const auto found = overlays_.find(domain);
-        const bool empty = found != overlays_.end() &&
-                           std::all_of(found->second.begin(), found->second.end(),
-                                       [](const UnitStore& store) { return store.empty(); });
-        if (empty) overlays_.erase(found);
+        if (own.empty()) overlays_.erase(domain);
       }
     }
   }
@@ -750,10 +864,13 @@ class ParameterSpace::Impl {
   Combine combine_ = Combine::kPlus;
   SpecificStart start_ = SpecificStart::kNeutral;
   Selection specific_;
-  std::map<OverlayId, std::vector<UnitStore>> overlays_;
+  SpillMemory memory_;
+  std::map<OverlayId, Overlay> overlays_;
   OverlayId active_ = -1;
+  Overlay* open_ = nullptr;      // that of active_
   std::vector<UnitStore> base_;  // while an overlay is open: shared values of what was touched
   std::vector<float> scratch_;
+  std::vector<int64_t> changed_;
 };
 
 ParameterSpace::ParameterSpace(std::vector<ParameterSpec> parameters, uint64_t seed)
@@ -823,6 +940,10 @@ void ParameterSpace::dropOverlay(OverlayId domain) { impl_->drop(domain); }
 std::vector<OverlayId> ParameterSpace::overlays() const { return impl_->overlays(); }
 int64_t ParameterSpace::overlayUnits(OverlayId domain) const { return impl_->overlayUnits(domain); }
 int64_t ParameterSpace::overlayBytes() const { return impl_->overlayBytes(); }
+void ParameterSpace::limitOverlays(const std::string& folder, int64_t budget) {
+  impl_->limit(folder, budget);
+}
+int64_t ParameterSpace::spilledBytes() const { return impl_->spilledBytes(); }
 void ParameterSpace::gather(int region, OverlayId domain, std::span<const int32_t> units,
                             float* out, int64_t stride) const {
   impl_->gather(region, domain, units, out, stride);

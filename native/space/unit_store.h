@@ -1,7 +1,9 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <cstring>
+#include <memory_resource>
 #include <utility>
 #include <vector>
 
@@ -9,12 +11,21 @@ namespace polydomain {
 
 // A map from unit (a table's row, a block of the dense slab) to its values: open addressing over
 // entries that lie in the order of their insertion. The container of journals, overlays and
-// gradient buffers. Pointers to values hold until the next insertion.
+// gradient buffers. Pointers to values hold until the next insertion. Memory that cannot be had
+// throws and leaves it as it was.
 class UnitStore {
  public:
   static constexpr int64_t kNone = -1;
 
-  explicit UnitStore(int64_t unitSize) : unitSize_(unitSize) {}
+  explicit UnitStore(int64_t unitSize,
+                     std::pmr::memory_resource* memory = std::pmr::get_default_resource())
+      : unitSize_(unitSize), slots_(memory), units_(memory), values_(memory) {}
+  // A copy in other memory.
+  UnitStore(const UnitStore& other, std::pmr::memory_resource* memory)
+      : unitSize_(other.unitSize_),
+        slots_(other.slots_, memory),
+        units_(other.units_, memory),
+        values_(other.values_, memory) {}
 
   int64_t size() const { return static_cast<int64_t>(units_.size()); }
   bool empty() const { return units_.empty(); }
@@ -38,10 +49,22 @@ class UnitStore {
     if ((units_.size() + 1) * 2 > slots_.size()) grow();
     uint32_t& slot = slots_[slotOf(unit)];
     if (slot != 0) return {static_cast<int64_t>(slot) - 1, false};
+    values_.resize((units_.size() + 1) * static_cast<size_t>(unitSize_));
     units_.push_back(unit);
-    values_.resize(values_.size() + static_cast<size_t>(unitSize_));
     slot = static_cast<uint32_t>(units_.size());
     return {size() - 1, true};
+  }
+
+  // Makes room for `more` units: no larger than needed, unless it has to grow often.
+  void reserve(int64_t more) {
+    const size_t needed = units_.size() + static_cast<size_t>(more);
+    if (needed <= units_.capacity()) return;
+    const size_t room = std::max(needed, units_.capacity() + units_.capacity() / 4);
+    values_.reserve(room * static_cast<size_t>(unitSize_));
+    units_.reserve(room);
+    size_t slots = 8;
+    while (slots < 2 * needed) slots *= 2;
+    if (slots > slots_.size()) rebuild(slots);
   }
 
   // Removes a unit; the last entry takes its place.
@@ -57,7 +80,7 @@ class UnitStore {
     }
     freeSlot(slot);
     units_.pop_back();
-    values_.resize(values_.size() - static_cast<size_t>(unitSize_));
+    values_.resize(units_.size() * static_cast<size_t>(unitSize_));
   }
 
   void clear() {
@@ -99,9 +122,9 @@ class UnitStore {
   }
 
   int64_t unitSize_;
-  std::vector<uint32_t> slots_;  // entry + 1; 0: free. A power of two of them
-  std::vector<uint32_t> units_;
-  std::vector<float> values_;
+  std::pmr::vector<uint32_t> slots_;  // entry + 1; 0: free. A power of two of them
+  std::pmr::vector<uint32_t> units_;
+  std::pmr::vector<float> values_;
 };
 
 }  // namespace polydomain

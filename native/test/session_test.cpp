@@ -1,12 +1,9 @@
 #include "polydomain/session.h"
 
 #include <gtest/gtest.h>
-#include <sys/resource.h>
 
 #include <algorithm>
 #include <cmath>
-#include <csignal>
-#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -19,13 +16,12 @@
 #include <thread>
 #include <vector>
 
+#include "disk.h"
 #include "failure.h"
 #include "mlp.h"
 
 namespace polydomain {
 namespace {
-
-namespace fs = std::filesystem;
 
 // Called with the step before every training step; lets a test act at a certain one.
 std::function<void(uint64_t step)> observer;
@@ -46,25 +42,6 @@ const std::string& observingOp() {
   }();
   return name;
 }
-
-class TemporaryFolder {
- public:
-  TemporaryFolder() {
-    std::string name = (fs::temp_directory_path() / "polydomain-test-XXXXXX").string();
-    if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error("no temporary folder");
-    path_ = name;
-  }
-  ~TemporaryFolder() { fs::remove_all(path_); }
-  TemporaryFolder(const TemporaryFolder&) = delete;
-  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-  std::string operator/(const std::string& name) const { return path_ / name; }
-  size_t files() const {
-    return static_cast<size_t>(std::distance(fs::directory_iterator(path_), {}));
-  }
-
- private:
-  fs::path path_;
-};
 
 std::string readFile(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
@@ -349,26 +326,6 @@ TEST_F(Checkpoints, OfAnotherModelChangeNothing) {
         << file;
   }
 }
-
-// A file that may not grow stands for a full disk: writing fails in the same place.
-class FullDisk {
- public:
-  explicit FullDisk(rlim_t bytes) : handler_(std::signal(SIGXFSZ, SIG_IGN)) {
-    ::getrlimit(RLIMIT_FSIZE, &before_);
-    const rlimit limit{bytes, before_.rlim_max};
-    ::setrlimit(RLIMIT_FSIZE, &limit);
-  }
-  ~FullDisk() {
-    ::setrlimit(RLIMIT_FSIZE, &before_);
-    std::signal(SIGXFSZ, handler_);
-  }
-  FullDisk(const FullDisk&) = delete;
-  FullDisk& operator=(const FullDisk&) = delete;
-
- private:
-  rlimit before_{};
-  void (*handler_)(int);
-};
 
 TEST_F(Checkpoints, LeaveTheOlderFileAloneWhenTheDiskIsFull) {
   const TemporaryFolder folder;

@@ -94,6 +94,30 @@ describe.each(Object.entries(everyStrategy))('fit with %s', (_, [strategy, extra
     expect(await outcome({ runFolder, resume: true })).toEqual(whole);
   });
 
+  it('gives the same bits with any budget for own values, and resumed with another', async () => {
+    const whole = await outcome({});
+    const runFolder = join(folder, 'run');
+    const controller = new AbortController();
+    const reason = new Error('stopped by the test');
+    let progress = 0;
+    const stopped = await outcome({
+      runFolder,
+      overlayBudget: 0,
+      signal: controller.signal,
+      onEvent: ({ kind }) => {
+        if (kind === 'progress' && ++progress === 7) controller.abort(reason);
+      },
+    }).catch((error: unknown) => {
+      expect(error).toBe(reason);
+      return undefined;
+    });
+    if (stopped) expect(stopped).toEqual(whole);
+    else expect(await outcome({ runFolder, resume: true, overlayBudget: 2 ** 17 })).toEqual(whole);
+    const loaded = await load(runFolder, { overlayBudget: 0 });
+    const [domain = ''] = loaded.vocabulary.schema.domains;
+    expect([...(await loaded.forDomain(domain).predict(rows))]).toEqual(whole.scores[0]);
+  });
+
   it('is loaded as it was saved', async () => {
     const runFolder = join(folder, 'run');
     const { scores, metrics } = await outcome({ runFolder });

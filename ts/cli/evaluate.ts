@@ -10,14 +10,15 @@ export interface EvaluateOptions {
   /** A dataset folder; the run's own data by default. */
   readonly data?: string;
   readonly split: SplitName;
+  readonly overlayBudget?: number;
 }
 
 /** Scores a run folder's model on one part of its data, or of another dataset. */
 export async function evaluateRun(
   run: string,
-  { data, split }: EvaluateOptions,
+  { data, split, overlayBudget }: EvaluateOptions,
 ): Promise<SplitMetrics> {
-  const { model, vocabulary } = await load(run);
+  const { model, vocabulary } = await load(run, { overlayBudget });
   const source = data ?? sourceOf((await readConfig(join(run, 'config.json'), {})).config.data);
   const rows = (await Dataset.open(source)).as(vocabulary);
   return evaluate(model, rows, split);

@@ -62,6 +62,10 @@ const program = new Command('polydomain')
   .description('Multi-domain learning on Node.js')
   .exitOverride();
 const json = ['--json', 'print one JSON document'] as const;
+const overlayBudget = new Option(
+  '--overlay-budget <bytes>',
+  "domains' own values in memory; the rest in a temporary file (default: all in memory)",
+).argParser(integerFrom(0));
 const set = new Option('--set <key.path=value...>', 'changes of the config');
 
 program
@@ -138,6 +142,7 @@ program
   .argument('<run>', 'run folder')
   .option('--data <folder>', "a dataset folder in place of the run's data")
   .addOption(new Option('--split <part>', 'part of the data').choices(splitNames).default('test'))
+  .addOption(overlayBudget)
   .option(...json)
   .action(async (run: string, options: EvaluateOptions & JsonOption) => {
     print(options, await evaluateRun(run, options), metricsTable);
@@ -154,6 +159,7 @@ program
       .choices(['error', 'shared'])
       .default('error'),
   )
+  .addOption(overlayBudget)
   .option(...json)
   .action(async (run: string, options: Omit<PredictFileOptions, 'signal'> & JsonOption) => {
     if (options.json && options.output === '-') {

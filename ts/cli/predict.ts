@@ -16,6 +16,7 @@ export interface PredictFileOptions {
   /** A CSV file, or - for stdout. */
   readonly output: string;
   readonly unknownDomain: 'error' | 'shared';
+  readonly overlayBudget?: number;
   readonly signal: AbortSignal;
 }
 
@@ -35,9 +36,9 @@ async function readStandardInput(signal: AbortSignal): Promise<Table> {
 /** Writes the input's domain and features with a column `score`, in the order of the input. */
 export async function predictFile(
   run: string,
-  { input, output, unknownDomain, signal }: PredictFileOptions,
+  { input, output, unknownDomain, overlayBudget, signal }: PredictFileOptions,
 ): Promise<{ readonly output: string; readonly rows: number }> {
-  const predictor = await load(run);
+  const predictor = await load(run, { overlayBudget });
   const { domain, features } = predictor.vocabulary.schema;
   const names = [domain, ...features.map((feature) => feature.name)];
   const rows = input === '-' ? await readStandardInput(signal) : await readTable(input);

@@ -33,7 +33,11 @@ export function showProgress(name: string): { onEvent(event: FitEvent): void; st
     onEvent(event) {
       switch (event.kind) {
         case 'start':
-          say(`${name}: ${bytes(event.expectedBytes)} expected at most`);
+          say(
+            `${name}: ${bytes(event.expectedBytes)} expected at most${
+              event.expectedFileBytes > 0 ? `, ${bytes(event.expectedFileBytes)} on disk` : ''
+            }`,
+          );
           break;
         case 'warning':
           say(`warning: ${event.message}`);

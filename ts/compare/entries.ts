@@ -87,7 +87,7 @@ function crossed(config: CompareConfig, { models, strategies }: Crossing): Entry
  * and the key.
  */
 export function entriesOf(config: CompareConfig, crossing: Crossing = {}): Entry[] {
-  const { compare, checkpointEvery, threads, $schema: _, ...base } = config;
+  const { compare, checkpointEvery, overlayBudget, threads, $schema: _, ...base } = config;
   const given = compare.entries;
   if (given && (crossing.models || crossing.strategies)) {
     throw new ConfigError('compare.entries and --models or --strategies; expected one of both');
@@ -109,6 +109,7 @@ export function entriesOf(config: CompareConfig, crossing: Crossing = {}): Entry
         ...Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== undefined)),
         finetune: finetune || undefined,
         checkpointEvery,
+        overlayBudget,
         threads,
       };
       const candidates = combinations(tune ?? {}).map((values) => {

@@ -42,9 +42,9 @@ export interface RunRecord {
 
 export const runFormat = 'polydomain-compare-run';
 
-/** What a run's results depend on; neither threads nor checkpoints do. */
+/** What a run's results depend on; not threads, checkpoints or budgets. */
 export function settingsOf(config: RunConfig): Readonly<Record<string, unknown>> {
-  const { $schema, data, threads, checkpointEvery, ...settings } = config;
+  const { $schema, data, threads, checkpointEvery, overlayBudget, ...settings } = config;
   return settings;
 }
 

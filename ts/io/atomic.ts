@@ -12,14 +12,14 @@ import {
 import { dirname, join } from 'node:path';
 import { CheckpointError } from '../errors.js';
 
+/** What a file gets; pieces are asked for while it is written. */
+type Content = string | Uint8Array | Iterable<Uint8Array>;
+
 /**
  * Writes a file that exists whole or not at all: beside its place, flushed to the disk, then
  * renamed. Throws CheckpointError (a full disk, a missing folder) and leaves the old file as it was.
  */
-export async function writeFileAtomic(
-  path: string,
-  data: string | Uint8Array | readonly Uint8Array[],
-): Promise<void> {
+export async function writeFileAtomic(path: string, data: Content): Promise<void> {
   // Through symbolic links; what is no regular file (a pipe, a device) is written to as it is.
   const target = await realpath(path).catch(() => path);
   const existing = await stat(target).catch(() => undefined);
@@ -53,10 +53,7 @@ async function syncFolder(path: string): Promise<void> {
   await folder.sync().finally(() => folder.close());
 }
 
-async function writeInPlace(
-  path: string,
-  data: string | Uint8Array | readonly Uint8Array[],
-): Promise<void> {
+async function writeInPlace(path: string, data: Content): Promise<void> {
   try {
     const file = await open(path, 'w');
     try {
@@ -71,12 +68,24 @@ async function writeInPlace(
   }
 }
 
-async function writeAll(
-  file: FileHandle,
-  data: string | Uint8Array | readonly Uint8Array[],
-): Promise<void> {
-  if (typeof data === 'string' || data instanceof Uint8Array) await file.writeFile(data);
-  else for (const piece of data) await file.writeFile(piece);
+async function writeAll(file: FileHandle, data: Content): Promise<void> {
+  if (typeof data === 'string' || data instanceof Uint8Array) return file.writeFile(data);
+  for (const piece of joined(data)) await file.writeFile(piece);
+}
+
+/** The same bytes in pieces worth a write; the one given last is used before the next is made. */
+function* joined(pieces: Iterable<Uint8Array>): Generator<Uint8Array> {
+  const block = Buffer.allocUnsafe(2 ** 20);
+  let filled = 0;
+  for (const piece of pieces) {
+    if (filled + piece.length > block.length) {
+      yield block.subarray(0, filled);
+      filled = 0;
+    }
+    if (piece.length > block.length) yield piece;
+    else filled += Buffer.from(piece.buffer, piece.byteOffset, piece.length).copy(block, filled);
+  }
+  yield block.subarray(0, filled);
 }
 
 /** Makes a folder, and those above it. Throws CheckpointError. */

@@ -1,5 +1,7 @@
 import { readFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import { z } from 'zod';
 import { checkVocabularies } from '../data/check.js';
 import { Vocabulary } from '../data/vocabulary.js';
@@ -10,8 +12,9 @@ import { suggest } from '../nearest.js';
 import { asModel, type Model } from '../nn/model.js';
 import { parse } from '../options.js';
 import { Predictor } from '../serve/predictor.js';
+import { overlayBudget } from '../train/options.js';
 import { makeFolder, writeFileAtomic } from './atomic.js';
-import { readTensors, writeTensors } from './safetensors.js';
+import { readTensors, type Streamed, TensorFile, writeTensors } from './safetensors.js';
 
 const format = 'polydomain-model';
 const version = 1;
@@ -49,6 +52,9 @@ const storedVocabulary = z.object({
   values: z.array(z.array(z.string())),
 });
 
+/** Values of domains that are read from a file at a time. */
+const valuesAtOnce = 2 ** 20;
+
 /** Of the specific values of a parameter. */
 function specificFile(folder: string, parameter: string): string {
   return join(folder, 'specific', `${encodeURIComponent(parameter)}.safetensors`);
@@ -79,35 +85,43 @@ export async function saveModel(folder: string, { model, vocabulary }: Predictor
   await writeFileAtomic(join(folder, 'model.json'), `${JSON.stringify(stored, null, 2)}\n`);
 }
 
-/** Rows of all domains one after another, with offsets by domain: compressed sparse rows. */
+/**
+ * Rows of all domains one after another, with offsets by domain: compressed sparse rows. They are
+ * read while they are written, so that no more than one domain's are copied at a time.
+ */
 async function saveSpecific(
   path: string,
   model: Model,
-  parameter: string,
+  name: string,
   domains: number,
 ): Promise<void> {
   const { space } = model.compile();
   const offsets = new Int32Array(domains + 1);
-  const entries: OverlayEntries[] = [];
   for (let d = 0; d < domains; d++) {
-    const own = space.overlay(d, parameter);
-    entries.push(own);
-    offsets[d + 1] = (offsets[d] as number) + own.units.length;
+    offsets[d + 1] = (offsets[d] as number) + space.overlayUnits(d, name).length;
+    // Other work has its turn.
+    if (d % 1000 === 999) await setImmediate();
   }
-  const units = new Uint32Array(offsets[domains] as number);
-  const values = new Float32Array(entries.reduce((sum, own) => sum + own.values.length, 0));
-  let at = 0;
-  entries.forEach((own, d) => {
-    units.set(own.units, offsets[d]);
-    values.set(own.values, at);
-    at += own.values.length;
-  });
+  const units = offsets[domains] as number;
+  const ofEach = function* <Values>(values: (domain: number) => Values): Generator<Values> {
+    for (let d = 0; d < domains; d++) if (offsets[d] !== offsets[d + 1]) yield values(d);
+  };
   await writeTensors(
     path,
-    new Map<string, Int32Array | Uint32Array | Float32Array>([
+    new Map<string, Int32Array | Streamed>([
       ['offsets', offsets],
-      ['units', units],
-      ['values', values],
+      [
+        'units',
+        { dtype: 'U32', shape: [units], pieces: () => ofEach((d) => space.overlayUnits(d, name)) },
+      ],
+      [
+        'values',
+        {
+          dtype: 'F32',
+          shape: [units * space.unitSize(name)],
+          pieces: () => ofEach((d) => space.overlay(d, name).values),
+        },
+      ],
     ]),
   );
 }
@@ -127,6 +141,11 @@ async function readJson<Content extends z.ZodType>(
 }
 
 export interface LoadOptions {
+  /**
+   * Bytes of domains' own values that stay in memory; the rest lies in a file of the system's temporary
+   * folder. All stay in memory by default.
+   */
+  readonly overlayBudget?: number | undefined;
   /** Makers of models that are not the library's, by the name that their describe() gives. */
   readonly models?: Readonly<Record<string, ModelMaker>>;
 }
@@ -135,7 +154,11 @@ export interface LoadOptions {
  * Reads a run folder: a model that scores rows of its domains. Throws CheckpointError for a folder
  * that is missing, truncated or foreign, and ConfigError for a model that has no maker.
  */
-export async function load(folder: string, { models = {} }: LoadOptions = {}): Promise<Predictor> {
+export async function load(
+  folder: string,
+  { models = {}, overlayBudget: budget }: LoadOptions = {},
+): Promise<Predictor> {
+  const limit = parse(overlayBudget, budget, 'load.overlayBudget');
   const run = await readRun(folder);
   const { stored } = run;
   const makers = new Map(Object.entries({ ...modelMakers, ...models }));
@@ -159,11 +182,11 @@ export async function load(folder: string, { models = {} }: LoadOptions = {}): P
   }
   if (overlays) {
     model.configureOverlays(overlays);
+    model.compile().space.limitOverlays(tmpdir(), limit ?? -1);
     for (const name of parameters.keys()) {
-      const own = await readSpecific(folder, name, schema.domains.length);
-      own.forEach((entries, domain) => {
-        if (entries.units.length > 0) model.compile().space.setOverlay(domain, name, entries);
-      });
+      for await (const [domain, own] of readSpecific(folder, name, schema.domains.length)) {
+        model.compile().space.setOverlay(domain, name, own);
+      }
     }
   }
   return new Predictor(model, run.vocabulary);
@@ -185,32 +208,46 @@ export async function readRun(folder: string) {
   return { stored, vocabulary: new Vocabulary(stored.schema, values), tensors };
 }
 
-/** The own values of a parameter that a run folder holds, by domain. Throws CheckpointError. */
-export async function readSpecific(
+/**
+ * The own values of a parameter that a run folder holds, domain by domain, without those that have none.
+ * Throws CheckpointError.
+ */
+export async function* readSpecific(
   folder: string,
   parameter: string,
   domains: number,
-): Promise<OverlayEntries[]> {
+): AsyncGenerator<readonly [domain: number, OverlayEntries]> {
   const path = specificFile(folder, parameter);
-  const tensors = await readTensors(path);
-  const offsets = tensors.get('offsets');
-  const units = tensors.get('units');
-  const values = tensors.get('values');
-  const complete =
-    offsets instanceof Int32Array &&
-    units instanceof Uint32Array &&
-    values instanceof Float32Array &&
-    offsets.length === domains + 1 &&
-    offsets[domains] === units.length;
-  if (!complete) {
-    throw new CheckpointError(`'${path}' does not fit; expected the values of ${domains} domains`);
-  }
-  const size = units.length > 0 ? values.length / units.length : 0;
-  return Array.from({ length: domains }, (_, d) => {
-    const [begin, end] = [offsets[d] as number, offsets[d + 1] as number];
-    return {
-      units: units.subarray(begin, end),
-      values: values.subarray(begin * size, end * size),
+  const file = await TensorFile.open(path);
+  try {
+    const foreign = (): never => {
+      throw new CheckpointError(
+        `'${path}' does not fit; expected the values of ${domains} domains`,
+      );
     };
-  });
+    const offsets = await file.read('offsets');
+    const count = file.count('units') ?? foreign();
+    const complete =
+      offsets instanceof Int32Array && offsets.length === domains + 1 && offsets[domains] === count;
+    if (!complete) foreign();
+    const size = count > 0 ? (file.count('values') ?? 0) / count : 0;
+    for (let first = 0, last = 0; first < domains; first = last) {
+      // As many domains as are worth a read.
+      const from = offsets[first] as number;
+      do last++;
+      while (last < domains && ((offsets[last + 1] as number) - from) * size < valuesAtOnce);
+      const to = offsets[last] as number;
+      const units = await file.read('units', from, to);
+      const values = await file.read('values', from * size, to * size);
+      if (!(units instanceof Uint32Array && values instanceof Float32Array)) return foreign();
+      for (let d = first; d < last; d++) {
+        const [begin, end] = [(offsets[d] as number) - from, (offsets[d + 1] as number) - from];
+        if (begin === end) continue;
+        const own = values.subarray(begin * size, end * size);
+        yield [d, { units: units.subarray(begin, end), values: own }];
+      }
+    }
+  } finally {
+    await file.close();
+  }
 }

@@ -11,6 +11,13 @@ export interface Stored {
   readonly shape: readonly number[];
 }
 
+/** The same with its values in pieces, which are asked for while it is written. */
+export interface Streamed {
+  readonly dtype: 'F32' | 'I32' | 'U32';
+  readonly shape: readonly number[];
+  readonly pieces: () => Iterable<Values>;
+}
+
 const dtypes = new Map<string, new (bytes: ArrayBuffer) => Values>([
   ['F32', Float32Array],
   ['I32', Int32Array],
@@ -27,27 +34,31 @@ const headerSchema = z
   .object({ __metadata__: z.record(z.string(), z.string()).optional() })
   .catchall(entrySchema);
 
-function dtypeOf(values: Values): string {
+function dtypeOf(values: Values): Streamed['dtype'] {
   return values instanceof Float32Array ? 'F32' : values instanceof Int32Array ? 'I32' : 'U32';
+}
+
+function streamed(tensor: Values | Stored | Streamed): Streamed {
+  if ('pieces' in tensor) return tensor;
+  const { data, shape } = 'shape' in tensor ? tensor : { data: tensor, shape: [tensor.length] };
+  return { dtype: dtypeOf(data), shape, pieces: () => [data] };
 }
 
 /** Writes tensors in the safetensors format, whole or not at all. */
 export async function writeTensors(
   path: string,
-  tensors: ReadonlyMap<string, Values | Stored>,
+  tensors: ReadonlyMap<string, Values | Stored | Streamed>,
 ): Promise<void> {
   const header: Record<string, unknown> = {};
-  const pieces: Uint8Array[] = [];
+  const all: Streamed[] = [];
   let offset = 0;
   for (const [name, tensor] of tensors) {
-    const { data, shape } = 'shape' in tensor ? tensor : { data: tensor, shape: [tensor.length] };
-    header[name] = {
-      dtype: dtypeOf(data),
-      shape,
-      data_offsets: [offset, offset + data.byteLength],
-    };
-    pieces.push(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
-    offset += data.byteLength;
+    const own = streamed(tensor);
+    const { dtype, shape } = own;
+    const end = offset + 4 * shape.reduce((product, n) => product * n, 1);
+    header[name] = { dtype, shape, data_offsets: [offset, end] };
+    all.push(own);
+    offset = end;
   }
   const json = Buffer.from(JSON.stringify(header));
   // Blanks up to a multiple of 8 bytes keep the values aligned.
@@ -55,23 +66,93 @@ export async function writeTensors(
   json.copy(head);
   const length = Buffer.alloc(8);
   length.writeBigUInt64LE(BigInt(head.length));
-  await writeFileAtomic(path, [length, head, ...pieces]);
+  function* bytes(): Generator<Uint8Array> {
+    yield length;
+    yield head;
+    let left = offset;
+    for (const { pieces } of all) {
+      for (const { buffer, byteOffset, byteLength } of pieces()) {
+        yield new Uint8Array(buffer, byteOffset, byteLength);
+        left -= byteLength;
+      }
+    }
+    if (left !== 0) throw new Error(`its values changed while they were written`);
+  }
+  await writeFileAtomic(path, bytes());
 }
 
 /** Reads a safetensors file. Throws CheckpointError when it is missing, truncated or foreign. */
 export async function readTensors(path: string): Promise<Map<string, Values>> {
-  const fail = (why: string, cause?: unknown): never => {
-    throw new CheckpointError(`'${path}' ${why}; expected a safetensors file`, { cause });
-  };
-  let file: FileHandle | undefined;
+  const file = await TensorFile.open(path);
   try {
-    file = await open(path, 'r');
-    return await readOpen(file, fail);
-  } catch (cause) {
-    if (cause instanceof CheckpointError) throw cause;
-    return fail(`cannot be read (${(cause as Error).message})`, cause);
+    const tensors = new Map<string, Values>();
+    for (const name of file.names) tensors.set(name, await file.read(name));
+    return tensors;
   } finally {
-    await file?.close();
+    await file.close();
+  }
+}
+
+interface Entry {
+  readonly type: new (bytes: ArrayBuffer) => Values;
+  readonly count: number;
+  /** Where its bytes begin in the file. */
+  readonly begin: number;
+}
+
+/** A safetensors file whose values are read as they are needed. */
+export class TensorFile {
+  private constructor(
+    private readonly path: string,
+    private readonly file: FileHandle,
+    private readonly entries: ReadonlyMap<string, Entry>,
+  ) {}
+
+  /** Throws CheckpointError when it is missing, truncated or foreign. */
+  static async open(path: string): Promise<TensorFile> {
+    const fail = (why: string, cause?: unknown): never => {
+      throw new CheckpointError(`'${path}' ${why}; expected a safetensors file`, { cause });
+    };
+    let file: FileHandle | undefined;
+    try {
+      file = await open(path, 'r');
+      return new TensorFile(path, file, await readEntries(file, fail));
+    } catch (cause) {
+      await file?.close();
+      if (cause instanceof CheckpointError) throw cause;
+      return fail(`cannot be read (${(cause as Error).message})`, cause);
+    }
+  }
+
+  get names(): IterableIterator<string> {
+    return this.entries.keys();
+  }
+
+  /** Number of values; undefined of a tensor that it does not hold. */
+  count(name: string): number | undefined {
+    return this.entries.get(name)?.count;
+  }
+
+  /** Values from `from` to before `to`. Throws CheckpointError. */
+  async read(name: string, from = 0, to = this.count(name) ?? 0): Promise<Values> {
+    const entry = this.entries.get(name);
+    if (!entry || from < 0 || from > to || to > entry.count) {
+      throw new CheckpointError(
+        `'${this.path}' has ${entry?.count ?? 'no'} values of '${name}'; expected ${from} to ${to}`,
+      );
+    }
+    const bytes = new Uint8Array(4 * (to - from));
+    try {
+      await readRange(this.file, bytes, entry.begin + 4 * from);
+    } catch (cause) {
+      const why = `cannot be read (${(cause as Error).message})`;
+      throw new CheckpointError(`'${this.path}' ${why}; expected a safetensors file`, { cause });
+    }
+    return new entry.type(bytes.buffer);
+  }
+
+  close(): Promise<void> {
+    return this.file.close();
   }
 }
 
@@ -86,10 +167,10 @@ async function readRange(file: FileHandle, bytes: Uint8Array, position: number):
   }
 }
 
-async function readOpen(
+async function readEntries(
   file: FileHandle,
   fail: (why: string, cause?: unknown) => never,
-): Promise<Map<string, Values>> {
+): Promise<Map<string, Entry>> {
   const { size: total } = await file.stat();
   const length = Buffer.alloc(8);
   if (total < 8) fail('has no header');
@@ -107,7 +188,7 @@ async function readOpen(
   const parsed = headerSchema.safeParse(header);
   if (!parsed.success) return fail('has a header of another kind');
   const { __metadata__, ...entries } = parsed.data;
-  const tensors = new Map<string, Values>();
+  const found = new Map<string, Entry>();
   for (const [name, entry] of Object.entries(entries)) {
     const type = dtypes.get(entry.dtype);
     if (!type) return fail(`holds '${name}' as ${entry.dtype}, which is not F32, I32 or U32`);
@@ -115,9 +196,7 @@ async function readOpen(
     const count = entry.shape.reduce((product, n) => product * n, 1);
     if (end - begin !== count * 4) fail(`holds '${name}' of another size than its shape`);
     if (8 + headerSize + end > total) fail(`is truncated at '${name}'`);
-    const bytes = new Uint8Array(end - begin);
-    await readRange(file, bytes, 8 + headerSize + begin);
-    tensors.set(name, new type(bytes.buffer));
+    found.set(name, { type, count, begin: 8 + headerSize + begin });
   }
-  return tensors;
+  return found;
 }

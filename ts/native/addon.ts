@@ -63,6 +63,15 @@ export interface NativeSpace {
     start: 'neutral' | 'random',
     specific: readonly string[],
   ): void;
+  /**
+   * Keeps about `budget` bytes of overlays in memory and the rest in a file without a name in
+   * `folder`; -1: all in memory.
+   */
+  limitOverlays(folder: string, budget: number): void;
+  /** Floats of a unit of a parameter: a row's, or a block's of a dense one. */
+  unitSize(parameter: string): number;
+  /** The units, in ascending order, of which a domain has own values. */
+  overlayUnits(domain: number, parameter: string): Uint32Array;
   overlay(domain: number, parameter: string): OverlayEntries;
   setOverlay(domain: number, parameter: string, entries: OverlayEntries): void;
   dropOverlays(): void;
@@ -193,6 +202,7 @@ export interface NativeSession {
   ): number;
   setEvaluationProgram(graph: NativeGraph, output: number, loss: number): void;
   configureOverlays: NativeSpace['configureOverlays'];
+  limitOverlays: NativeSpace['limitOverlays'];
   /** Runs on a thread of its own; rejects with typed errors. One call at a time (BusyError). */
   run(commands: readonly NativeCommand[]): Promise<NativeRunOutcome>;
   /** Probabilities of a domain's rows of one split, with the values of its own that it has. */

@@ -9,6 +9,7 @@ import * as ops from '../tensor/ops.js';
 import { Tensor } from '../tensor/tensor.js';
 import { Trace, withTrace } from '../tensor/trace.js';
 import { Dropout, Embedding } from './layers.js';
+import { requireMemory } from './memory.js';
 import { Module, type Parameter } from './module.js';
 
 /** One batch of a click-through model: int32 ids [rows] per feature, the domain's index [rows]. */
@@ -183,6 +184,7 @@ export abstract class Model extends Module<[Batch], Tensor> {
       throw new TraceError('forward returned a tensor that does not depend on the batch');
     }
     const specs = [...parameters.values()].map((parameter) => parameter.spec());
+    requireMemory(specs);
     const space = new (addon().Space)(specs, this.seed);
     const scoring = new (addon().Program)(graph, space, output);
     this.#compiled = { graph, output, loss, trainingLoss, space, scoring };

@@ -1,9 +1,10 @@
 import type { SplitMetrics } from '../metrics/index.js';
+import type { ExpectedSize } from './expected-size.js';
 
 /** What `fit` tells while it runs. */
 export type FitEvent =
-  /** Bytes that the run is expected to hold at its most, and commands of one epoch. */
-  | { readonly kind: 'start'; readonly expectedBytes: number; readonly commands: number }
+  /** What the run is expected to hold at its most (see ExpectedSize), and commands of one epoch. */
+  | ({ readonly kind: 'start'; readonly commands: number } & ExpectedSize)
   /** Something to know that does not stop the run. */
   | { readonly kind: 'warning'; readonly message: string }
   | { readonly kind: 'phase'; readonly stage: string; readonly epochs: number }

@@ -29,17 +29,25 @@ function selects(patterns: readonly string[], name: string): boolean {
   }, patterns[0]?.startsWith('!') ?? false);
 }
 
+export interface ExpectedSize {
+  /** Of memory: parameters, optimizer state, the best state kept beside them, domains' own values. */
+  readonly expectedBytes: number;
+  /** Of the file of domains' own values; 0 where all of them stay in memory. */
+  readonly expectedFileBytes: number;
+}
+
 /**
- * Bytes that training holds at its most: parameters, optimizer state, the best state kept beside
- * them, and the domains' own values of everything dense and of every row they train on.
+ * Bytes that training holds at its most. Domains have own values, and a best state of them, of
+ * everything dense and of every row that they train on.
  */
-export function expectedBytes(
+export function expectedSize(
   model: Model,
   data: Dataset,
   optimizer: Optimizer,
   overlays: OverlayRule | undefined,
   { helpers = 5 }: { readonly helpers?: number },
-): number {
+  overlayBudget = Number.POSITIVE_INFINITY,
+): ExpectedSize {
   const domains = data.schema.domains.length;
   let shared = 0;
   let own = 0;
@@ -52,5 +60,9 @@ export function expectedBytes(
     const rows = (1 + helpers) * data.train.rows * 4 * (shape[1] ?? 1);
     own += kind === 'table' ? Math.min(rows, domains * bytes) : domains * bytes;
   }
-  return shared + (overlays ? 2 * own : 0);
+  const specific = overlays ? 2 * own : 0;
+  return {
+    expectedBytes: shared + Math.min(specific, overlayBudget),
+    expectedFileBytes: overlayBudget === Number.POSITIVE_INFINITY ? 0 : specific,
+  };
 }

@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { z } from 'zod';
 import type { Dataset } from '../data/dataset.js';
@@ -10,6 +11,7 @@ import { saveModel } from '../io/run-folder.js';
 import type { NativeSession } from '../native/addon.js';
 import { addon } from '../native/load.js';
 import { suggest } from '../nearest.js';
+import { memoryLimit } from '../nn/memory.js';
 import { asModel, type BatchModule, type Model } from '../nn/model.js';
 import { type Optimizer, optimizerConfig } from '../optim/optimizers.js';
 import { parse } from '../options.js';
@@ -21,7 +23,7 @@ import { evaluateSplit } from './evaluate.js';
 import { EventLog } from './event-log.js';
 import type { EpochRecord, FitEvent } from './events.js';
 import { Executor } from './executor.js';
-import { expectedBytes } from './expected-size.js';
+import { expectedSize } from './expected-size.js';
 import { trainingOptions } from './options.js';
 import type { FinishedStage, RunMetrics } from './result.js';
 import { type DomainChoice, Stage, type StageProgress } from './stage.js';
@@ -254,11 +256,15 @@ class Fit {
     const [commands = 0] = this.firstEpochs();
     let from = await this.#begin();
     const overlays = this.#stages.at(-1)?.strategy.overlays;
-    this.#emit({
-      kind: 'start',
-      expectedBytes: expectedBytes(model, data, optimizer, overlays, strategy.options),
-      commands,
-    });
+    const { overlayBudget } = this.#settings;
+    const size = expectedSize(model, data, optimizer, overlays, strategy.options, overlayBudget);
+    this.#emit({ kind: 'start', ...size, commands });
+    if (size.expectedBytes > memoryLimit()) {
+      this.#emit({
+        kind: 'warning',
+        message: `the run may need ${size.expectedBytes} bytes of memory, and there are ${memoryLimit()}; expected fewer specific parameters, or an overlayBudget`,
+      });
+    }
     if (this.#leftBehind) this.#emit({ kind: 'warning', message: this.#leftBehind });
     for (const stage of this.#stages.slice(from?.stage ?? 0)) {
       await this.#runStage(stage, from);
@@ -290,6 +296,7 @@ class Fit {
     const checkpoints = this.#checkpoints;
     if (!checkpoints || runFolder === undefined) {
       if (resume) throw new ConfigError('fit.resume: true; expected a runFolder with it');
+      this.#limitOverlays(tmpdir());
       return undefined;
     }
     const finished = existsSync(join(runFolder, 'model.json'));
@@ -304,6 +311,7 @@ class Fit {
       );
     }
     await makeFolder(runFolder);
+    this.#limitOverlays(runFolder);
     const progress = checkpoints.exist ? await checkpoints.load(this.#session) : undefined;
     // From here on the folder is this run's.
     await removeUnfinished(runFolder);
@@ -322,6 +330,11 @@ class Fit {
     this.#history = [...progress.history];
     this.#finished = [...progress.finished];
     return progress;
+  }
+
+  /** What is beyond the budget goes to a file in `folder`. */
+  #limitOverlays(folder: string): void {
+    this.#session.limitOverlays(folder, this.#settings.overlayBudget ?? -1);
   }
 
   async #runStage(stage: Stage, from: StageProgress | undefined): Promise<void> {

@@ -1,6 +1,15 @@
 import { z } from 'zod';
 import { count, positive } from '../options.js';
 
+/** A setting of `fit` and `load`. */
+export const overlayBudget = z
+  .int()
+  .gte(0)
+  .optional()
+  .describe(
+    "Bytes of domains' own values that stay in memory; the rest lies in a file of the run folder, or of the system's temporary one. All stay in memory by default",
+  );
+
 /** Settings of `fit` that are plain numbers: keys of a config as well. */
 export const trainingShape = {
   batchSize: count.default(1024),
@@ -38,5 +47,6 @@ export const trainingShape = {
     .gte(0)
     .default(60)
     .describe('Seconds between two checkpoints at least; 0 takes one after every block of work'),
+  overlayBudget,
 };
 export const trainingOptions = z.strictObject(trainingShape);

@@ -33,7 +33,11 @@ export async function trainedOf(from: string | Predictor): Promise<Trained> {
   const own = new Map<string, OverlayEntries[]>();
   if (stored.overlays) {
     for (const name of parameters.keys()) {
-      own.set(name, await readSpecific(from, name, stored.schema.domains.length));
+      const entries: OverlayEntries[] = [];
+      for await (const [domain, values] of readSpecific(from, name, stored.schema.domains.length)) {
+        entries[domain] = values;
+      }
+      own.set(name, entries);
     }
   }
   return { vocabulary, parameters, overlays: stored.overlays ?? undefined, own };

@@ -112,7 +112,8 @@ class ParameterSpace {
   // value = saved + rate * (value - saved) over all trainable values that changed since the mark
   // (eq. 3).
   void lerp(MarkId mark, float rate, const Selection* only = nullptr);
-  // Ends a mark; an older one takes over what it saved.
+  // Ends a mark; an older one takes over what it saved. (Where that throws for want of memory, the
+  // older one is not to be relied on.)
   void release(MarkId mark);
   // The trainable shared units that changed since the mark, to be written by `visit`.
   void visitSharedChanges(MarkId mark, const Selection* only,
@@ -140,6 +141,12 @@ class ParameterSpace {
   std::vector<OverlayId> overlays() const;
   int64_t overlayUnits(OverlayId domain) const;
   int64_t overlayBytes() const;
+  // Keeps about `budget` bytes of overlays, and of what marks saved of them, in memory and the rest
+  // in a file without a name in `folder`; -1: all in memory. Values do not depend on it. From then
+  // on what writes overlays throws Error(kCheckpoint) when the folder cannot hold them: shared
+  // values are then intact, and overlays lack what did not fit.
+  void limitOverlays(const std::string& folder, int64_t budget);
+  int64_t spilledBytes() const;  // of that file
   // Reading without changing anything: out = effective values of `domain`. `units` need not be
   // unique; out row i starts at out + i * stride. Domains without overlay read the shared values.
   void gather(int region, OverlayId domain, std::span<const int32_t> units, float* out,
