@@ -71,12 +71,8 @@ describe('domainOrder', () => {
     expect(sequences.map((one) => [...one].sort())).toEqual(Array(5).fill([0, 1, 2]));
   });
 
-  it('is drawn once when it is fixed, by the seed', async () => {
-    const drawn = await Promise.all(
-      [1, 2, 3, 4, 5].map((seed) => sequencesOf({ domainOrder: 'fixed', seed })),
-    );
-    for (const sequences of drawn) expect(new Set(sequences.map(String)).size).toBe(1);
-    expect(new Set(drawn.map(String)).size).toBeGreaterThan(1);
+  it("is the data's when it is fixed", async () => {
+    expect(await sequencesOf({ domainOrder: 'fixed' })).toEqual(Array(5).fill([0, 1, 2]));
   });
 
   it('is what is given, with the target at the end', async () => {

@@ -1,8 +1,7 @@
 import { existsSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { Dataset } from '../data/dataset.js';
 import { ConfigError } from '../errors.js';
-import { writeFileAtomic } from '../io/atomic.js';
 import type { SplitMetrics } from '../metrics/index.js';
 import { modelOf } from '../models/registry.js';
 import { strategyOf } from '../strategies/registry.js';
@@ -10,13 +9,14 @@ import { fit } from '../train/fit.js';
 import { trainingShape } from '../train/options.js';
 import type { RunMetrics } from '../train/result.js';
 import { type RunConfig, sourceOf } from './config.js';
+import { writeMamdrResult } from './mamdr-result.js';
 import { showProgress } from './progress.js';
 import { shown, table } from './table.js';
 
 export interface TrainOptions {
   readonly output: string;
   readonly resume?: boolean;
-  /** Also writes result.json in the form of MAMDR's public code. */
+  /** Also writes result.json and dataset_info.json in the form of MAMDR's public code. */
   readonly mamdr?: boolean;
   readonly signal: AbortSignal;
 }
@@ -64,16 +64,7 @@ export async function train(
       signal,
       onEvent: progress.onEvent,
     });
-    if (mamdr) {
-      const { auc, loss } = metrics.test;
-      const result = {
-        avg_loss: loss.mean,
-        avg_auc: auc.mean,
-        domain_loss: loss.byDomain,
-        domain_auc: auc.byDomain,
-      };
-      await writeFileAtomic(join(output, 'result.json'), `${JSON.stringify(result, null, 2)}\n`);
-    }
+    if (mamdr) await writeMamdrResult(output, config.data.source, data, metrics.test);
     return { output, seconds, bestEpoch, metrics };
   } finally {
     progress.stop();

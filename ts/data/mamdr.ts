@@ -37,7 +37,7 @@ export async function readMamdrFolder(folder: string): Promise<Prepared> {
     }
     const read = await Promise.all(files.map((file) => readTable(join(own, `${file}.csv`))));
     tables.push(read as unknown as (typeof tables)[0]);
-    names.push(domainName(own, d));
+    names.push(mamdrDomainName(folder, d));
   }
   const columns = fields.map((field) =>
     files.map((_, p) => tables.map((own) => idsOf(own[p] as Table, field))),
@@ -111,9 +111,19 @@ function json<Content>(path: string): Content | undefined {
   }
 }
 
-function domainName(folder: string, index: number): string {
-  const path = join(folder, 'domain_property.json');
-  return json<{ readonly domain_name?: string }>(path)?.domain_name ?? `domain_${index}`;
+interface DomainProperty {
+  readonly domain_name?: string;
+  readonly ctr_ratio?: number;
+}
+
+/** What the public preparation notes of a domain; undefined where it does not. Throws DataError. */
+export function mamdrProperty(folder: string, index: number): DomainProperty | undefined {
+  return json<DomainProperty>(join(folder, `domain_${index}`, 'domain_property.json'));
+}
+
+/** The name that readMamdrFolder gives a domain. Throws DataError. */
+export function mamdrDomainName(folder: string, index: number): string {
+  return mamdrProperty(folder, index)?.domain_name ?? `domain_${index}`;
 }
 
 function vocabulary(folder: string, field: string, columns: readonly Int32Array[][]): string[] {

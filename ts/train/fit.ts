@@ -192,7 +192,7 @@ class Fit {
 
   /** Domains by index instead of by name. Throws ConfigError. */
   #chosen(): DomainChoice {
-    const { target, domainOrder, seed } = this.#settings;
+    const { target, domainOrder } = this.#settings;
     const { domains } = this.data.schema;
     const indexOf = (name: string, key: string): number => {
       const index = domains.indexOf(name);
@@ -201,10 +201,7 @@ class Fit {
     };
     const chosen = target === undefined ? undefined : indexOf(target, 'target');
     if (domainOrder === 'shuffled') return { target: chosen, order: undefined };
-    if (domainOrder === 'fixed') {
-      const order = addon().permutation(domains.length, seed, 'domain order', 0);
-      return { target: chosen, order };
-    }
+    if (domainOrder === 'fixed') return { target: chosen, order: Int32Array.from(domains.keys()) };
     const order = domainOrder.map((name) => indexOf(name, 'domainOrder'));
     const given = new Set(chosen === undefined ? order : [...order, chosen]);
     if (given.size < domains.length || new Set(order).size < order.length) {

@@ -27,9 +27,7 @@ export const trainingShape = {
   domainOrder: z
     .union([z.enum(['shuffled', 'fixed']), z.array(z.string()).min(1)])
     .default('shuffled')
-    .describe(
-      'Of an epoch: shuffled each time, fixed (drawn once for all epochs), or the names in order',
-    ),
+    .describe("Of an epoch: shuffled each time, fixed (the data's order), or the names in order"),
   validateEvery: count.default(1).describe('Epochs from one validation to the next'),
   validationPasses: z
     .int()
