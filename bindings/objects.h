@@ -112,6 +112,8 @@ class SessionObject : public Napi::ObjectWrap<SessionObject> {
   Napi::Value addTrainingProgram(const Napi::CallbackInfo& info);
   Napi::Value addGradientProgram(const Napi::CallbackInfo& info);
   Napi::Value setEvaluationProgram(const Napi::CallbackInfo& info);
+  Napi::Value startProfile(const Napi::CallbackInfo& info);
+  Napi::Value profile(const Napi::CallbackInfo& info);
   Napi::Value run(const Napi::CallbackInfo& info);
   Napi::Value scores(const Napi::CallbackInfo& info);
   Napi::Value cancel(const Napi::CallbackInfo& info);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <initializer_list>
 #include <map>
 
 #include "objects.h"
@@ -12,25 +13,13 @@ namespace polydomain {
 namespace {
 
 const std::map<std::string, CommandKind>& commandKinds() {
-  static const std::map<std::string, CommandKind> kinds = {
-      {"mark", CommandKind::kMark},
-      {"restore", CommandKind::kRestore},
-      {"lerp", CommandKind::kLerp},
-      {"outerStep", CommandKind::kOuterStep},
-      {"release", CommandKind::kRelease},
-      {"run", CommandKind::kRun},
-      {"converge", CommandKind::kConverge},
-      {"evaluate", CommandKind::kEvaluate},
-      {"resetOptimizer", CommandKind::kResetOptimizer},
-      {"bufferZero", CommandKind::kBufferZero},
-      {"bufferAdd", CommandKind::kBufferAdd},
-      {"bufferScale", CommandKind::kBufferScale},
-      {"bufferProject", CommandKind::kBufferProject},
-      {"bufferAddChange", CommandKind::kBufferAddChange},
-      {"bufferApply", CommandKind::kBufferApply},
-      {"dropOverlay", CommandKind::kDropOverlay},
-      {"slots", CommandKind::kSlots},
-      {"broadcast", CommandKind::kBroadcast}};
+  static const std::map<std::string, CommandKind> kinds = [] {
+    std::map<std::string, CommandKind> byName;
+    for (int kind = 0; kind <= static_cast<int>(CommandKind::kBroadcast); ++kind) {
+      byName[nameOf(static_cast<CommandKind>(kind))] = static_cast<CommandKind>(kind);
+    }
+    return byName;
+  }();
   return kinds;
 }
 
@@ -115,6 +104,37 @@ Napi::Value fromOutcome(Napi::Env env, TimedOutcome& timed) {
   return object;
 }
 
+// Tables of numbers, row after row: what each column is stands in ts/native/addon.ts.
+Napi::Value fromProfile(Napi::Env env, const Profile& profile) {
+  Napi::Array labels = Napi::Array::New(env, profile.labels().size());
+  for (uint32_t i = 0; i < labels.Length(); ++i) labels.Set(i, profile.labels()[i]);
+  std::vector<double> spans, totals, events;
+  const auto add = [](std::vector<double>& table, std::initializer_list<int64_t> row) {
+    for (const int64_t value : row) table.push_back(static_cast<double>(value));
+  };
+  for (size_t i = 0; i < profile.spans().size(); ++i) {
+    const Profile::Span& span = profile.spans()[i];
+    add(spans, {span.label, span.domain, span.overlay, span.commands, span.begin, span.end});
+    for (const Profile::Total& total : span.totals) {
+      add(totals, {static_cast<int64_t>(i), total.label, total.nanoseconds, total.calls});
+    }
+  }
+  for (const Profile::Event& event : profile.events()) {
+    add(events, {event.label, event.begin, event.end});
+  }
+  const auto toArray = [&](const std::vector<double>& table) {
+    Napi::Float64Array array = Napi::Float64Array::New(env, table.size());
+    std::copy(table.begin(), table.end(), array.Data());
+    return array;
+  };
+  Napi::Object object = Napi::Object::New(env);
+  object.Set("labels", labels);
+  object.Set("spans", toArray(spans));
+  object.Set("totals", toArray(totals));
+  object.Set("events", toArray(events));
+  return object;
+}
+
 }  // namespace
 
 Napi::Function SessionObject::define(Napi::Env env) {
@@ -128,6 +148,8 @@ Napi::Function SessionObject::define(Napi::Env env) {
        InstanceMethod("setEvaluationProgram", &SessionObject::setEvaluationProgram),
        InstanceMethod("configureOverlays", &SessionObject::configureOverlays),
        InstanceMethod("limitOverlays", &SessionObject::limitOverlays),
+       InstanceMethod("startProfile", &SessionObject::startProfile),
+       InstanceMethod("profile", &SessionObject::profile),
        InstanceMethod("run", &SessionObject::run), InstanceMethod("scores", &SessionObject::scores),
        InstanceMethod("cancel", &SessionObject::cancel),
        InstanceMethod("save", &SessionObject::save), InstanceMethod("load", &SessionObject::load),
@@ -311,6 +333,21 @@ Napi::Value SessionObject::limitOverlays(const Napi::CallbackInfo& info) {
     session();
     limitSpace(space_->space, info);
     return info.Env().Undefined();
+  });
+}
+
+Napi::Value SessionObject::startProfile(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    session()->startProfile();
+    return info.Env().Undefined();
+  });
+}
+
+Napi::Value SessionObject::profile(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    const std::shared_ptr<Session> session = this->session();
+    const Profile* profile = session->profile();
+    return profile == nullptr ? info.Env().Undefined() : fromProfile(info.Env(), *profile);
   });
 }
 

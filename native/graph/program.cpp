@@ -45,17 +45,20 @@ class Program::Impl {
 
   void run(const Run& run) {
     if (run.rows == 0) throw Error(ErrorKind::kData, "a program runs one row at least, not 0");
+    if (run.profile != nullptr) labelSteps(*run.profile);
     bind(run);
     if (differentiates()) announceRows();
+    lap(run.profile, Profile::kFindRows);
     const RunContext context{*run.pool, run.seed, run.step};
     for (const Step& step : steps_) {
       if (run.overlay >= 0 && step.lookup) {
         lookupEffective(run, step);
-        continue;
+      } else {
+        views_.clear();
+        for (const ValueId input : graph_[step.value].inputs) views_.push_back(viewOf(input));
+        step.kernel(context, graph_[step.value].attributes, views_, viewOf(step.value));
       }
-      views_.clear();
-      for (const ValueId input : graph_[step.value].inputs) views_.push_back(viewOf(input));
-      step.kernel(context, graph_[step.value].attributes, views_, viewOf(step.value));
+      lap(run.profile, step.label);
     }
     if (loss_ != kNoValue) requireFinite(*viewOf(loss_).f32());
     for (const GradientCopy& copy : copies_) {
@@ -63,7 +66,10 @@ class Program::Impl {
                   static_cast<size_t>(viewOf(copy.from).size()) * sizeof(float));
     }
     if (options_.mode == Mode::kTrain) applyOptimizer(run);
-    if (options_.mode == Mode::kGradient) collectGradients(run);
+    if (options_.mode == Mode::kGradient) {
+      collectGradients(run);
+      lap(run.profile, Profile::kCollectGradients);
+    }
   }
 
   const std::vector<std::string>& inputNames() const { return inputNames_; }
@@ -123,7 +129,8 @@ class Program::Impl {
   struct Step {
     ValueId value;
     Kernel kernel;
-    bool lookup;  // reads tables only: embedding, embedding_bag, gather_concat
+    bool lookup;         // reads tables only: embedding, embedding_bag, gather_concat
+    int32_t label = -1;  // in the profile
   };
   struct DenseUse {
     int parameter;
@@ -511,17 +518,20 @@ class Program::Impl {
     }
     run.pool->parallelFor(static_cast<int64_t>(updates_.size()), [&](int64_t i, int) {
       const Update& update = updates_[static_cast<size_t>(i)];
+      Profile::Stopwatch watch(run.profile);
       if (update.table == nullptr) {
         optimizer.update(update.scalars, 0, update.begin / kDenseBlock, update.end - update.begin,
                          space_.region(0) + update.begin, gradientSlab() + update.begin);
+        watch.lap(Profile::kUpdateDense);
       } else {
-        updateRows(optimizer, update);
+        updateRows(optimizer, update, watch);
       }
     });
     optimizer.endStep();
+    if (run.profile != nullptr) run.profile->lapOfWork();
   }
 
-  void updateRows(OptimizerState& optimizer, const Update& update) {
+  void updateRows(OptimizerState& optimizer, const Update& update, Profile::Stopwatch& watch) {
     const TableUse& use = *update.table;
     const int region = space_.regionOf(use.parameter);
     const int64_t dim = space_.parameter(use.parameter).shape[1];
@@ -532,11 +542,13 @@ class Program::Impl {
     for (int64_t begin = update.begin; begin < update.end; begin += block) {
       const int64_t end = std::min(update.end, begin + block);
       cpu::sumRows(use.unique, use.rows, dim, begin, end, sums.data(), dim);
+      watch.lap(Profile::kRowGradients);
       for (int64_t u = begin; u < end; ++u) {
         const int32_t row = use.unique.ids()[static_cast<size_t>(u)];
         optimizer.update(update.scalars, region, row, dim, table + row * dim,
                          sums.data() + (u - begin) * dim);
       }
+      watch.lap(Profile::kUpdateRows);
     }
   }
 
@@ -558,6 +570,23 @@ class Program::Impl {
                                 use.unique.ids()[static_cast<size_t>(u)], 1, sum.data(),
                                 run.gradientScale);
       }
+    }
+  }
+
+  // Names the steps by op and, where it has one, parameter: the one that it reads, or whose
+  // gradient it makes.
+  void labelSteps(Profile& profile) {
+    if (profile_ == &profile) return;
+    profile_ = &profile;
+    for (Step& step : steps_) {
+      std::string text = graph_[step.value].op->name;
+      for (size_t i = 0; i < trained_.size(); ++i) {
+        if (gradientsOf_[i] == step.value) text += ", gradient of " + graph_[trained_[i]].name;
+      }
+      for (const ValueId input : graph_[step.value].inputs) {
+        if (graph_[input].kind == NodeKind::kParameter) text += ", " + graph_[input].name;
+      }
+      step.label = profile.label(text);
     }
   }
 
@@ -585,6 +614,7 @@ class Program::Impl {
   std::shared_ptr<Storage> gradients_;  // laid out like the dense slab
   int64_t capacity_ = 0;
   int64_t rows_ = 0;
+  const Profile* profile_ = nullptr;  // that the steps are labelled for
 };
 
 Program::Program(const Graph& graph, ParameterSpace& space, ProgramOptions options)

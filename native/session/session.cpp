@@ -116,13 +116,18 @@ class Session::Impl {
     RunOutcome outcome;
     for (const Command& command : commands) {
       if (cancelled_) break;
+      if (profile_) profile_->beginCommand();
       const std::optional<CommandResult> result = execute(command, orders, outcome.interruption);
+      if (profile_) profile_->endCommand(nameOf(command.kind), command.domain, command.overlay);
       if (!result) break;
       outcome.results.push_back(*result);
       ++outcome.completed;
     }
     return outcome;
   }
+
+  void startProfile() { profile_ = std::make_unique<Profile>(); }
+  const Profile* profile() const { return profile_.get(); }
 
   void cancel() { cancelled_ = true; }
   int64_t stepsDone() const { return steps_; }
@@ -468,8 +473,10 @@ class Session::Impl {
     const SplitData& split = at(splits_, command.split, "split");
     StepProgram& program = at(programs_, command.program, "program");
     order_.begin(split, command, ordinal, given);
+    lap(profile_.get(), Profile::kOrderRows);
     OpenOverlay overlay(*space_, command.overlay);
     (buffered(program, command) ? *program.gradient : program.direct).program->beginPass();
+    lap(profile_.get(), Profile::kOpenPass);
     Pass pass;
     pass.lossSum = command.resumed.lossSum;
     pass.result.rows = command.resumed.rows;
@@ -498,6 +505,7 @@ class Session::Impl {
       rows_ += count;
     }
     overlay.keep();
+    lap(profile_.get(), Profile::kClosePass);
     if (pass.result.rows > 0) {
       pass.result.loss = pass.lossSum / static_cast<double>(pass.result.rows);
     }
@@ -524,6 +532,8 @@ class Session::Impl {
   double takeStep(StepProgram& program, const Command& command, const SplitData& split,
                   std::span<const int32_t> rows) {
     const bool buffers = buffered(program, command);
+    const bool gradient = buffers || program.mode == Mode::kGradient;
+    beginStep(profile_.get(), gradient ? Profile::kGradientStep : Profile::kTrainStep);
     BoundProgram& bound = buffers ? *program.gradient : program.direct;
     Program::Run run = startRun();
     double scale = 1.0;
@@ -544,6 +554,7 @@ class Session::Impl {
     for (size_t b = 0; b < blocks_.size(); ++b) {
       blockDomain_ = blocks_[b].domain;
       batch_.gather(bound, split, order_.base(), blocks_[b].rows, blocks_[b].domain, run);
+      lap(profile_.get(), Profile::kGatherBatch);
       run.step = static_cast<uint64_t>(steps_.load()) | (b << kBlockShift);
       const auto share =
           static_cast<double>(blocks_[b].rows.size()) / static_cast<double>(rows.size());
@@ -552,7 +563,11 @@ class Session::Impl {
       lossSum += static_cast<double>(bound.program->loss()) * static_cast<double>(run.rows);
     }
     blockDomain_ = domainOf(command);
-    if (buffers) apply(stepGradient_, command.optimizer);
+    if (buffers) {
+      apply(stepGradient_, command.optimizer);
+      lap(profile_.get(), Profile::kApplyGradients);
+    }
+    endStep(profile_.get());
     return lossSum;
   }
 
@@ -672,6 +687,7 @@ class Session::Impl {
     Program::Run run;
     run.pool = pool_.get();
     run.seed = options_.seed;
+    run.profile = profile_.get();
     return run;
   }
 
@@ -693,8 +709,11 @@ class Session::Impl {
     double lossSum = 0.0;
     for (int64_t begin = 0; begin < range.count; begin += kEvaluationRows) {
       run.rows = std::min(kEvaluationRows, range.count - begin);
+      beginStep(profile_.get(), Profile::kEvaluationStep);
       batch_.view(*evaluation_, split, range.begin + begin, domain, run);
+      lap(profile_.get(), Profile::kGatherBatch);
       evaluation_->program->run(run);
+      endStep(profile_.get());
       lossSum += static_cast<double>(evaluation_->program->loss()) * static_cast<double>(run.rows);
       std::copy_n(evaluation_->program->output(), run.rows, logits_.data() + begin);
     }
@@ -702,6 +721,7 @@ class Session::Impl {
     result.rows = range.count;
     result.loss = range.count > 0 ? lossSum / static_cast<double>(range.count) : 0.0;
     result.auc = cpu::auc(*pool_, logits_.data(), split.labels + range.begin, range.count);
+    lap(profile_.get(), Profile::kAuc);
     if (logitsOut != nullptr) *logitsOut = logits_;
     return result;
   }
@@ -721,6 +741,7 @@ class Session::Impl {
   std::map<int32_t, std::unique_ptr<GradientBuffer>> buffers_;
   std::atomic<bool> leased_ = false, cancelled_ = false;
   std::atomic<int64_t> steps_ = 0, rows_ = 0;
+  std::unique_ptr<Profile> profile_;  // null: not profiled
 
   // Kept between steps, so that they allocate nothing.
   RowOrder order_;
@@ -752,6 +773,8 @@ void Session::setEvaluationProgram(const Graph& graph, ProgramOptions options) {
 void Session::setLearningRate(int optimizer, double rate) {
   impl_->setLearningRate(optimizer, rate);
 }
+void Session::startProfile() { impl_->startProfile(); }
+const Profile* Session::profile() const { return impl_->profile(); }
 RunOutcome Session::run(const std::vector<Command>& commands,
                         const std::vector<std::vector<int32_t>>& orders) {
   return impl_->run(commands, orders);

@@ -98,6 +98,7 @@ program
   .argument('<config>', 'config in JSON')
   .requiredOption('-o, --output <folder>', 'run folder, new but for --resume')
   .option('--resume', "go on from the run folder's checkpoint, if it has one")
+  .option('--profile <file>', 'write where the time goes, for Perfetto (ui.perfetto.dev)')
   .option('--seed <n>', "in place of the config's", integerFrom(0))
   .addOption(set)
   .option(...json)
@@ -107,6 +108,7 @@ program
       options: {
         output: string;
         resume?: boolean;
+        profile?: string;
         seed?: number;
         set?: string[];
       } & JsonOption,

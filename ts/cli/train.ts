@@ -18,6 +18,8 @@ export interface TrainOptions {
   readonly resume?: boolean;
   /** Also writes result.json and dataset_info.json in the form of MAMDR's public code. */
   readonly mamdr?: boolean;
+  /** A file for where the time went. */
+  readonly profile?: string;
   readonly signal: AbortSignal;
 }
 
@@ -32,7 +34,7 @@ export interface TrainReport {
 /** Trains what a config says into a run folder. */
 export async function train(
   config: RunConfig,
-  { output, resume = false, mamdr = false, signal }: TrainOptions,
+  { output, resume = false, mamdr = false, profile, signal }: TrainOptions,
 ): Promise<TrainReport> {
   if (existsSync(output) && !resume) {
     throw new ConfigError(`'${output}' exists; expected a new folder, or --resume`);
@@ -61,6 +63,7 @@ export async function train(
         strategy: { name: strategy.name, ...strategy.options },
       },
       resume,
+      profile,
       signal,
       onEvent: progress.onEvent,
     });

@@ -183,6 +183,17 @@ export interface NativeRunOutcome {
   readonly seconds: number;
 }
 
+/** Tables of numbers, row after row; times in nanoseconds since startProfile(). */
+export interface NativeProfile {
+  readonly labels: readonly string[];
+  /** Label, domain and overlay (-1: none, or several commands), commands, begin, end. */
+  readonly spans: Float64Array;
+  /** Span, label, nanoseconds, calls. */
+  readonly totals: Float64Array;
+  /** Label, begin, end. */
+  readonly events: Float64Array;
+}
+
 export interface NativeSession {
   addSplit(split: NativeSplit): number;
   addOptimizer(spec: NativeOptimizerSpec): number;
@@ -203,6 +214,9 @@ export interface NativeSession {
   setEvaluationProgram(graph: NativeGraph, output: number, loss: number): void;
   configureOverlays: NativeSpace['configureOverlays'];
   limitOverlays: NativeSpace['limitOverlays'];
+  /** Records the time of commands from now on. */
+  startProfile(): void;
+  profile(): NativeProfile | undefined;
   /** Runs on a thread of its own; rejects with typed errors. One call at a time (BusyError). */
   run(commands: readonly NativeCommand[]): Promise<NativeRunOutcome>;
   /** Probabilities of a domain's rows of one split, with the values of its own that it has. */

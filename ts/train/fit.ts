@@ -25,6 +25,7 @@ import type { EpochRecord, FitEvent } from './events.js';
 import { Executor } from './executor.js';
 import { expectedSize } from './expected-size.js';
 import { trainingOptions } from './options.js';
+import { Profile } from './profile.js';
 import type { FinishedStage, RunMetrics } from './result.js';
 import { type DomainChoice, Stage, type StageProgress } from './stage.js';
 import { type Trained, trainedOf, warmStart } from './warm-start.js';
@@ -50,6 +51,8 @@ export interface FitOptions extends z.input<typeof trainingOptions> {
    * their fresh start. A resumed run does not read it again.
    */
   readonly from?: string | Predictor | undefined;
+  /** A file of the Trace Event Format gets where the time went; also of a fit that is aborted. */
+  readonly profile?: string | undefined;
   /** What config.json of the run folder says. */
   readonly config?: Readonly<Record<string, unknown>> | undefined;
 }
@@ -107,9 +110,13 @@ export async function fit(
   const run = new Fit(asModel(module, data.schema, options.seed), data, options, trained);
   try {
     run.prepare();
-    return await run.run();
-  } finally {
-    run.dispose();
+    const result = await run.run();
+    await run.close();
+    return result;
+  } catch (error) {
+    // What went wrong first is what counts.
+    await run.close().catch(() => {});
+    throw error;
   }
 }
 
@@ -140,6 +147,7 @@ class Fit {
   #finished: FinishedStage[] = [];
   #lastCheckpoint = performance.now();
   readonly #events: EventLog | undefined;
+  readonly #profile: Profile | undefined;
 
   constructor(
     private readonly model: Model,
@@ -155,6 +163,7 @@ class Fit {
       signal,
       runFolder,
       resume,
+      profile,
       config,
       from: _,
       ...rest
@@ -172,6 +181,7 @@ class Fit {
     }
     const { batchSize, clipNorm, seed, threads } = this.#settings;
     if (strategy.weightedLoss) model.weightLosses();
+    this.#profile = profile === undefined ? undefined : new Profile(profile, data.schema.domains);
     const { space } = model.compile();
     model.configureOverlays(strategy.overlays);
     this.#leftBehind = trained && warmStart(model, data.vocabulary, trained);
@@ -182,6 +192,7 @@ class Fit {
       ...(threads && { threads }),
       lease: true,
     });
+    this.#profile?.start(this.#session);
     this.#executor = new Executor(this.#session, signal);
     this.#events = runFolder === undefined ? undefined : new EventLog(runFolder);
     this.#checkpoints =
@@ -242,8 +253,19 @@ class Fit {
     return this.#stages.map((stage) => stage.firstEpoch().length);
   }
 
+  /** Ends the session, and writes the profile if one was asked for. */
+  async close(): Promise<void> {
+    this.dispose();
+    await this.#profile?.write();
+  }
+
   dispose(): void {
+    this.#profile?.take();
     this.#session.dispose();
+  }
+
+  #phase<Result>(name: string, body: () => Promise<Result>): Promise<Result> {
+    return this.#profile ? this.#profile.phase(name, body) : body();
   }
 
   async run(): Promise<FitResult> {
@@ -281,7 +303,7 @@ class Fit {
     );
     // The model is its owner's again.
     this.dispose();
-    if (runFolder !== undefined) await writeRun(runFolder, result);
+    if (runFolder !== undefined) await this.#phase('save', () => writeRun(runFolder, result));
     this.#emit({ kind: 'end', testAuc: scores.test.auc.mean, seconds: result.seconds });
     await this.#events?.flush();
     return result;
@@ -340,9 +362,11 @@ class Fit {
     if (overlays && overlays !== this.model.overlays) {
       this.model.configureLeasedOverlays(overlays, this.#session);
     }
-    await this.#named(() => stage.run(from));
+    await this.#phase(stage.strategy.name, () => this.#named(() => stage.run(from)));
     const score = (split: SplitName) =>
-      evaluateSplit(this.#executor, this.data.schema.domains, split);
+      this.#phase(`score ${split}`, () =>
+        evaluateSplit(this.#executor, this.data.schema.domains, split),
+      );
     this.#finished.push({
       name: stage.strategy.name,
       bestEpoch: stage.bestEpoch,
@@ -371,19 +395,24 @@ class Fit {
         return self.#history;
       },
       emit: (event) => this.#emit(event),
+      phase: (name, body) => this.#phase(name, body),
       checkpointDue: () =>
         this.#checkpoints
           ? this.#lastCheckpoint + 1000 * checkpointEvery
           : Number.POSITIVE_INFINITY,
       checkpoint: async (progress) => {
-        if (!this.#checkpoints) return;
+        const checkpoints = this.#checkpoints;
+        if (!checkpoints) return;
         await this.#events?.flush();
-        const path = await this.#checkpoints.save(this.#session, {
+        const checkpoint = {
           stage,
           ...progress,
           history: this.#history,
           finished: this.#finished,
-        });
+        };
+        const path = await this.#phase('checkpoint', () =>
+          checkpoints.save(this.#session, checkpoint),
+        );
         this.#lastCheckpoint = performance.now();
         this.#emit({ kind: 'checkpoint', path });
       },

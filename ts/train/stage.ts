@@ -26,6 +26,8 @@ export interface StageContext {
   readonly rollback: boolean;
   readonly history: EpochRecord[];
   emit(event: FitEvent): void;
+  /** Times a phase of the run, where it is profiled. */
+  phase<Result>(name: string, body: () => Promise<Result>): Promise<Result>;
   /** When the next checkpoint is due, on performance.now()'s clock. */
   checkpointDue(): number;
   checkpoint(progress: StageProgress): Promise<void>;
@@ -165,7 +167,10 @@ export class Stage {
     let progress = from;
     for (let epoch = from?.epoch ?? 0; epoch < this.epochs; epoch++) {
       if (this.#waited(epoch)) break;
-      const record = await this.#epoch(epoch, progress);
+      const start = progress;
+      const record = await this.context.phase(`epoch ${epoch + 1}`, () =>
+        this.#epoch(epoch, start),
+      );
       if (record) history.push(record);
       progress = undefined;
       const last = epoch + 1 === this.epochs || this.#waited(epoch + 1);
@@ -224,16 +229,15 @@ export class Stage {
 
   /** Nothing of an epoch that is not validated. */
   async #epoch(epoch: number, from: StageProgress | undefined): Promise<EpochRecord | undefined> {
-    const { executor, data, emit } = this.context;
+    const { executor, data, emit, phase } = this.context;
     const begun = performance.now();
     const stage = this.strategy.name;
-    const losses = await this.#commandsOf(epoch, from);
+    const losses = await phase('train', () => this.#commandsOf(epoch, from));
     if (!this.#validated(epoch)) return undefined;
-    const validation = await evaluateSplit(
-      executor,
-      data.schema.domains,
-      'validation',
-      (evaluate, domain) => this.#tuned(epoch, evaluate, domain),
+    const validation = await phase('validate', () =>
+      evaluateSplit(executor, data.schema.domains, 'validation', (evaluate, domain) =>
+        this.#tuned(epoch, evaluate, domain),
+      ),
     );
     const best = await this.#keepIfBest(epoch, validation);
     const loss = losses[1] > 0 ? losses[0] / losses[1] : 0;

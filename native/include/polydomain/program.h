@@ -6,6 +6,7 @@
 
 #include "polydomain/graph.h"
 #include "polydomain/optimizer.h"
+#include "polydomain/profile.h"
 #include "polydomain/space.h"
 
 namespace polydomain {
@@ -50,6 +51,7 @@ class Program {
     float gradientScale = 1.0f;
     OverlayId overlay = -1;        // kEvaluate, kPredict: whose effective values to read
     const float* dense = nullptr;  // kEvaluate, kPredict: dense slab to read (else shared)
+    Profile* profile = nullptr;    // gets the time of each step, if any
   };
 
   // Announces to the space that the trained dense parameters will be written: once before the steps

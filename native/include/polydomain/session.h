@@ -49,6 +49,8 @@ enum class CommandKind : uint8_t {
   kBroadcast
 };
 
+const char* nameOf(CommandKind kind);
+
 // Where a cancelled pass stands: steps done, and the sums of its loss so far.
 struct Interruption {
   int64_t step = 0;
@@ -129,6 +131,9 @@ class Session {
   int addGradientProgram(const Graph& graph, ProgramOptions options);
   void setEvaluationProgram(const Graph& graph, ProgramOptions options);
   void setLearningRate(int optimizer, double rate);
+  // From now on the time of commands is recorded; not while run() is at work.
+  void startProfile();
+  const Profile* profile() const;  // null before startProfile()
 
   // Runs commands in order until done or cancelled. Cancellation takes effect between commands,
   // and between steps of a run without overlay. Throws the first error; the message of a
