@@ -16,7 +16,7 @@ export * as optim from './optim/index.js';
 export { type PredictOptions, Predictor } from './serve/predictor.js';
 export type { Columns, Row, Scorer } from './serve/scorer.js';
 export type { TopK } from './serve/top-k.js';
-export type { Command, EpochContext, Strategy } from './strategies/index.js';
+export type { Command, EpochContext, StagedStrategy, Strategy } from './strategies/index.js';
 export * as strategies from './strategies/index.js';
 export { apply, manualSeed } from './tensor/apply.js';
 export { random, valueAndGradients } from './tensor/gradients.js';

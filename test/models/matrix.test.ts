@@ -9,8 +9,8 @@ import {
   fit,
   load,
   optim,
-  type Strategy,
   strategies,
+  type Tensor,
 } from '../../ts/index.js';
 import { type ModelMaker, modelConfig, modelMakers, modelOf } from '../../ts/models/registry.js';
 import type { Model } from '../../ts/nn/index.js';
@@ -42,7 +42,7 @@ const sizes: Record<string, Record<string, unknown>> = {
 const multiHead = ['shared-bottom', 'moe', 'mmoe', 'ple'];
 
 const outer = { outerOptimizer: optim.adam({ learningRate: 1e-2 }) };
-const frameworks: Record<string, [Strategy, Partial<FitOptions>]> = {
+const frameworks: Record<string, [FitOptions['strategy'], Partial<FitOptions>]> = {
   alternate: [strategies.alternate(), {}],
   'alternate, then finetune': [strategies.alternate(), { finetune: { epochs: 2 } }],
   joint: [strategies.joint(), {}],
@@ -56,6 +56,7 @@ const frameworks: Record<string, [Strategy, Partial<FitOptions>]> = {
   dn: [strategies.dn({ outerRate: 0.5 }), {}],
   dr: [strategies.dr({ helpers: 1 }), {}],
   mamdr: [strategies.mamdr({ helpers: 1, outerRate: 0.5 }), {}],
+  'd-train': [strategies.dTrain(), {}],
 };
 
 const data = toyData([120, 80, 40]);
@@ -111,8 +112,31 @@ describe.each(Object.keys(sizes))('%s', (name) => {
     }
   });
 
+  it('has its backbone untouched by the fine-tune phase of d-train', async () => {
+    const extra = { ...options, epochs: 3 };
+    const before = make(name);
+    const strategy = strategies.dTrain({ fineTune: false });
+    const { metrics } = await fit(before, data, { ...extra, strategy });
+    const after = make(name);
+    const tuned = await fit(after, data, { ...extra, strategy: strategies.dTrain() });
+    expect(tuned.metrics.stages.map((stage) => stage.name)).toEqual(['pre-train', 'post-train']);
+    expect(tuned.metrics.stages[1]?.test).toEqual(metrics.test);
+    const heads = new Set(after.splitHeads());
+    const old = stateOf(before);
+    for (const [key, values] of stateOf(after)) {
+      if (!heads.has(key)) expect(values, key).toEqual(old.get(key));
+      else expect(values, key).not.toEqual(old.get(key));
+    }
+    for (const head of heads) {
+      const { data: all, shape } = after.parameters().get(head) as Tensor<'float32'>;
+      const size = shape[1] as number;
+      const slots = data.schema.domains.map((_, d) => `${all.subarray(d * size, (d + 1) * size)}`);
+      expect(new Set(slots).size, head).toBe(slots.length);
+    }
+  });
+
   it.each(['alternate', 'mamdr'])('learns with %s', async (framework) => {
-    const [strategy] = frameworks[framework] as [Strategy, object];
+    const [strategy] = frameworks[framework] as [FitOptions['strategy'], object];
     const run = await fit(make(name), data, { ...options, epochs: 15, strategy });
     const losses = run.history.map(({ loss }) => loss) as [number, number, ...number[]];
     expect(losses[1]).toBeLessThan(losses[0]);

@@ -117,6 +117,11 @@ def forward(parameters, batch):
     for i in range(len(HIDDEN)):
         x = functional.linear(x, parameters[f"hidden.{i}.weight"], parameters[f"hidden.{i}.bias"])
         x = functional.relu(x)
+    if "heads" in parameters:
+        # The last layer is a row for each domain, or one for all.
+        head = batch["domain"] if len(parameters["heads"]) > 1 else 0 * batch["domain"]
+        weights = functional.embedding(head, parameters["heads"], sparse=True)
+        return (x * weights).sum(1) + parameters["bias"]
     return functional.linear(x, parameters["output.weight"]).squeeze(1) + parameters["bias"]
 
 
@@ -131,16 +136,19 @@ def loss_of(parameters, batch):
 
 
 def is_table(name):
-    return name.startswith("embedding.") or name == "uncertainty"
+    return name.startswith("embedding.") or name in ("uncertainty", "heads")
 
 
 class Trained:
     """One set of tensors and its optimizer, whose state outlives every set()."""
 
-    def __init__(self, optimizer=ADAM, state=start, clip_norm=None):
-        self.parameters = {k: nn.Parameter(v) for k, v in copy(state).items()}
-        tables = [v for k, v in self.parameters.items() if is_table(k)]
-        dense = [v for k, v in self.parameters.items() if not is_table(k)]
+    def __init__(self, optimizer=ADAM, state=start, clip_norm=None, only=None):
+        self.parameters = {
+            k: nn.Parameter(v, requires_grad=only in (None, k)) for k, v in copy(state).items()
+        }
+        trained = {k: v for k, v in self.parameters.items() if v.requires_grad}
+        tables = [v for k, v in trained.items() if is_table(k)]
+        dense = [v for k, v in trained.items() if not is_table(k)]
         self.clip_norm = clip_norm
         rate = optimizer["learningRate"]
         if optimizer["name"] == "sgd":
@@ -497,6 +505,35 @@ def run_weighted_loss(strategy, **settings):
     return run_shared(strategy, trained, **settings) | {"weightedLoss": True}
 
 
+def run_d_train(pre_train=True, post_train=True, head_start="copy"):
+    """The heads are the rows of a table, of which pre-training has one."""
+    state = {k: v for k, v in start.items() if k != "output.weight"}
+    heads = start["output.weight"].repeat(len(ROWS), 1)
+    stages = []
+    if pre_train:
+        trained = Trained(ADAM, state | {"heads": heads[:1]})
+        stages.append(repeat(lambda epoch: joint_balanced(trained, epoch)))
+        state = trained.get()
+        root = state.pop("heads")
+        heads = root.repeat(len(ROWS), 1) if head_start == "copy" else heads
+    if post_train:
+        trained = Trained(ADAM, state | {"heads": heads})
+        stages.append(repeat(lambda epoch: joint_balanced(trained, epoch)))
+        state = trained.get()
+        heads = state.pop("heads")
+    alone = [Trained(SGD, state | {"heads": heads}, only="heads") for _ in DOMAINS]
+
+    def fine_tune(epoch):
+        for domain in DOMAINS:
+            alone[domain].run(draw(epoch, domain))
+
+    stages.append(repeat(fine_tune))
+    state["output.weight"] = torch.stack([alone[d].get()["heads"][d] for d in DOMAINS])
+    settings = {"preTrain": pre_train, "postTrain": post_train, "headStart": head_start}
+    result = golden([], state, [], name="d-train", fineTuneOptimizer=SGD, **settings)
+    return result | {"stages": stages}
+
+
 def run_pcgrad(helpers, optimizer=ADAM):
     cosines.clear()
     result = run_shared(
@@ -615,6 +652,10 @@ fixture = {
         "maml averaged in a batch": run_maml(SGD, batch=True, steps=1),
         "maml of all rows": run_maml(OUTER_ADAM, batch=False, disjoint=False),
         "mldg averaged": run_mldg(SGD, batch=False, steps=1),
+        "d-train": run_d_train(),
+        "d-train without pre-training": run_d_train(pre_train=False),
+        "d-train without post-training": run_d_train(post_train=False),
+        "d-train with random heads": run_d_train(head_start="random"),
     },
 }
 path = pathlib.Path(__file__).parent.parent / "fixtures" / "strategies.json"

@@ -6,7 +6,12 @@ import type { NativeCommand, NativeSession, NativeSpace } from '../../ts/native/
 import { addon } from '../../ts/native/load.js';
 import { nativeSpec, optimizerConfig } from '../../ts/optim/optimizers.js';
 import { strategyConfig, strategyOf } from '../../ts/strategies/registry.js';
-import type { Command } from '../../ts/strategies/types.js';
+import {
+  type Command,
+  type OverlayRule,
+  type StagedStrategy,
+  stagesOf,
+} from '../../ts/strategies/types.js';
 import { distance } from '../distance.js';
 
 type State = Record<string, number[]>;
@@ -38,6 +43,8 @@ interface Golden {
   /** The strategy's, also where it has none of its own. */
   weightedLoss?: boolean;
   epochs: Epoch[];
+  /** Of a strategy of several stages, instead of `epochs`: each one's. */
+  stages?: Epoch[][];
   shared: State;
   /** By domain; empty where domains have no values of their own. */
   effective: State[];
@@ -55,6 +62,9 @@ interface Fixture {
 const fixture = JSON.parse(
   readFileSync(new URL('../fixtures/strategies.json', import.meta.url), 'utf8'),
 ) as Fixture;
+
+/** What D-Train splits. */
+const heads = ['output.weight'];
 
 const everyDomain = fixture.data.map((_, domain) => domain);
 
@@ -117,9 +127,10 @@ function expectPass(command: Command, expected: Pass | undefined): asserts expec
 }
 
 /** Indices in the session. */
-const programs = { train: 0, gradient: 1 };
-const optimizerOfRun = 0;
-const firstOwnOptimizer = 1;
+interface Indices {
+  readonly programs: { readonly train: number; readonly gradient: number };
+  readonly optimizer: number;
+}
 
 /** An epoch of the strategy with the fixture's draws instead of seeded ones. */
 function* replay(
@@ -127,6 +138,7 @@ function* replay(
   drawn: Epoch,
   epoch: number,
   session: NativeSession,
+  { programs, optimizer }: Indices,
 ): Generator<NativeCommand> {
   const shuffles = shufflesOf(drawn);
   const samples = samplesOf(drawn);
@@ -149,10 +161,11 @@ function* replay(
       return Int32Array.from(next);
     },
     select: (patterns: readonly string[]) => session.addSelection(patterns),
-    optimizer: (index: number) => firstOwnOptimizer + index,
+    banks: heads,
+    optimizer: (index: number) => optimizer + 1 + index,
   };
   for (const command of strategy.epoch(context)) {
-    const { mode = 'train', ...native } = { optimizer: optimizerOfRun, ...command };
+    const { mode = 'train', ...native } = { optimizer, ...command };
     if (command.kind !== 'run') {
       yield native;
       continue;
@@ -167,7 +180,12 @@ function* replay(
 }
 
 /** A domain's passes of all epochs in one command, of which the last is always kept. */
-function* replayConverging(strategy: Strategy, epochs: readonly Epoch[]): Generator<NativeCommand> {
+function* replayConverging(
+  strategy: Strategy,
+  epochs: readonly Epoch[],
+  session: NativeSession,
+  { programs, optimizer }: Indices,
+): Generator<NativeCommand> {
   const context = {
     epoch: 0,
     epochs: epochs.length,
@@ -177,43 +195,64 @@ function* replayConverging(strategy: Strategy, epochs: readonly Epoch[]): Genera
     order: () => new Int32Array(),
     shuffle: () => new Int32Array(),
     sample: () => new Int32Array(),
-    select: () => 0,
-    optimizer: (index: number) => firstOwnOptimizer + index,
+    select: (patterns: readonly string[]) => session.addSelection(patterns),
+    banks: heads,
+    optimizer: (index: number) => optimizer + 1 + index,
   };
   for (const command of strategy.epoch(context)) {
+    if (command.kind === 'broadcast' || command.kind === 'slots') {
+      yield command;
+      continue;
+    }
     expect(command).toMatchObject({ kind: 'converge', passes: epochs.length });
     const own = epochs.flatMap(({ passes }) =>
       passes.filter(({ scope }) => scope === command.domain).flatMap(({ order }) => order),
     );
     const { mode: _, ...native } = command;
-    yield { ...native, order: Int32Array.from(own), rate: -10 };
+    const order = Int32Array.from(own);
+    yield { ...native, optimizer, program: programs.train, order, rate: -10 };
   }
 }
 
-/** Two epochs on a session of their own: fit() would end at its best epoch. */
-async function train(strategy: Strategy, { optimizer, epochs, clipNorm = 0 }: Golden) {
+/** Two epochs of each stage on a session of their own: fit() would end at its best epoch. */
+async function train(
+  strategy: Strategy | StagedStrategy,
+  { optimizer, epochs, stages = [epochs], clipNorm = 0 }: Golden,
+) {
   const { batchSize, dim, hidden, start } = fixture;
   const data = dataset();
   const model = models.mlp({ schema: data.schema, embeddingDim: dim, hidden, dropout: 0 });
-  if (strategy.weightedLoss) model.weightLosses();
+  const plan = stagesOf(strategy);
+  if (plan[0].weightedLoss) model.weightLosses();
   const parameters = model.parameters();
   for (const [name, values] of Object.entries(start)) parameters.get(name)?.data.set(values);
+  if ('heads' in strategy) expect(model.splitHeads()).toEqual(heads);
   const { graph, output, loss, trainingLoss, space } = model.compile();
-  if (strategy.overlays) model.configureOverlays(strategy.overlays);
+  if (plan[0].overlays) model.configureOverlays(plan[0].overlays);
   const session = new (addon().Session)(space, { batchSize, seed: 0, clipNorm });
   try {
     session.addSplit(data.train);
     session.addSplit(data.validation);
-    for (const each of [optimizerConfig.parse(optimizer), ...(strategy.optimizers ?? [])]) {
-      session.addOptimizer(nativeSpec(each));
-    }
-    session.addTrainingProgram(graph, output, trainingLoss, ['all']);
-    session.addGradientProgram(graph, output, trainingLoss, ['all']);
     session.setEvaluationProgram(graph, output, loss);
-    if (strategy.domainsStop) await session.run([...replayConverging(strategy, epochs)]);
-    else {
-      for (const [epoch, drawn] of epochs.entries()) {
-        await session.run([...replay(strategy, drawn, epoch, session)]);
+    expect(plan.length).toBe(stages.length);
+    for (const [index, stage] of plan.entries()) {
+      const own = stage.optimizer ?? optimizerConfig.parse(optimizer);
+      const trained = stage.trained === 'heads' ? heads : ['all'];
+      const indices = {
+        optimizer: session.addOptimizer(nativeSpec(own)),
+        programs: {
+          train: session.addTrainingProgram(graph, output, trainingLoss, trained),
+          gradient: session.addGradientProgram(graph, output, trainingLoss, trained),
+        },
+      };
+      for (const each of stage.optimizers ?? []) session.addOptimizer(nativeSpec(each));
+      const drawn = stages[index] as Epoch[];
+      if (stage.domainsStop) {
+        await session.run([...replayConverging(stage, drawn, session, indices)]);
+        continue;
+      }
+      for (const [epoch, draws] of drawn.entries()) {
+        await session.run([...replay(stage, draws, epoch, session, indices)]);
       }
     }
   } finally {
@@ -223,7 +262,12 @@ async function train(strategy: Strategy, { optimizer, epochs, clipNorm = 0 }: Go
 }
 
 /** What a domain's overlay makes of a shared parameter. */
-function effective(strategy: Strategy, space: NativeSpace, domain: number, parameter: string) {
+function effective(
+  rule: OverlayRule | undefined,
+  space: NativeSpace,
+  domain: number,
+  parameter: string,
+) {
   const values = space.data(parameter).slice();
   const { units, values: held } = space.overlay(domain, parameter);
   const size = held.length / units.length;
@@ -233,7 +277,7 @@ function effective(strategy: Strategy, space: NativeSpace, domain: number, param
     for (let i = 0; i < end; i++) {
       const own = held[entry * size + i] as number;
       const at = unit * size + i;
-      values[at] = strategy.overlays?.combine === 'replace' ? own : (values[at] as number) + own;
+      values[at] = rule?.combine === 'replace' ? own : (values[at] as number) + own;
     }
   });
   return values;
@@ -244,13 +288,14 @@ const cases = Object.entries(fixture.strategies);
 describe('strategies beside PyTorch', () => {
   it.each(cases)('%s has its parameters after two epochs', async (_, golden) => {
     const { settings, weightedLoss = false } = golden;
-    const strategy = { ...strategyOf(strategyConfig.parse(settings)), weightedLoss };
+    const configured = strategyOf(strategyConfig.parse(settings));
+    const strategy = 'stages' in configured ? configured : { ...configured, weightedLoss };
     const { model, space } = await train(strategy, golden);
     const distances: Record<string, number> = {};
     for (const [name, tensor] of model.parameters()) {
       distances[name] = distance(tensor.data, golden.shared[name] as number[]);
       golden.effective.forEach((state, domain) => {
-        const own = effective(strategy, space, domain, name);
+        const own = effective(model.overlays, space, domain, name);
         distances[`${name} of domain ${domain}`] = distance(own, state[name] as number[]);
       });
     }

@@ -25,6 +25,15 @@ const bad: Record<string, readonly unknown[]> = {
   parameters: [[], 'all', [3]],
   domains: [[], 'France', [3]],
   outerOptimizer: [{ name: 'rmsprop' }, { name: 'adam', learningRate: -1 }, 'adam'],
+  preTrain: ['yes', 1],
+  postTrain: ['yes', 1],
+  fineTune: ['yes', 1],
+  heads: [[], 'towers.*', [3]],
+  headStart: ['zeros', 1],
+  preTrainEpochs: [0, 1.5, nan],
+  postTrainEpochs: [0, -1],
+  fineTuneEpochs: [0, '3'],
+  fineTuneOptimizer: [{ name: 'rmsprop' }, { name: 'adam', learningRate: -1 }, 'adam'],
 };
 const makers = {
   alternate: strategies.alternate,
@@ -38,6 +47,7 @@ const makers = {
   dn: strategies.dn,
   dr: strategies.dr,
   mamdr: strategies.mamdr,
+  'd-train': strategies.dTrain,
 } as Record<string, (options: object) => unknown>;
 
 /** The options that a strategy's schema has. */

@@ -2,14 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import {
-  type Dataset,
-  type FitOptions,
-  fit,
-  models,
-  optim,
-  type Strategy,
-} from '../../ts/index.js';
+import { type Dataset, type FitOptions, fit, models, optim } from '../../ts/index.js';
 import { bitsOf, toyData } from '../toy.js';
 import { everyStrategy } from './every-strategy.js';
 
@@ -44,7 +37,7 @@ describe('aborted and resumed it gives the same bits', () => {
     const outcome = async (overrides: Partial<FitOptions>) => {
       const data = toyData([70, 40, 20]);
       const model = make(data);
-      const strategy: Strategy = made();
+      const strategy = made();
       const { metrics, history } = await fit(model, data, {
         strategy,
         optimizer: optim.adam({ learningRate: 1e-2 }),

@@ -37,6 +37,8 @@ const storedModel = z.object({
     features: z.array(featureSchema),
     domains: z.array(z.string()),
   }),
+  /** Parameters with a slot per domain that the model's options do not tell of. */
+  split: z.array(z.string()).default([]),
   overlays: z
     .object({
       combine: z.enum(['plus', 'times', 'replace']),
@@ -80,8 +82,8 @@ export async function saveModel(folder: string, { model, vocabulary }: Predictor
     join(folder, 'vocabulary.json'),
     `${JSON.stringify({ format: 'polydomain-vocabulary', version, values: vocabulary.values })}\n`,
   );
-  const { seed } = model;
-  const stored = { format, version, ...model.describe(), seed, schema, overlays };
+  const { seed, split } = model;
+  const stored = { format, version, ...model.describe(), seed, schema, split, overlays };
   await writeFileAtomic(join(folder, 'model.json'), `${JSON.stringify(stored, null, 2)}\n`);
 }
 
@@ -168,8 +170,9 @@ export async function load(
       `load: model '${stored.name}'${suggest(stored.name, [...makers.keys()])}`,
     );
   }
-  const { schema, options, seed, overlays } = stored;
+  const { schema, options, seed, split, overlays } = stored;
   const model = asModel(make({ ...options, schema, seed }), schema, seed);
+  if (split.length > 0) model.splitHeads(split);
   const parameters = model.parameters();
   for (const [name, { data, shape }] of parameters) {
     const own = run.tensors.get(name);

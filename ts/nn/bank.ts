@@ -23,9 +23,11 @@ export class BankLinear extends Module<[Operand, Operand], Tensor> {
     const deviation = Math.sqrt(2 / (inputs + outputs));
     this.weight = new Parameter([slots, outputs * inputs], {
       kind: 'table',
+      bank: true,
       initializer: { kind: 'normal', a: 0, b: deviation },
     });
-    if (options.bias ?? true) this.bias = new Parameter([slots, outputs], { kind: 'table' });
+    if (!(options.bias ?? true)) return;
+    this.bias = new Parameter([slots, outputs], { kind: 'table', bank: true });
   }
 
   /** x [rows, in] through the slot [1] of the rows' domain: [rows, out]. */

@@ -1,13 +1,16 @@
 import { brand } from '../brand.js';
 import type { Schema } from '../data/types.js';
 import { BusyError, ConfigError, TraceError } from '../errors.js';
+import { selects } from '../glob.js';
 import type { NativeGraph, NativeProgram, NativeSession, NativeSpace } from '../native/addon.js';
 import { addon } from '../native/load.js';
+import { suggest } from '../nearest.js';
 import type { OverlayRule } from '../strategies/types.js';
 import { symbolicTensor } from '../tensor/apply.js';
 import * as ops from '../tensor/ops.js';
 import { Tensor } from '../tensor/tensor.js';
 import { Trace, withTrace } from '../tensor/trace.js';
+import { headsAmong, lastLinear } from './heads.js';
 import { Dropout, Embedding } from './layers.js';
 import { requireMemory } from './memory.js';
 import { Module, type Parameter } from './module.js';
@@ -67,6 +70,7 @@ export abstract class Model extends Module<[Batch], Tensor> {
   #compiled: Compiled | undefined;
   #overlays: OverlayRule | undefined;
   #uncertainty: Embedding | undefined;
+  readonly #split: string[] = [];
   #disposed = false;
 
   constructor(schema: Schema, seed = 0) {
@@ -118,15 +122,72 @@ export abstract class Model extends Module<[Batch], Tensor> {
    */
   weightLosses(): void {
     if (this.#uncertainty) return;
+    this.#rebuild(() => {
+      this.#uncertainty = new Embedding(this.#schema.domains.length, 1, {
+        initializer: { kind: 'constant', a: 1, b: 0 },
+      });
+    });
+  }
+
+  /** @internal Names of the parameters that have a slot per domain. */
+  get banks(): string[] {
+    return [...this.collect()].filter(([, { isBank }]) => isBank).map(([name]) => name);
+  }
+
+  /** @internal Names of the parameters that became banks by splitHeads(). */
+  get split(): readonly string[] {
+    return this.#split;
+  }
+
+  /**
+   * @internal Makes the parameters that glob patterns name banks, unless they are: every slot starts as
+   * a copy. By default these are the towers of a model that has banks (all banks, where none is called
+   * so), and of others the last linear layer. Returns their names. Throws ConfigError.
+   */
+  splitHeads(patterns?: readonly string[]): readonly string[] {
+    const parameters = this.collect();
+    const names = [...parameters.keys()];
+    const named = patterns && names.filter((name) => selects(patterns, name));
+    if (named?.length === 0) {
+      throw new ConfigError(
+        `heads: '${patterns?.join("', '")}' name no parameter${suggest(patterns?.[0] ?? '', names)}`,
+      );
+    }
+    const { graph, output } = this.compile();
+    let heads = [...new Set(named ?? headsAmong(parameters))];
+    if (heads.length === 0) heads = lastLinear(graph, output);
+    if (heads.length === 0) {
+      throw new ConfigError(
+        'the model has neither banks nor a linear layer; expected the names of its heads',
+      );
+    }
+    const dense = heads.filter((name) => !parameters.get(name)?.isBank);
+    for (const name of dense) {
+      const { kind, trainable } = (parameters.get(name) as Parameter).spec();
+      if (kind === 'dense' && trainable) continue;
+      throw new ConfigError(`heads: '${name}' is no trained dense parameter and cannot be split`);
+    }
+    if (dense.length > 0) {
+      this.#rebuild(() => {
+        for (const name of dense) parameters.get(name)?.split(this.#schema.domains.length);
+        this.#split.push(...dense);
+      });
+    }
+    return heads;
+  }
+
+  /** Changes what the model has; parameters keep their values, those that were split in every slot. */
+  #rebuild(change: () => void): void {
     const kept = this.#compiled && this.parameters();
     const values = [...(kept ?? [])].map(([name, { data }]) => [name, data.slice()] as const);
     this.#release();
     this.#overlays = undefined;
-    this.#uncertainty = new Embedding(this.#schema.domains.length, 1, {
-      initializer: { kind: 'constant', a: 1, b: 0 },
-    });
+    change();
     const parameters = this.parameters();
-    for (const [name, data] of values) parameters.get(name)?.data.set(data);
+    for (const [name, data] of values) {
+      const target = parameters.get(name)?.data as Float32Array;
+      for (let at = 0; at < target.length; at += data.length) target.set(data, at);
+    }
   }
 
   #parameters(): Map<string, Parameter> {
@@ -169,7 +230,8 @@ export abstract class Model extends Module<[Batch], Tensor> {
       features[feature.name] = symbolicTensor(trace, graph.input(`feature:${i}`, 'int32', [-1]));
     });
     const domain = symbolicTensor(trace, graph.input('domain', 'int32', [-1]));
-    const slot = symbolicTensor(trace, graph.input('slot', 'int32', [1]));
+    trace.slot = graph.input('slot', 'int32', [1]);
+    const slot = symbolicTensor(trace, trace.slot);
     const label = symbolicTensor(trace, graph.input('label', 'float32', [-1]));
     const { output, loss, trainingLoss } = withTrace(trace, () => {
       const logits = this.forward({ features, domain, slot });

@@ -2,6 +2,7 @@ import { brand } from '../brand.js';
 import { ConfigError, TraceError } from '../errors.js';
 import type { NativeInitializer, NativeParameterSpec } from '../native/addon.js';
 import { symbolicTensor, type TensorLike } from '../tensor/apply.js';
+import * as ops from '../tensor/ops.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { currentTrace } from '../tensor/trace.js';
 
@@ -11,6 +12,8 @@ export interface ParameterOptions {
   readonly initializer?: NativeInitializer;
   /** Coefficient of the sum of squares, on what a step touches. */
   readonly l2?: number;
+  /** Of a table: its rows are the domains' slots, of which a batch reads one. */
+  readonly bank?: boolean;
   /** False: no optimizer and no strategy ever changes it; it is saved and loaded as the others are. */
   readonly trainable?: boolean;
 }
@@ -18,15 +21,32 @@ export interface ParameterOptions {
 /** A tensor of a module that its model keeps. Its name is its path in the model, given when that is compiled. */
 export class Parameter implements TensorLike {
   name = '';
+  #slots: number | undefined;
+
   constructor(
-    readonly shape: readonly number[],
+    private readonly own: readonly number[],
     readonly options: ParameterOptions = {},
   ) {}
+
+  /** Of its values; of one that was split [slots, values of a slot]. */
+  get shape(): readonly number[] {
+    return this.#slots ? [this.#slots, this.own.reduce((size, n) => size * n, 1)] : this.own;
+  }
+
+  /** @internal Whether it has a slot per domain. */
+  get isBank(): boolean {
+    return this.#slots !== undefined || this.options.bank === true;
+  }
+
+  /** @internal From now on a dense parameter has `slots` slots; a trace reads that of the rows at hand. */
+  split(slots: number): void {
+    this.#slots = slots;
+  }
 
   spec(): NativeParameterSpec {
     return {
       name: this.name,
-      kind: this.options.kind ?? 'dense',
+      kind: this.#slots ? 'table' : (this.options.kind ?? 'dense'),
       shape: this.shape,
       initializer: this.options.initializer ?? { kind: 'zeros', a: 0, b: 0 },
       l2: this.options.l2 ?? 0,
@@ -41,7 +61,10 @@ export class Parameter implements TensorLike {
         'a parameter was read outside of the traced forward of its model; expected model.parameters() for its values',
       );
     }
-    return symbolicTensor(trace, trace.parameter(this.name, this.shape));
+    const whole = symbolicTensor(trace, trace.parameter(this.name, this.shape));
+    if (!this.#slots) return whole;
+    const slot = symbolicTensor(trace, trace.slot as number);
+    return ops.reshape(ops.embedding(whole, slot), this.own);
   }
 }
 

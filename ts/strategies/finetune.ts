@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { type Optimizer, sgd } from '../optim/optimizers.js';
+import { sgd } from '../optim/optimizers.js';
 import { count, parse, positive } from '../options.js';
 import { convergeEach } from './converge.js';
 import type { OverlayRule, Strategy } from './types.js';
@@ -19,21 +19,16 @@ const fork: OverlayRule = { combine: 'replace', start: 'neutral', specific: ['al
  * its specific ones, where there are any), plain SGD over all that may be specific, until its own
  * validation AUC stops rising. The best pass is kept, even where none beats the start.
  */
-export function finetune(
-  options: FinetuneOptions,
-  after: Strategy,
-): { readonly strategy: Strategy; readonly optimizer: Optimizer } {
+export function finetune(options: FinetuneOptions, after: Strategy): Strategy {
   const settings = parse(finetuneOptions, options, 'finetune');
   const { learningRate, epochs, patience, minDelta } = settings;
   return {
+    name: 'finetune',
+    options: settings,
+    overlays: after.overlays ?? fork,
+    domainsStop: true,
     optimizer: sgd({ learningRate }),
-    strategy: {
-      name: 'finetune',
-      options: settings,
-      overlays: after.overlays ?? fork,
-      domainsStop: true,
-      epoch: ({ domains }) =>
-        convergeEach(Array(domains).keys(), { passes: epochs, patience, rate: minDelta }),
-    },
+    epoch: ({ domains }) =>
+      convergeEach(Array(domains).keys(), { passes: epochs, patience, rate: minDelta }),
   };
 }

@@ -1,4 +1,5 @@
 export { alternate } from './alternate.js';
+export { dTrain } from './d-train.js';
 export { dn } from './dn.js';
 export { dr } from './dr.js';
 export type { FinetuneOptions } from './finetune.js';
@@ -9,5 +10,5 @@ export { mldg } from './mldg.js';
 export { pcgrad } from './pcgrad.js';
 export { reptile } from './reptile.js';
 export { separate } from './separate.js';
-export type { Command, EpochContext, OverlayRule, Strategy } from './types.js';
+export type { Command, EpochContext, OverlayRule, StagedStrategy, Strategy } from './types.js';
 export { weightedLoss } from './weighted-loss.js';

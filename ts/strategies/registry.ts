@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { alternate, alternateOptions } from './alternate.js';
+import { dTrain, dTrainShape, hasPhase } from './d-train.js';
 import { dn, dnOptions } from './dn.js';
 import { dr, drOptions } from './dr.js';
 import { joint, jointOptions } from './joint.js';
@@ -9,7 +10,7 @@ import { mldg, mldgOptions } from './mldg.js';
 import { pcgrad, pcgradOptions } from './pcgrad.js';
 import { reptile, reptileOptions } from './reptile.js';
 import { separate, separateOptions } from './separate.js';
-import type { Strategy } from './types.js';
+import type { StagedStrategy, Strategy } from './types.js';
 import { weightedLoss, weightedLossOptions } from './weighted-loss.js';
 
 /** A strategy in a config: its name beside its options. */
@@ -25,6 +26,7 @@ export const strategyConfig = z.discriminatedUnion('name', [
   dnOptions.extend({ name: z.literal('dn') }),
   drOptions.extend({ name: z.literal('dr') }),
   mamdrOptions.extend({ name: z.literal('mamdr') }),
+  dTrainShape.extend({ name: z.literal('d-train') }).refine(...hasPhase),
 ]);
 
 const makers = {
@@ -39,9 +41,13 @@ const makers = {
   dn,
   dr,
   mamdr,
+  'd-train': dTrain,
 };
 
 /** The strategy that a config describes. */
-export function strategyOf({ name, ...options }: z.output<typeof strategyConfig>): Strategy {
-  return (makers[name] as (options: object) => Strategy)(options);
+export function strategyOf({
+  name,
+  ...options
+}: z.output<typeof strategyConfig>): Strategy | StagedStrategy {
+  return (makers[name] as (options: object) => Strategy | StagedStrategy)(options);
 }

@@ -5,11 +5,13 @@ import type { Optimizer } from '../optim/optimizers.js';
 export interface EpochContext {
   /** 0-based. */
   readonly epoch: number;
-  /** Epochs at most and the patience of the run, for strategies whose domains stop on their own. */
+  /** Epochs at most, and the patience, for strategies whose domains stop on their own. */
   readonly epochs: number;
   readonly patience: number;
   /** Number of domains; a domain is known by its index. */
   readonly domains: number;
+  /** Names of the parameters that have a slot per domain. */
+  readonly banks: readonly string[];
   /**
    * The sequence of an epoch's domains: shuffled, or as the run's `domainOrder` has it, with its
    * `target` at the end. Every call of an epoch that draws one draws another.
@@ -58,7 +60,33 @@ export interface Strategy {
   readonly weightedLoss?: boolean;
   /** One epoch is all: its `converge` commands train each domain until that one stops. */
   readonly domainsStop?: boolean;
+  /** Makes the steps of passes in place of the run's. */
+  readonly optimizer?: Optimizer;
+  /** Glob patterns of the parameters that passes train, all by default; 'heads': see StagedStrategy. */
+  readonly trained?: readonly string[] | 'heads';
+  /** Epochs at most, in place of the run's. */
+  readonly epochs?: number;
   epoch(context: EpochContext): Generator<Command>;
+}
+
+/**
+ * A strategy of several stages, one after another on the same parameters. Each ends by its epochs and
+ * the run's patience with its best epoch's state, from which the next goes on.
+ */
+export interface StagedStrategy {
+  readonly name: string;
+  readonly options: Readonly<Record<string, unknown>>;
+  readonly stages: readonly [Strategy, ...Strategy[]];
+  /**
+   * Set when the model needs heads: layers of each domain's own. Glob patterns, or 'last': its towers,
+   * or the last linear layer of a model that has no banks, which is then split.
+   */
+  readonly heads?: readonly string[] | 'last';
+}
+
+/** @internal */
+export function stagesOf(strategy: Strategy | StagedStrategy): StagedStrategy['stages'] {
+  return 'stages' in strategy ? strategy.stages : [strategy];
 }
 
 /** Marks of the strategies; those of fit are negative. */

@@ -5,6 +5,8 @@ import { addon } from '../native/load.js';
 /** The graph that a traced function is being recorded into. */
 export class Trace {
   readonly graph: NativeGraph = new (addon().Graph)();
+  /** The input [1] that addresses banks, where the traced function has one. */
+  slot: number | undefined;
   private readonly parameters = new Map<string, number>();
 
   /** The value of a parameter, one per trace however often it is read. */

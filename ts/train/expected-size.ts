@@ -1,4 +1,5 @@
 import type { Dataset } from '../data/dataset.js';
+import { selects } from '../glob.js';
 import type { Model } from '../nn/model.js';
 import type { Optimizer } from '../optim/optimizers.js';
 import type { OverlayRule } from '../strategies/types.js';
@@ -12,21 +13,6 @@ function statesOf(optimizer: Optimizer): number {
     default:
       return 2;
   }
-}
-
-/** Whether a glob pattern, in which * stands for anything, names a parameter. */
-function matches(pattern: string, name: string): boolean {
-  if (pattern === 'all') return true;
-  const parts = pattern.split('*').map((part) => part.replace(/[.\\+?^${}()|[\]]/g, '\\$&'));
-  return new RegExp(`^${parts.join('.*')}$`).test(name);
-}
-
-/** Whether patterns, of which those behind '!' take out, select a parameter. */
-function selects(patterns: readonly string[], name: string): boolean {
-  return patterns.reduce((selected, pattern) => {
-    const excludes = pattern.startsWith('!');
-    return matches(excludes ? pattern.slice(1) : pattern, name) ? !excludes : selected;
-  }, patterns[0]?.startsWith('!') ?? false);
 }
 
 export interface ExpectedSize {

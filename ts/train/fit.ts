@@ -17,7 +17,7 @@ import { type Optimizer, optimizerConfig } from '../optim/optimizers.js';
 import { parse } from '../options.js';
 import { Predictor } from '../serve/predictor.js';
 import { type FinetuneOptions, finetune } from '../strategies/finetune.js';
-import type { Strategy } from '../strategies/types.js';
+import { type StagedStrategy, type Strategy, stagesOf } from '../strategies/types.js';
 import { Checkpoints, checkpointIn, type Progress } from './checkpoint.js';
 import { evaluateSplit } from './evaluate.js';
 import { EventLog } from './event-log.js';
@@ -32,7 +32,7 @@ import { type Trained, trainedOf, warmStart } from './warm-start.js';
 
 export interface FitOptions extends z.input<typeof trainingOptions> {
   /** One of `strategies`, or a user's own. */
-  readonly strategy: Strategy;
+  readonly strategy: Strategy | StagedStrategy;
   /** A stage after the strategy: each domain is tuned by itself (MAMDR's public code). */
   readonly finetune?: FinetuneOptions | undefined;
   /** Makes the steps of passes. */
@@ -65,7 +65,7 @@ export class FitResult extends Predictor {
     data: Dataset,
     readonly metrics: RunMetrics,
     readonly history: readonly EpochRecord[],
-    /** Epoch of the strategy whose state was kept. */
+    /** Epoch of the strategy, or of its first stage, whose state was kept. */
     readonly bestEpoch: number,
     readonly seconds: number,
   ) {
@@ -139,6 +139,8 @@ class Fit {
   readonly #settings: z.output<typeof trainingOptions>;
   readonly #session: NativeSession;
   readonly #executor: Executor;
+  readonly #plan: Strategy[];
+  #heads: readonly string[] = [];
   #stages: readonly Stage[] = [];
   readonly #leftBehind: string | undefined;
   #choice: DomainChoice = { target: undefined, order: undefined };
@@ -170,7 +172,9 @@ class Fit {
     } = options;
     this.#settings = parse(trainingOptions, rest, 'fit');
     parse(optimizerConfig, optimizer, 'fit.optimizer');
-    if (typeof strategy?.epoch !== 'function') {
+    this.#plan = strategy ? [...stagesOf(strategy)] : [];
+    const [first] = this.#plan;
+    if (!first || this.#plan.some(({ epoch }) => typeof epoch !== 'function')) {
       throw new ConfigError('fit.strategy: missing; expected one of strategies, or your own');
     }
     model.requireSchema(data.schema);
@@ -180,10 +184,15 @@ class Fit {
       );
     }
     const { batchSize, clipNorm, seed, threads } = this.#settings;
-    if (strategy.weightedLoss) model.weightLosses();
     this.#profile = profile === undefined ? undefined : new Profile(profile, data.schema.domains);
+    if (tuning) this.#plan.push(finetune(tuning, this.#plan.at(-1) as Strategy));
+    if (this.#plan.some(({ weightedLoss }) => weightedLoss)) model.weightLosses();
+    if (trained && trained.split.length > 0) model.splitHeads(trained.split);
+    if ('heads' in strategy && strategy.heads) {
+      this.#heads = model.splitHeads(strategy.heads === 'last' ? undefined : strategy.heads);
+    }
     const { space } = model.compile();
-    model.configureOverlays(strategy.overlays);
+    model.configureOverlays(first.overlays);
     this.#leftBehind = trained && warmStart(model, data.vocabulary, trained);
     this.#session = new (addon().Session)(space, {
       batchSize,
@@ -226,25 +235,20 @@ class Fit {
   /** Makes the stages. Throws ConfigError. */
   prepare(): void {
     this.#choice = this.#chosen();
-    const { strategy, optimizer, finetune: tuning } = this.options;
-    const { data } = this;
-    const { graph, output, loss, trainingLoss } = this.model.compile();
+    const { data, model } = this;
+    const { graph, output, loss, trainingLoss } = model.compile();
     for (const name of splitNames) this.#session.addSplit(data.split(name));
     this.#session.setEvaluationProgram(graph, output, loss);
-    const after = tuning && finetune(tuning, strategy);
-    // What may not be specific is shared: where domains train by themselves they leave it alone.
-    const plan = [{ strategy, optimizer }, ...(after ? [after] : [])].map((stage) => ({
-      ...stage,
-      trained: (stage.strategy.domainsStop && stage.strategy.overlays?.specific) || ['all'],
-    }));
-    this.#stages = plan.map((stage, index) => {
-      const { trained } = stage;
-      const train = this.#session.addTrainingProgram(graph, output, trainingLoss, trained);
-      const gradient = stage.strategy.gradients
-        ? this.#session.addGradientProgram(graph, output, trainingLoss, trained)
+    this.#stages = this.#plan.map((strategy, index) => {
+      const { optimizer = this.options.optimizer, gradients, domainsStop, overlays } = strategy;
+      // What may not be specific is shared: where domains train by themselves they leave it alone.
+      const own = (domainsStop && overlays?.specific) || ['all'];
+      const patterns = strategy.trained === 'heads' ? this.#heads : (strategy.trained ?? own);
+      const train = this.#session.addTrainingProgram(graph, output, trainingLoss, patterns);
+      const gradient = gradients
+        ? this.#session.addGradientProgram(graph, output, trainingLoss, patterns)
         : train;
-      const programs = { train, gradient };
-      return new Stage(index, stage.strategy, stage.optimizer, programs, this.#context(index));
+      return new Stage(index, strategy, optimizer, { train, gradient }, this.#context(index));
     });
   }
 
@@ -384,6 +388,7 @@ class Fit {
       session: this.#session,
       executor: this.#executor,
       data: this.data,
+      banks: this.model.banks,
       epochs,
       patience,
       seed,
@@ -445,6 +450,7 @@ class Fit {
     const { strategy, finetune: tuning, optimizer } = this.options;
     const { batchSize, clipNorm, seed, target, domainOrder } = this.#settings;
     const { validateEvery, validationPasses, rollback } = this.#settings;
+    const stages = stagesOf(strategy);
     return JSON.stringify({
       model: this.model.describe(),
       modelSeed: this.model.seed,
@@ -457,8 +463,9 @@ class Fit {
       choice: { target, domainOrder, validateEvery, validationPasses, rollback },
       schema: this.data.schema,
       rows: this.data.train.rows,
-      // Where domains stop on their own these are part of what happens, else only of when it ends.
-      ...(strategy.domainsStop && {
+      // Of several stages, or where domains stop on their own, these are part of what happens, else only
+      // of when it ends.
+      ...((stages.length > 1 || stages[0].domainsStop) && {
         epochs: this.#settings.epochs,
         patience: this.#settings.patience,
       }),

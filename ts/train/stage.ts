@@ -17,6 +17,8 @@ export interface StageContext {
   readonly session: NativeSession;
   readonly executor: Executor;
   readonly data: Dataset;
+  /** Names of the parameters that have a slot per domain. */
+  readonly banks: readonly string[];
   readonly epochs: number;
   readonly patience: number;
   readonly seed: number;
@@ -80,7 +82,11 @@ export class Stage {
   }
 
   get epochs(): number {
-    return this.strategy.domainsStop ? 1 : this.context.epochs;
+    return this.strategy.domainsStop ? 1 : this.#limit;
+  }
+
+  get #limit(): number {
+    return this.strategy.epochs ?? this.context.epochs;
   }
 
   get bestEpoch(): number {
@@ -89,15 +95,16 @@ export class Stage {
 
   /** An epoch's commands: the strategy's, with a number for every pass. */
   *commands(epoch: number): Generator<NativeCommand> {
-    const { data, epochs, patience, seed } = this.context;
+    const { data, banks, patience, seed } = this.context;
     let draws = 0;
     let passes = this.#firstPass(epoch);
     const stream = `stage ${this.index}, epoch ${epoch}`;
     const domains = data.schema.domains.length;
     const commands = this.strategy.epoch({
       epoch,
-      epochs,
+      epochs: this.#limit,
       patience,
+      banks,
       domains,
       order: () => this.#order(() => addon().permutation(domains, seed, stream, draws++)),
       domain: (name) => {

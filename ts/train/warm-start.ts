@@ -11,6 +11,8 @@ import type { OverlayRule } from '../strategies/types.js';
 export interface Trained {
   readonly vocabulary: Vocabulary;
   readonly parameters: ReadonlyMap<string, Float32Array>;
+  /** Those of them that became banks (see Model.splitHeads). */
+  readonly split: readonly string[];
   readonly overlays: OverlayRule | undefined;
   /** A parameter's own values, by domain. */
   readonly own: ReadonlyMap<string, readonly OverlayEntries[]>;
@@ -40,7 +42,8 @@ export async function trainedOf(from: string | Predictor): Promise<Trained> {
       own.set(name, entries);
     }
   }
-  return { vocabulary, parameters, overlays: stored.overlays ?? undefined, own };
+  const { split, overlays } = stored;
+  return { vocabulary, parameters, split, overlays: overlays ?? undefined, own };
 }
 
 function inMemory({ model, vocabulary }: Predictor): Trained {
@@ -50,6 +53,7 @@ function inMemory({ model, vocabulary }: Predictor): Trained {
   return {
     vocabulary,
     parameters: new Map(views.map(([name, { data }]) => [name, data.slice()])),
+    split: model.split,
     overlays: model.overlays,
     own: new Map(
       model.overlays &&
@@ -129,7 +133,11 @@ export function warmStart(model: Model, now: Vocabulary, trained: Trained): stri
     const key = keys.get(name);
     const width = key === undefined ? data.length : (shape[1] as number);
     const rows = data.length / width;
-    const map = key === undefined ? Int32Array.of(0) : rowsBefore(key, rows, before, now);
+    // One value for all before what is split now: every slot starts from it.
+    const whole = key === undefined || (key === 'slot' && from?.length === width);
+    const map = whole
+      ? new Int32Array(key === undefined ? 1 : rows)
+      : rowsBefore(key, rows, before, now);
     const needed = (1 + Math.max(...map)) * width;
     const fits =
       from !== undefined &&
