@@ -107,6 +107,7 @@ void registerAllOps(OpRegistry& registry) {
   registerDropoutOps(registry);
   registerLossOps(registry);
   registerEmbeddingOps(registry);
+  registerNormOps(registry);
 }
 
 }  // namespace polydomain

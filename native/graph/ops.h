@@ -13,6 +13,7 @@ void registerShapeOps(OpRegistry& registry);
 void registerDropoutOps(OpRegistry& registry);
 void registerLossOps(OpRegistry& registry);
 void registerEmbeddingOps(OpRegistry& registry);
+void registerNormOps(OpRegistry& registry);
 
 // Of an embedding_bag. Throws Error(kConfig) for another name than sum and mean.
 cpu::Pooling poolingOf(const Attributes& attributes);

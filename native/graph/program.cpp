@@ -31,6 +31,7 @@ class Program::Impl {
     checkOutput(graph);
     build(graph);
     findParameters();
+    if (differentiates()) findAverages();
     placeGradients();
   }
 
@@ -41,13 +42,19 @@ class Program::Impl {
       const bool own = everything && space_.parameter(use.parameter).trainable;
       if (own || trained) space_.touchDense(use.parameter);
     }
+    for (const RunningAverage& average : averages_) {
+      if (average.slot == kNoValue) space_.touchDense(average.parameter);
+    }
   }
 
   void run(const Run& run) {
     if (run.rows == 0) throw Error(ErrorKind::kData, "a program runs one row at least, not 0");
     if (run.profile != nullptr) labelSteps(*run.profile);
     bind(run);
-    if (differentiates()) announceRows();
+    if (differentiates()) {
+      announceRows();
+      announceSlots();
+    }
     lap(run.profile, Profile::kFindRows);
     const RunContext context{*run.pool, run.seed, run.step};
     for (const Step& step : steps_) {
@@ -61,6 +68,7 @@ class Program::Impl {
       lap(run.profile, step.label);
     }
     if (loss_ != kNoValue) requireFinite(*viewOf(loss_).f32());
+    moveAverages();
     for (const GradientCopy& copy : copies_) {
       std::memcpy(gradientSlab() + copy.offset, viewOf(copy.from).f32(),
                   static_cast<size_t>(viewOf(copy.from).size()) * sizeof(float));
@@ -157,6 +165,13 @@ class Program::Impl {
     cpu::UniqueIds unique;
     std::vector<cpu::IdList> lists;
     std::vector<cpu::RowGradient> rows;
+  };
+  // A value whose average over the steps a parameter keeps, or a slot of a table.
+  struct RunningAverage {
+    ValueId value;
+    int parameter;
+    ValueId slot;  // input [1]; kNoValue: the parameter is dense
+    double momentum;
   };
   struct GradientCopy {
     ValueId from;
@@ -312,6 +327,29 @@ class Program::Impl {
                                        "'; expected an input of the batch");
   }
 
+  void findAverages() {
+    for (ValueId v = 0; v < graph_.size(); ++v) {
+      if (!isOp(graph_, v, "running_average")) continue;
+      ValueId average = graph_[v].inputs[1];
+      while (isOp(graph_, average, "reshape")) average = graph_[average].inputs[0];
+      ValueId slot = kNoValue;
+      if (isOp(graph_, average, "embedding")) {
+        slot = idInput(graph_[average].inputs[1]);
+        average = graph_[average].inputs[0];
+      }
+      const Node& kept = graph_[average];
+      const bool one = slot == kNoValue || graph_[slot].type.shape == Shape{1};
+      if (kept.kind != NodeKind::kParameter || !one ||
+          space_.parameter(space_.find(kept.name)).trainable) {
+        throw Error(ErrorKind::kTrace,
+                    "running_average: its second input is no parameter that is not trainable; "
+                    "expected one, or one slot of such a table");
+      }
+      averages_.push_back(
+          {v, space_.find(kept.name), slot, graph_[v].attributes.get<double>("momentum")});
+    }
+  }
+
   // A slice whose only purpose is to name the columns of a row gradient is read where it lies.
   bool skipped(ValueId v) const {
     if (!isOp(graph_, v, "slice")) return false;
@@ -348,6 +386,7 @@ class Program::Impl {
     kept_ = {output_};
     if (loss_ != kNoValue) kept_.push_back(loss_);
     if (!differentiates()) return;
+    for (const RunningAverage& average : averages_) kept_.push_back(average.value);
     gradients_ =
         Storage::allocate(static_cast<size_t>(space_.unitCount(0) * kDenseBlock) * sizeof(float));
     for (size_t i = 0; i < trained_.size(); ++i) {
@@ -457,6 +496,37 @@ class Program::Impl {
                      cpu::poolRows(rows.data(), dim, places, width, poolingOf(node.attributes),
                                    out.f32() + begin * dim, dim);
                    });
+  }
+
+  void announceSlots() {
+    for (const RunningAverage& average : averages_) {
+      if (average.slot == kNoValue) continue;
+      const auto slot = static_cast<uint32_t>(*viewOf(average.slot).i32());
+      space_.touch(space_.regionOf(average.parameter), std::span(&slot, 1));
+    }
+  }
+
+  // average = momentum * average + (1 - momentum) * value, once all values are known to be finite.
+  void moveAverages() {
+    for (const RunningAverage& average : averages_) {
+      const TensorView& value = viewOf(average.value);
+      for (int64_t i = 0; i < value.size(); ++i) {
+        if (std::isfinite(value.f32()[i])) continue;
+        throw Error(ErrorKind::kTraining, "a value that '" +
+                                              space_.parameter(average.parameter).name +
+                                              "' averages is not finite; expected a finite number");
+      }
+    }
+    for (const RunningAverage& average : averages_) {
+      const TensorView& value = viewOf(average.value);
+      const int64_t slot = average.slot == kNoValue ? 0 : *viewOf(average.slot).i32();
+      float* kept = space_.data(average.parameter) + slot * value.size();
+      for (int64_t i = 0; i < value.size(); ++i) {
+        kept[i] =
+            static_cast<float>(average.momentum * static_cast<double>(kept[i]) +
+                               (1.0 - average.momentum) * static_cast<double>(value.f32()[i]));
+      }
+    }
   }
 
   // embedding or gather_concat of a domain's effective rows.
@@ -603,6 +673,7 @@ class Program::Impl {
   std::vector<DenseUse> dense_;
   std::vector<TableUse> tables_;
   std::vector<GradientCopy> copies_;
+  std::vector<RunningAverage> averages_;
 
   std::vector<bool> placed_;
   std::vector<ValueId> kept_;

@@ -131,6 +131,8 @@ Rewritten rewriteForward(const Graph& graph, const std::vector<ValueId>& keep, b
         return true;
       });
     }
+    // Outside of training it is what the steps have left.
+    if (isOp(graph, v, "running_average") && !training) return copier.mapped(node.inputs[1]);
     if (isOp(graph, v, "relu")) {
       return extend(node.inputs[0], [](Attributes& attributes) {
         if (attributes.get<bool>("relu", false) || attributes.has("keep")) return false;

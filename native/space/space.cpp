@@ -111,7 +111,7 @@ class ParameterSpace::Impl {
       : parameters_(std::move(parameters)), seed_(seed) {
     layOut();
     initialize();
-    specific_ = trainable({});
+    specific_.assign(parameters_.size(), true);
   }
 
   // --- Parameters and memory -----------------------------------------------------------------
@@ -263,7 +263,10 @@ class ParameterSpace::Impl {
 
   void configure(Combine combine, SpecificStart start, const Selection& wanted) {
     requireClosed("configureOverlays");
-    const Selection specific = trainable(wanted);
+    Selection specific = wanted;
+    for (size_t i = 0; i < parameters_.size(); ++i) {
+      specific[i] = specific[i] || !parameters_[i].trainable;
+    }
     if (!overlays_.empty() && (combine != combine_ || specific != specific_)) {
       throw Error(ErrorKind::kConfig,
                   "overlays exist already with other settings; expected to drop them before");
@@ -616,11 +619,17 @@ class ParameterSpace::Impl {
     if (isNew) std::memcpy(journal.values(entry), value, bytes);
   }
 
+  // A domain's own value of what is not trainable replaces the shared one.
+  Combine combineOf(int region, uint32_t unit) const {
+    const auto parameter = static_cast<size_t>(parameterOfUnit(region, unit));
+    return parameters_[parameter].trainable ? combine_ : Combine::kReplace;
+  }
+
   // The specific values of a unit that an overlay does not hold.
   void startValues(OverlayId domain, int region, uint32_t unit, const float* base,
                    float* out) const {
     const int64_t size = regions_[static_cast<size_t>(region)].unitSize;
-    if (combine_ == Combine::kReplace) {
+    if (combineOf(region, unit) == Combine::kReplace) {
       std::copy_n(base, size, out);
       return;
     }
@@ -638,7 +647,9 @@ class ParameterSpace::Impl {
   void combineUnit(OverlayId domain, int region, uint32_t unit, const UnitStore* store,
                    float* value) const {
     const int64_t entry = store->find(unit);
-    if (entry == UnitStore::kNone && start_ == SpecificStart::kNeutral) return;
+    const Combine combine = combineOf(region, unit);
+    const bool neutral = start_ == SpecificStart::kNeutral || combine == Combine::kReplace;
+    if (entry == UnitStore::kNone && neutral) return;
     const int64_t size = regions_[static_cast<size_t>(region)].unitSize;
     std::vector<float> start;
     const float* specific = nullptr;
@@ -649,7 +660,7 @@ class ParameterSpace::Impl {
     } else {
       specific = store->values(entry);
     }
-    switch (combine_) {
+    switch (combine) {
       case Combine::kPlus:
         for (int64_t i = 0; i < size; ++i) value[i] += specific[i];
         break;
@@ -701,8 +712,9 @@ class ParameterSpace::Impl {
     const auto [entry, isNew] = store.insert(unit);
     float* specific = store.values(entry);
     if (isNew) startValues(active_, static_cast<int>(r), unit, base, specific);
+    const Combine combine = combineOf(static_cast<int>(r), unit);
     for (int64_t i = 0; i < store.unitSize(); ++i) {
-      switch (combine_) {
+      switch (combine) {
         case Combine::kPlus:
           specific[i] = effective[i] - base[i];
           break;

@@ -183,8 +183,12 @@ TEST(Space, WhatIsNotTrainableIsOnlyEverRestored) {
   space.openOverlay(0);
   write(7.0f);
   space.closeOverlay();
-  EXPECT_EQ(space.data(2)[0], 7.0f);
-  space.visitOverlay(0, 2, [](uint32_t, std::span<const float>) { FAIL() << "it was overlaid"; });
+  EXPECT_EQ(space.data(2)[0], 5.0f);
+  space.visitOverlay(0, 2, [&](uint32_t, std::span<const float> values) {
+    EXPECT_EQ(values[0], 7.0f);
+    ++visited;
+  });
+  EXPECT_EQ(visited, space.unitCountOf(0) + 1);
   space.restore(mark);
   EXPECT_EQ(space.data(0)[0], start);
   EXPECT_EQ(space.data(2)[0], 1.0f);

@@ -177,6 +177,12 @@ for shape in SHAPES:
         )
 
 
+# By the formula: F.batch_norm refuses a single row.
+def normalized(x, weight, bias, epsilon):
+    variance = ((x - x.mean(0)) ** 2).mean(0)
+    return (x - x.mean(0)) / (variance + epsilon).sqrt() * weight + bias
+
+
 # Reductions over everything and over every axis, counted from both ends.
 def reductions(op, shape, run, axes):
     for axis in axes:
@@ -533,6 +539,31 @@ for rows in (1, 7, 33):
         [torch.randn(rows), torch.randint(0, 2, (rows,)).double(), 3 * torch.rand(rows).round(decimals=1)],
         lambda x, y, w: functional.binary_cross_entropy_with_logits(x, y, weight=w),
         without_gradient=(1, 2),
+    )
+
+# Batch normalisation in training: one row, constant columns, columns far from zero, several chunks.
+for rows, width in ((1, 1), (1, 7), (2, 3), (17, 5), (33, 33), (300, 64)):
+    inputs = [3 * torch.randn(rows, width) + 5, away_from_zero([width]), torch.randn(width)]
+    # Of two rows little but epsilon's part is left of the gradient.
+    for epsilon in (1e-3, 0.5) if rows != 2 else (0.5,):
+        case(
+            "batchNorm",
+            f"[{rows}, {width}], epsilon {epsilon}",
+            inputs,
+            lambda x, w, b: normalized(x, w, b, epsilon),
+            {"epsilon": epsilon},
+        )
+FAR = [100 + torch.randn(50, 3), torch.ones(3), torch.zeros(3)]
+case("batchNorm", "far from zero", FAR, lambda *all: normalized(*all, 1e-3), {"epsilon": 1e-3})
+SAME = [torch.full((9, 4), 0.3), torch.ones(4), torch.ones(4)]
+case("batchNorm", "constant columns", SAME, lambda *all: normalized(*all, 1e-3), {"epsilon": 1e-3})
+for shape in ([], [7], [3, 33]):
+    case(
+        "runningAverage",
+        f"{shape}",
+        [torch.randn(shape), torch.randn(shape)],
+        lambda value, buffer: value * 1,
+        without_gradient=(1,),
     )
 
 fixture = {

@@ -22,6 +22,7 @@ interface Options {
   readonly keepDims?: boolean;
   readonly start?: number;
   readonly length?: number;
+  readonly epsilon?: number;
   readonly shape?: readonly number[];
   readonly transposeA?: boolean;
   readonly transposeB?: boolean;
@@ -92,6 +93,9 @@ const run: Record<Tested, Run> = {
     ops.embeddingBag(table as Tensor, ids as Tensor, options as { pooling: ops.Pooling }),
   bceWithLogits: ([logits, labels, weights]) =>
     ops.bceWithLogits(logits as Tensor, labels as Tensor, weights),
+  batchNorm: ([x, weight, bias], { epsilon }) =>
+    ops.batchNorm(x as Tensor, weight as Tensor, bias as Tensor, { epsilon: epsilon as number }),
+  runningAverage: binary(ops.runningAverage),
 };
 
 function inputsOf({ inputs }: Case): Tensor[] {

@@ -2,10 +2,11 @@ import { z } from 'zod';
 import { Linear } from '../nn/layers.js';
 import type { Batch, ModelContext } from '../nn/model.js';
 import { Module, Parameter } from '../nn/module.js';
-import { count, parse } from '../options.js';
+import { count } from '../options.js';
 import * as ops from '../tensor/ops.js';
 import type { Tensor } from '../tensor/tensor.js';
-import { Dnn, FieldModel, FirstOrder, fieldShape, units } from './fields.js';
+import { Dnn, units } from './dnn.js';
+import { FieldModel, FirstOrder, fieldShape } from './fields.js';
 
 export const autointOptions = z.strictObject({
   ...fieldShape,
@@ -66,30 +67,23 @@ class InteractingLayer extends Module<[readonly Tensor[]], Tensor[]> {
  * AutoInt (Song et al. 2019) as DeepCTR has it: first-order weights, and one linear layer over the
  * interacting layers' fields beside the MLP's last hidden layer.
  */
-export class AutoInt extends FieldModel {
+export class AutoInt extends FieldModel<z.output<typeof autointOptions>> {
   readonly linear: FirstOrder;
   readonly interacting: InteractingLayer[] = [];
   readonly dnn: Dnn;
   readonly output: Linear;
-  readonly #options: z.output<typeof autointOptions>;
 
-  constructor({ schema, seed, ...options }: AutoIntOptions & ModelContext) {
-    const settings = parse(autointOptions, options, 'autoint');
-    super({ schema, seed }, settings.embeddingDim, settings.l2);
-    this.#options = settings;
-    const { embeddingDim, hidden, dropout, layers, heads, headDim } = settings;
-    this.linear = new FirstOrder(schema, settings.l2);
+  constructor(options: AutoIntOptions & ModelContext) {
+    super('autoint', autointOptions, options);
+    const { embeddingDim, hidden, layers, heads, headDim, l2 } = this.settings;
+    this.linear = new FirstOrder(this.schema, l2);
     for (let layer = 0; layer < layers; layer++) {
       const inputs = layer === 0 ? embeddingDim : heads * headDim;
       this.interacting.push(new InteractingLayer(inputs, heads, headDim));
     }
-    this.dnn = new Dnn(this.width, hidden, dropout);
+    this.dnn = new Dnn(this.width, hidden, this.settings);
     const attended = this.embedding.size * heads * headDim;
     this.output = new Linear(attended + (hidden.at(-1) as number), 1, { bias: false });
-  }
-
-  override describe() {
-    return { name: 'autoint', options: this.#options };
   }
 
   forward(batch: Batch): Tensor {

@@ -1,10 +1,10 @@
 import { z } from 'zod';
 import { Linear } from '../nn/layers.js';
 import type { Batch, ModelContext } from '../nn/model.js';
-import { parse } from '../options.js';
 import * as ops from '../tensor/ops.js';
 import type { Tensor } from '../tensor/tensor.js';
-import { Dnn, FieldModel, FirstOrder, fieldShape, pairwise, units } from './fields.js';
+import { Dnn, units } from './dnn.js';
+import { FieldModel, FirstOrder, fieldShape, pairwise } from './fields.js';
 
 export const deepfmOptions = z.strictObject({
   ...fieldShape,
@@ -16,24 +16,18 @@ export type DeepFmOptions = z.input<typeof deepfmOptions>;
  * DeepFM (Guo et al. 2017): first-order weights, the sum of the fields' pairwise products, and the
  * MLP, over the same embeddings.
  */
-export class DeepFm extends FieldModel {
+export class DeepFm extends FieldModel<z.output<typeof deepfmOptions>> {
   /** Weights of the fields themselves. */
   readonly linear: FirstOrder;
   readonly dnn: Dnn;
   readonly output: Linear;
-  readonly #options: z.output<typeof deepfmOptions>;
 
-  constructor({ schema, seed, ...options }: DeepFmOptions & ModelContext) {
-    const settings = parse(deepfmOptions, options, 'deepfm');
-    super({ schema, seed }, settings.embeddingDim, settings.l2);
-    this.#options = settings;
-    this.linear = new FirstOrder(schema, settings.l2);
-    this.dnn = new Dnn(this.width, settings.hidden, settings.dropout);
-    this.output = new Linear(settings.hidden.at(-1) as number, 1, { bias: false });
-  }
-
-  override describe() {
-    return { name: 'deepfm', options: this.#options };
+  constructor(options: DeepFmOptions & ModelContext) {
+    super('deepfm', deepfmOptions, options);
+    const { hidden, l2 } = this.settings;
+    this.linear = new FirstOrder(this.schema, l2);
+    this.dnn = new Dnn(this.width, hidden, this.settings);
+    this.output = new Linear(hidden.at(-1) as number, 1, { bias: false });
   }
 
   forward(batch: Batch): Tensor {

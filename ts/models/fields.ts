@@ -1,21 +1,24 @@
 import { z } from 'zod';
 import type { Schema } from '../data/types.js';
 import { ConfigError } from '../errors.js';
-import { Dropout, Embedding, Linear } from '../nn/layers.js';
+import type { NativeInitializer } from '../native/addon.js';
+import { Embedding } from '../nn/layers.js';
 import { type Batch, Model, type ModelContext } from '../nn/model.js';
 import { Module, Parameter } from '../nn/module.js';
-import { count } from '../options.js';
-import type { Operand } from '../tensor/apply.js';
+import { count, parse } from '../options.js';
 import * as ops from '../tensor/ops.js';
 import type { Tensor } from '../tensor/tensor.js';
+import { layerShape } from './dnn.js';
 
-/** Options of every model over embedded fields; defaults are those of MAMDR's public configs. */
-export const fieldShape = {
+/** Options of the embedded fields. */
+export const embeddingShape = {
   embeddingDim: count.default(128).describe('Values per embedded field'),
-  dropout: z.number().gte(0).lt(1).default(0.5).describe('Behind each hidden layer'),
   l2: z.number().gte(0).default(0).describe('L2 of the embedding rows that a step touches'),
 };
-export const units = z.array(count).min(1);
+type EmbeddingOptions = z.output<z.ZodObject<typeof embeddingShape>>;
+
+/** Options of models of hidden layers over embedded fields; defaults are those of MAMDR's public configs. */
+export const fieldShape = { ...embeddingShape, ...layerShape };
 
 /** A table per feature and one for the domain, whose last row stands for unknown domains. */
 function tables({ features, domains }: Schema, make: (size: number) => Embedding) {
@@ -35,22 +38,36 @@ function read(made: ReadonlyMap<string, Embedding>, { features, domain }: Batch)
 }
 
 /** A model over the embedded features and domain id, with one bias for all logits. */
-export abstract class FieldModel extends Model {
+export abstract class FieldModel<Settings extends EmbeddingOptions> extends Model {
   readonly embedding: Map<string, Embedding>;
   readonly bias = new Parameter([1]);
+  readonly #name: string;
+  protected readonly settings: Settings;
 
+  /** Throws ConfigError for options that do not fit `shape`, with the model's name. */
   constructor(
-    { schema, seed }: ModelContext,
-    protected readonly fieldDim: number,
-    l2: number,
+    name: string,
+    shape: z.ZodType<Settings>,
+    { schema, seed, ...options }: ModelContext,
+    initializer?: NativeInitializer,
   ) {
+    const settings = parse(shape, options, name);
     super(schema, seed);
-    this.embedding = tables(schema, (size) => new Embedding(size, fieldDim, { l2 }));
+    this.#name = name;
+    this.settings = settings;
+    const { embeddingDim, l2 } = settings;
+    const table = (size: number) =>
+      new Embedding(size, embeddingDim, { l2, ...(initializer && { initializer }) });
+    this.embedding = tables(schema, table);
+  }
+
+  override describe() {
+    return { name: this.#name, options: this.settings };
   }
 
   /** Width of all embedded fields side by side. */
   protected get width(): number {
-    return this.embedding.size * this.fieldDim;
+    return this.embedding.size * this.settings.embeddingDim;
   }
 
   /** Slots of a bank: one per domain. */
@@ -77,29 +94,6 @@ export class FirstOrder extends Module<[Batch], Tensor> {
   /** Their sum [rows, 1]. */
   forward(batch: Batch): Tensor {
     return read(this.weights, batch).reduce((sum, term) => ops.add(sum, term));
-  }
-}
-
-/** Hidden layers: linear, relu and dropout, also behind the last. */
-export class Dnn extends Module<[Operand], Operand> {
-  readonly layers: Linear[] = [];
-  readonly dropout: Dropout[] = [];
-
-  constructor(inputs: number, sizes: readonly number[], dropout: number) {
-    super();
-    let width = inputs;
-    for (const size of sizes) {
-      this.layers.push(new Linear(width, size));
-      this.dropout.push(new Dropout(dropout));
-      width = size;
-    }
-  }
-
-  forward(input: Operand): Operand {
-    return this.layers.reduce<Operand>(
-      (x, layer, i) => (this.dropout[i] as Dropout).forward(ops.relu(layer.forward(x))),
-      input,
-    );
   }
 }
 

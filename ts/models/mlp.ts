@@ -1,10 +1,11 @@
 import { z } from 'zod';
 import { type Dropout, Linear } from '../nn/layers.js';
 import type { Batch, ModelContext } from '../nn/model.js';
-import { parse } from '../options.js';
+import type { BatchNorm1d } from '../nn/norm.js';
 import * as ops from '../tensor/ops.js';
 import type { Tensor } from '../tensor/tensor.js';
-import { Dnn, FieldModel, fieldShape, units } from './fields.js';
+import { Dnn, units } from './dnn.js';
+import { FieldModel, fieldShape } from './fields.js';
 
 export const mlpOptions = z.strictObject({
   ...fieldShape,
@@ -13,29 +14,25 @@ export const mlpOptions = z.strictObject({
 export type MlpOptions = z.input<typeof mlpOptions>;
 
 /**
- * Embedded features and domain id, concatenated, through relu layers to one logit: the base model
+ * Embedded features and domain id, concatenated, through hidden layers to one logit: the base model
  * of MAMDR (section V). Defaults are its public configuration's.
  */
-export class Mlp extends FieldModel {
+export class Mlp extends FieldModel<z.output<typeof mlpOptions>> {
   readonly hidden: Linear[];
+  readonly norms: BatchNorm1d[];
   readonly dropout: Dropout[];
   readonly output: Linear;
   /** Not a property that parameters are looked for in: its layers are above, under short names. */
   readonly #dnn: Dnn;
-  readonly #options: z.output<typeof mlpOptions>;
 
-  constructor({ schema, seed, ...options }: MlpOptions & ModelContext) {
-    const settings = parse(mlpOptions, options, 'mlp');
-    super({ schema, seed }, settings.embeddingDim, settings.l2);
-    this.#options = settings;
-    this.#dnn = new Dnn(this.width, settings.hidden, settings.dropout);
+  constructor(options: MlpOptions & ModelContext) {
+    super('mlp', mlpOptions, options);
+    const { hidden } = this.settings;
+    this.#dnn = new Dnn(this.width, hidden, this.settings);
     this.hidden = this.#dnn.layers;
+    this.norms = this.#dnn.norms;
     this.dropout = this.#dnn.dropout;
-    this.output = new Linear(settings.hidden.at(-1) as number, 1, { bias: false });
-  }
-
-  override describe() {
-    return { name: 'mlp', options: this.#options };
+    this.output = new Linear(hidden.at(-1) as number, 1, { bias: false });
   }
 
   forward(batch: Batch): Tensor {

@@ -1,10 +1,11 @@
 import { z } from 'zod';
 import { BankLinear } from '../nn/bank.js';
 import type { Batch, ModelContext } from '../nn/model.js';
-import { count, parse } from '../options.js';
+import { count } from '../options.js';
 import * as ops from '../tensor/ops.js';
 import type { Tensor } from '../tensor/tensor.js';
-import { Dnn, FieldModel, fieldShape, units } from './fields.js';
+import { Dnn, units } from './dnn.js';
+import { FieldModel, fieldShape } from './fields.js';
 import { BankDnn, mixture, Towers } from './towers.js';
 
 export const mmoeOptions = z.strictObject({
@@ -20,26 +21,22 @@ export type MmoeOptions = z.input<typeof mmoeOptions>;
  * MMoE (Ma et al. 2018) as DeepCTR has it: experts for all, a gate per domain (layers, then a linear
  * one without bias and a softmax), a tower per domain over the gated sum of the experts.
  */
-export class Mmoe extends FieldModel {
+export class Mmoe extends FieldModel<z.output<typeof mmoeOptions>> {
   readonly experts: Dnn[];
   readonly gateLayers: BankDnn;
   readonly gates: BankLinear;
   readonly towers: Towers;
-  readonly #options: z.output<typeof mmoeOptions>;
 
-  constructor({ schema, seed, ...options }: MmoeOptions & ModelContext) {
-    const settings = parse(mmoeOptions, options, 'mmoe');
-    super({ schema, seed }, settings.embeddingDim, settings.l2);
-    this.#options = settings;
-    const { hidden, experts, gate, tower, dropout } = settings;
-    this.experts = Array.from({ length: experts }, () => new Dnn(this.width, hidden, dropout));
-    this.gateLayers = new BankDnn(this.slots, this.width, gate, dropout);
+  constructor(options: MmoeOptions & ModelContext) {
+    super('mmoe', mmoeOptions, options);
+    const { hidden, experts, gate, tower } = this.settings;
+    this.experts = Array.from(
+      { length: experts },
+      () => new Dnn(this.width, hidden, this.settings),
+    );
+    this.gateLayers = new BankDnn(this.slots, this.width, gate, this.settings);
     this.gates = new BankLinear(this.slots, gate.at(-1) as number, experts, { bias: false });
-    this.towers = new Towers(this.slots, hidden.at(-1) as number, tower, dropout);
-  }
-
-  override describe() {
-    return { name: 'mmoe', options: this.#options };
+    this.towers = new Towers(this.slots, hidden.at(-1) as number, tower, this.settings);
   }
 
   forward(batch: Batch): Tensor {

@@ -1,10 +1,11 @@
 import { z } from 'zod';
 import { Linear } from '../nn/layers.js';
 import type { Batch, ModelContext } from '../nn/model.js';
-import { count, parse } from '../options.js';
+import { count } from '../options.js';
 import * as ops from '../tensor/ops.js';
 import type { Tensor } from '../tensor/tensor.js';
-import { Dnn, FieldModel, fieldShape, units } from './fields.js';
+import { Dnn, units } from './dnn.js';
+import { FieldModel, fieldShape } from './fields.js';
 import { mixture, Towers } from './towers.js';
 
 export const moeOptions = z.strictObject({
@@ -19,24 +20,20 @@ export type MoeOptions = z.input<typeof moeOptions>;
  * Mixture of experts (Jacobs et al. 1991): experts under one linear softmax gate for all domains (the
  * one-gate form of Ma et al. 2018), a tower per domain over their gated sum.
  */
-export class Moe extends FieldModel {
+export class Moe extends FieldModel<z.output<typeof moeOptions>> {
   readonly experts: Dnn[];
   readonly gate: Linear;
   readonly towers: Towers;
-  readonly #options: z.output<typeof moeOptions>;
 
-  constructor({ schema, seed, ...options }: MoeOptions & ModelContext) {
-    const settings = parse(moeOptions, options, 'moe');
-    super({ schema, seed }, settings.embeddingDim, settings.l2);
-    this.#options = settings;
-    const { hidden, experts, tower, dropout } = settings;
-    this.experts = Array.from({ length: experts }, () => new Dnn(this.width, hidden, dropout));
+  constructor(options: MoeOptions & ModelContext) {
+    super('moe', moeOptions, options);
+    const { hidden, experts, tower } = this.settings;
+    this.experts = Array.from(
+      { length: experts },
+      () => new Dnn(this.width, hidden, this.settings),
+    );
     this.gate = new Linear(this.width, experts, { bias: false });
-    this.towers = new Towers(this.slots, hidden.at(-1) as number, tower, dropout);
-  }
-
-  override describe() {
-    return { name: 'moe', options: this.#options };
+    this.towers = new Towers(this.slots, hidden.at(-1) as number, tower, this.settings);
   }
 
   forward(batch: Batch): Tensor {

@@ -1,10 +1,10 @@
 import { z } from 'zod';
 import { Linear } from '../nn/layers.js';
 import type { Batch, ModelContext } from '../nn/model.js';
-import { parse } from '../options.js';
 import * as ops from '../tensor/ops.js';
 import type { Tensor } from '../tensor/tensor.js';
-import { Dnn, FieldModel, FirstOrder, fieldShape, pairwise, units } from './fields.js';
+import { Dnn, units } from './dnn.js';
+import { FieldModel, FirstOrder, fieldShape, pairwise } from './fields.js';
 
 export const nfmOptions = z.strictObject({
   ...fieldShape,
@@ -16,24 +16,18 @@ export type NfmOptions = z.input<typeof nfmOptions>;
  * Neural Factorization Machine (He and Chua 2017): first-order weights, and the MLP over the fields'
  * pairwise products, 1/2 [(sum e)^2 - sum e^2], element by element.
  */
-export class Nfm extends FieldModel {
+export class Nfm extends FieldModel<z.output<typeof nfmOptions>> {
   /** Weights of the fields themselves. */
   readonly linear: FirstOrder;
   readonly dnn: Dnn;
   readonly output: Linear;
-  readonly #options: z.output<typeof nfmOptions>;
 
-  constructor({ schema, seed, ...options }: NfmOptions & ModelContext) {
-    const settings = parse(nfmOptions, options, 'nfm');
-    super({ schema, seed }, settings.embeddingDim, settings.l2);
-    this.#options = settings;
-    this.linear = new FirstOrder(schema, settings.l2);
-    this.dnn = new Dnn(settings.embeddingDim, settings.hidden, settings.dropout);
-    this.output = new Linear(settings.hidden.at(-1) as number, 1, { bias: false });
-  }
-
-  override describe() {
-    return { name: 'nfm', options: this.#options };
+  constructor(options: NfmOptions & ModelContext) {
+    super('nfm', nfmOptions, options);
+    const { hidden, l2, embeddingDim } = this.settings;
+    this.linear = new FirstOrder(this.schema, l2);
+    this.dnn = new Dnn(embeddingDim, hidden, this.settings);
+    this.output = new Linear(hidden.at(-1) as number, 1, { bias: false });
   }
 
   forward(batch: Batch): Tensor {

@@ -2,11 +2,13 @@ import { z } from 'zod';
 import { Dropout, Linear } from '../nn/layers.js';
 import type { Batch, ModelContext } from '../nn/model.js';
 import { Module } from '../nn/module.js';
-import { count, parse } from '../options.js';
+import { BatchNorm1d } from '../nn/norm.js';
+import { count } from '../options.js';
 import type { Operand } from '../tensor/apply.js';
 import * as ops from '../tensor/ops.js';
 import type { Tensor } from '../tensor/tensor.js';
-import { FieldModel, fieldShape, units } from './fields.js';
+import { activate, units } from './dnn.js';
+import { FieldModel, fieldShape } from './fields.js';
 
 export const pepnetOptions = z.strictObject({
   ...fieldShape,
@@ -36,33 +38,28 @@ class Gate extends Module<[Operand], Tensor> {
  * domain's embedding (equations 4 to 6), PPNet each hidden layer by a gate over the features' own
  * embeddings (equations 7 to 9). What a gate scales is seen by it without gradient.
  */
-export class Pepnet extends FieldModel {
+export class Pepnet extends FieldModel<z.output<typeof pepnetOptions>> {
   readonly embeddingGate: Gate;
   readonly layerGates: Gate[] = [];
   readonly hidden: Linear[] = [];
+  readonly norms: BatchNorm1d[] = [];
   readonly dropout: Dropout[] = [];
   readonly output: Linear;
-  readonly #options: z.output<typeof pepnetOptions>;
 
-  constructor({ schema, seed, ...options }: PepnetOptions & ModelContext) {
-    const settings = parse(pepnetOptions, options, 'pepnet');
-    super({ schema, seed }, settings.embeddingDim, settings.l2);
-    this.#options = settings;
-    const { hidden, gate, dropout, embeddingDim } = settings;
+  constructor(options: PepnetOptions & ModelContext) {
+    super('pepnet', pepnetOptions, options);
+    const { hidden, gate, dropout, embeddingDim, batchNorm } = this.settings;
     const features = this.width - embeddingDim;
     this.embeddingGate = new Gate(this.width, gate, features);
     let width = features;
     for (const size of hidden) {
       this.hidden.push(new Linear(width, size));
       this.layerGates.push(new Gate(2 * features, gate, size));
+      if (batchNorm) this.norms.push(new BatchNorm1d(size));
       this.dropout.push(new Dropout(dropout));
       width = size;
     }
     this.output = new Linear(width, 1, { bias: false });
-  }
-
-  override describe() {
-    return { name: 'pepnet', options: this.#options };
   }
 
   forward(batch: Batch): Tensor {
@@ -77,7 +74,8 @@ export class Pepnet extends FieldModel {
     let x: Operand = personal;
     this.hidden.forEach((layer, i) => {
       const gate = (this.layerGates[i] as Gate).forward(prior);
-      x = (this.dropout[i] as Dropout).forward(ops.mul(gate, ops.relu(layer.forward(x))));
+      const active = activate(layer.forward(x), this.norms[i], this.settings.activation);
+      x = (this.dropout[i] as Dropout).forward(ops.mul(gate, active));
     });
     return ops.add(this.output.forward(x), this.bias);
   }

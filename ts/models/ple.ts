@@ -3,11 +3,12 @@ import { BankLinear } from '../nn/bank.js';
 import { Linear } from '../nn/layers.js';
 import type { Batch, ModelContext } from '../nn/model.js';
 import { Module } from '../nn/module.js';
-import { count, parse } from '../options.js';
+import { count } from '../options.js';
 import type { Operand } from '../tensor/apply.js';
 import * as ops from '../tensor/ops.js';
 import type { Tensor } from '../tensor/tensor.js';
-import { Dnn, FieldModel, fieldShape, units } from './fields.js';
+import { Dnn, units } from './dnn.js';
+import { FieldModel, fieldShape } from './fields.js';
 import { BankDnn, mixture, Towers } from './towers.js';
 
 export const pleOptions = z.strictObject({
@@ -45,15 +46,15 @@ class Level extends Module<
 
   constructor({ slots, inputs, options, last }: LevelSizes) {
     super();
-    const { hidden, specificExperts, sharedExperts, gate, dropout } = options;
+    const { hidden, specificExperts, sharedExperts, gate } = options;
     const experts = specificExperts + sharedExperts;
     const times = <Made>(length: number, make: () => Made) => Array.from({ length }, make);
-    this.specific = times(specificExperts, () => new BankDnn(slots, inputs, hidden, dropout));
-    this.shared = times(sharedExperts, () => new Dnn(inputs, hidden, dropout));
-    this.gateLayers = new BankDnn(slots, inputs, gate, dropout);
+    this.specific = times(specificExperts, () => new BankDnn(slots, inputs, hidden, options));
+    this.shared = times(sharedExperts, () => new Dnn(inputs, hidden, options));
+    this.gateLayers = new BankDnn(slots, inputs, gate, options);
     this.gates = new BankLinear(slots, gate.at(-1) as number, experts, { bias: false });
     if (last) return;
-    this.sharedGateLayers = new Dnn(inputs, gate, dropout);
+    this.sharedGateLayers = new Dnn(inputs, gate, options);
     this.sharedGate = new Linear(gate.at(-1) as number, experts, { bias: false });
   }
 
@@ -76,26 +77,20 @@ class Level extends Module<
  * PLE (Tang et al. 2020) as DeepCTR has it; CGC with one level. Only the experts of the domain at hand
  * are computed, so the shared gate of a lower level sees those and the shared ones, not all domains'.
  */
-export class Ple extends FieldModel {
+export class Ple extends FieldModel<z.output<typeof pleOptions>> {
   readonly levels: Level[] = [];
   readonly towers: Towers;
-  readonly #options: z.output<typeof pleOptions>;
 
-  constructor({ schema, seed, ...given }: PleOptions & ModelContext) {
-    const options = parse(pleOptions, given, 'ple');
-    super({ schema, seed }, options.embeddingDim, options.l2);
-    this.#options = options;
-    const width = options.hidden.at(-1) as number;
-    for (let level = 0; level < options.levels; level++) {
+  constructor(options: PleOptions & ModelContext) {
+    super('ple', pleOptions, options);
+    const { hidden, levels, tower } = this.settings;
+    const width = hidden.at(-1) as number;
+    for (let level = 0; level < levels; level++) {
       const inputs = level === 0 ? this.width : width;
-      const last = level + 1 === options.levels;
-      this.levels.push(new Level({ slots: this.slots, inputs, options, last }));
+      const last = level + 1 === levels;
+      this.levels.push(new Level({ slots: this.slots, inputs, options: this.settings, last }));
     }
-    this.towers = new Towers(this.slots, width, options.tower, options.dropout);
-  }
-
-  override describe() {
-    return { name: 'ple', options: this.#options };
+    this.towers = new Towers(this.slots, width, tower, this.settings);
   }
 
   forward(batch: Batch): Tensor {

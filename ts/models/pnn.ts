@@ -1,10 +1,10 @@
 import { z } from 'zod';
 import { Linear } from '../nn/layers.js';
 import type { Batch, ModelContext } from '../nn/model.js';
-import { parse } from '../options.js';
 import * as ops from '../tensor/ops.js';
 import type { Tensor } from '../tensor/tensor.js';
-import { Dnn, FieldModel, fieldShape, units } from './fields.js';
+import { Dnn, units } from './dnn.js';
+import { FieldModel, fieldShape } from './fields.js';
 
 export const pnnOptions = z.strictObject({
   ...fieldShape,
@@ -16,25 +16,16 @@ export type PnnOptions = z.input<typeof pnnOptions>;
  * Product-based Neural Network with inner products (Qu et al. 2016, IPNN): the fields and the dot
  * product of each pair of them through the MLP.
  */
-export class Pnn extends FieldModel {
+export class Pnn extends FieldModel<z.output<typeof pnnOptions>> {
   readonly dnn: Dnn;
   readonly output: Linear;
-  readonly #options: z.output<typeof pnnOptions>;
 
-  constructor({ schema, seed, ...options }: PnnOptions & ModelContext) {
-    const settings = parse(pnnOptions, options, 'pnn');
-    super({ schema, seed }, settings.embeddingDim, settings.l2);
-    this.#options = settings;
-    this.dnn = new Dnn(
-      this.width + (this.embedding.size * (this.embedding.size - 1)) / 2,
-      settings.hidden,
-      settings.dropout,
-    );
-    this.output = new Linear(settings.hidden.at(-1) as number, 1, { bias: false });
-  }
-
-  override describe() {
-    return { name: 'pnn', options: this.#options };
+  constructor(options: PnnOptions & ModelContext) {
+    super('pnn', pnnOptions, options);
+    const { hidden } = this.settings;
+    const pairs = (this.embedding.size * (this.embedding.size - 1)) / 2;
+    this.dnn = new Dnn(this.width + pairs, hidden, this.settings);
+    this.output = new Linear(hidden.at(-1) as number, 1, { bias: false });
   }
 
   forward(batch: Batch): Tensor {

@@ -1,9 +1,9 @@
 import { z } from 'zod';
 import type { Batch, ModelContext } from '../nn/model.js';
-import { parse } from '../options.js';
 import * as ops from '../tensor/ops.js';
 import type { Tensor } from '../tensor/tensor.js';
-import { Dnn, FieldModel, fieldShape, units } from './fields.js';
+import { Dnn, units } from './dnn.js';
+import { FieldModel, fieldShape } from './fields.js';
 import { Towers } from './towers.js';
 
 export const sharedBottomOptions = z.strictObject({
@@ -14,22 +14,15 @@ export const sharedBottomOptions = z.strictObject({
 export type SharedBottomOptions = z.input<typeof sharedBottomOptions>;
 
 /** Shared-Bottom (Caruana 1997): shared layers below, a tower per domain on top. */
-export class SharedBottom extends FieldModel {
+export class SharedBottom extends FieldModel<z.output<typeof sharedBottomOptions>> {
   readonly bottom: Dnn;
   readonly towers: Towers;
-  readonly #options: z.output<typeof sharedBottomOptions>;
 
-  constructor({ schema, seed, ...options }: SharedBottomOptions & ModelContext) {
-    const settings = parse(sharedBottomOptions, options, 'shared-bottom');
-    super({ schema, seed }, settings.embeddingDim, settings.l2);
-    this.#options = settings;
-    const { hidden, tower, dropout } = settings;
-    this.bottom = new Dnn(this.width, hidden, dropout);
-    this.towers = new Towers(this.slots, hidden.at(-1) as number, tower, dropout);
-  }
-
-  override describe() {
-    return { name: 'shared-bottom', options: this.#options };
+  constructor(options: SharedBottomOptions & ModelContext) {
+    super('shared-bottom', sharedBottomOptions, options);
+    const { hidden, tower } = this.settings;
+    this.bottom = new Dnn(this.width, hidden, this.settings);
+    this.towers = new Towers(this.slots, hidden.at(-1) as number, tower, this.settings);
   }
 
   forward(batch: Batch): Tensor {

@@ -1,10 +1,10 @@
 import { z } from 'zod';
 import { Linear } from '../nn/layers.js';
 import type { Batch, ModelContext } from '../nn/model.js';
-import { parse } from '../options.js';
 import * as ops from '../tensor/ops.js';
 import type { Tensor } from '../tensor/tensor.js';
-import { Dnn, FieldModel, FirstOrder, fieldShape, units } from './fields.js';
+import { Dnn, units } from './dnn.js';
+import { FieldModel, FirstOrder, fieldShape } from './fields.js';
 
 export const wdlOptions = z.strictObject({
   ...fieldShape,
@@ -15,24 +15,18 @@ export type WdlOptions = z.input<typeof wdlOptions>;
 /**
  * Wide & Deep (Cheng et al. 2016) as DeepCTR has it: the sum of first-order weights beside the MLP.
  */
-export class Wdl extends FieldModel {
+export class Wdl extends FieldModel<z.output<typeof wdlOptions>> {
   /** Weights of the fields themselves. */
   readonly linear: FirstOrder;
   readonly dnn: Dnn;
   readonly output: Linear;
-  readonly #options: z.output<typeof wdlOptions>;
 
-  constructor({ schema, seed, ...options }: WdlOptions & ModelContext) {
-    const settings = parse(wdlOptions, options, 'wdl');
-    super({ schema, seed }, settings.embeddingDim, settings.l2);
-    this.#options = settings;
-    this.linear = new FirstOrder(schema, settings.l2);
-    this.dnn = new Dnn(this.width, settings.hidden, settings.dropout);
-    this.output = new Linear(settings.hidden.at(-1) as number, 1, { bias: false });
-  }
-
-  override describe() {
-    return { name: 'wdl', options: this.#options };
+  constructor(options: WdlOptions & ModelContext) {
+    super('wdl', wdlOptions, options);
+    const { hidden, l2 } = this.settings;
+    this.linear = new FirstOrder(this.schema, l2);
+    this.dnn = new Dnn(this.width, hidden, this.settings);
+    this.output = new Linear(hidden.at(-1) as number, 1, { bias: false });
   }
 
   forward(batch: Batch): Tensor {

@@ -2,3 +2,9 @@ export { BankLinear } from './bank.js';
 export { Dropout, Embedding, Linear, Relu, Sequential } from './layers.js';
 export { type Batch, type BatchModule, Model, type ModelContext } from './model.js';
 export { Module, Parameter, type ParameterOptions } from './module.js';
+export {
+  BankBatchNorm,
+  BatchNorm1d,
+  type BatchNormOptions,
+  PartitionedNorm,
+} from './norm.js';

@@ -47,6 +47,39 @@ export const slice = (x: Operand, start: number, length: number): Tensor =>
 export const reshape = (x: Operand, shape: readonly number[]): Tensor =>
   apply('reshape', [x], { shape });
 
+/**
+ * The value while a program trains: once the loss is known to be finite, buffer = momentum * buffer +
+ * (1 - momentum) * value. The buffer when it scores or evaluates. The buffer is a parameter with
+ * `trainable: false`, or one slot of such a table. Outside of a model it is the value.
+ */
+export const runningAverage = (value: Operand, buffer: Operand, momentum = 0.99): Tensor =>
+  apply('running_average', [value, buffer], { momentum });
+
+/** Averages [width] of a batch's statistics, which take their place outside of training. */
+export interface RunningMoments {
+  readonly mean: Operand;
+  readonly variance: Operand;
+  readonly momentum: number;
+}
+/**
+ * Batch normalisation (Ioffe and Szegedy 2015) of the columns of x [rows, width]:
+ * (x - mean) / sqrt(variance + epsilon) * weight + bias, all [width], with the rows' own mean and
+ * biased variance.
+ */
+export const batchNorm = (
+  x: Operand,
+  weight: Operand,
+  bias: Operand,
+  { epsilon, running }: { readonly epsilon: number; readonly running?: RunningMoments },
+): Tensor => {
+  const mean = apply('mean', [x], { axis: 0 });
+  const variance = apply('variance', [x, mean]);
+  const average = (value: Tensor, buffer: Operand | undefined) =>
+    running && buffer ? runningAverage(value, buffer, running.momentum) : value;
+  const moments = [average(mean, running?.mean), average(variance, running?.variance)];
+  return apply('batch_norm', [x, weight, bias, ...moments], { epsilon });
+};
+
 /** The value itself, through which no gradient passes. */
 export const stopGradient = (x: Operand): Tensor => apply('stop_gradient', [x]);
 

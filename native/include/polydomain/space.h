@@ -34,7 +34,7 @@ struct ParameterSpec {
   Shape shape;
   Initializer initializer;
   float l2 = 0.0f;  // lambda of lambda * sum(w^2), applied to what a step touches
-  // false: no optimizer, overlay, lerp or outer step ever changes it.
+  // false: no optimizer, lerp or outer step ever changes it. Running averages (programs) do.
   bool trainable = true;
 };
 
@@ -127,7 +127,8 @@ class ParameterSpace {
   int64_t savedUnits(MarkId mark) const;
 
   // Overlays: domain-specific values. Created at the first openOverlay().
-  // What is not trainable is never specific.
+  // What is not trainable is always specific, and a domain's own value of it replaces the shared
+  // one whatever `combine` says.
   void configureOverlays(Combine combine, SpecificStart start, const Selection& specific);
   Combine overlayCombine() const;
   // From now on touch() forms the effective value; units outside `specific` train as shared ones.
