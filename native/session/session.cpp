@@ -48,8 +48,7 @@ class Session::Impl {
       : space_(std::move(space)),
         pool_(std::move(pool)),
         options_(options),
-        trainable_(space_->trainable()),
-        allTrainable_(std::find(trainable_.begin(), trainable_.end(), false) == trainable_.end()),
+        allTrainable_(std::ranges::count(space_->trainable(), false) == 0),
         order_(options.batchSize, options.seed),
         stepGradient_(*space_),
         batch_(options.classWeights) {
@@ -81,7 +80,7 @@ class Session::Impl {
   }
 
   int addSelection(Selection selection) {
-    selections_.push_back(space_->trainable(std::move(selection)));
+    selections_.push_back(std::move(selection));
     return static_cast<int>(selections_.size()) - 1;
   }
 
@@ -319,8 +318,15 @@ class Session::Impl {
   }
 
   const Selection* selectionOf(int32_t index) {
-    if (index >= 0) return &at(selections_, index, "selection");
-    return allTrainable_ ? nullptr : &trainable_;
+    return index < 0 ? nullptr : &at(selections_, index, "selection");
+  }
+
+  void restore(const Command& command) {
+    const MarkId mark = markOf(command.target);
+    const Selection* only = selectionOf(command.selection);
+    if (command.untrained || (only == nullptr && allTrainable_)) return space_->restore(mark, only);
+    const Selection trained = only == nullptr ? space_->trainable() : space_->trainable(*only);
+    space_->restore(mark, &trained);
   }
 
   // Nothing when it was cancelled on the way; `interrupted` then tells where to go on.
@@ -336,8 +342,7 @@ class Session::Impl {
         marks_[command.target] = space_->mark();
         return CommandResult{};
       case CommandKind::kRestore:
-        space_->restore(markOf(command.target),
-                        command.untrained ? nullptr : selectionOf(command.selection));
+        restore(command);
         return CommandResult{};
       case CommandKind::kLerp:
         space_->lerp(markOf(command.target), static_cast<float>(command.rate),
@@ -732,7 +737,6 @@ class Session::Impl {
   std::vector<SplitData> splits_;
   std::vector<std::unique_ptr<OptimizerState>> optimizers_;
   std::vector<Selection> selections_;
-  Selection trainable_;
   bool allTrainable_;
   std::vector<StepProgram> programs_;
   std::optional<BoundProgram> evaluation_;

@@ -246,7 +246,8 @@ class ParameterSpace::Impl {
                        const std::function<void(int, uint32_t, const float*)>& visit) {
     requireClosed("bufferAddChange");
     std::vector<float> way;
-    visitOverlays(indexOf("bufferAddChange", id), nullptr, [&](const Change& change) {
+    const Selection trained = trainable({});
+    visitOverlays(indexOf("bufferAddChange", id), &trained, [&](const Change& change) {
       if (change.overlay != domain) return true;
       const float* base = regions_[static_cast<size_t>(change.region)].unit(change.unit);
       way.resize(static_cast<size_t>(change.size));

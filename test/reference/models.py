@@ -1,6 +1,7 @@
 """Writes test/fixtures/models.json: each model of ts/models in float64 PyTorch, from its formula: the
 logits and gradients of a batch, and the parameters after three steps of SparseAdam (tables and banks)
-and Adam (the rest). Dropout is off.
+and Adam (the rest). Dropout is off. Logits are those of scoring: of running statistics, which are in the
+gradients' place as they are after one step.
 
     pip install torch==2.13 && python test/reference/models.py
 """
@@ -14,7 +15,9 @@ from torch.nn import functional as F
 torch.manual_seed(5)
 torch.set_default_dtype(torch.float64)
 SIZES = {"user": 12, "item": 9, "domain": 4}  # three domains; the last row for unknown ones
-SLOTS, FIELDS, DIM, ROWS, STEPS, DOMAIN, RATE = 3, 3, 4, 16, 3, 1, 1e-2
+SLOTS, FIELDS, DIM, ROWS, STEPS, DOMAIN = 3, 3, 4, 16, 3, 1
+# Of an epsilon that keeps Adam from making steps of rounding, where batch normalisation leaves no gradient.
+ADAM = {"lr": 1e-2, "eps": 1e-3}
 batches = [
     {
         "user": torch.randint(0, SIZES["user"], (ROWS,)),
@@ -29,11 +32,34 @@ batches = [
 class Parameters(dict):
     """Values by name; asking for one that is not there draws it, so that formulas name the shapes."""
 
-    def draw(self, name, shape, scale):
+    training = False
+
+    def draw(self, name, shape, scale, middle=0.0):
         if name not in self:
             # The values that float32 can hold: both sides start from the same numbers.
-            self[name] = (torch.randn(*shape) * scale).float().double().requires_grad_()
+            self[name] = (middle + torch.randn(*shape) * scale).float().double().requires_grad_()
         return self[name]
+
+    def average(self, name, shape, middle, value):
+        """The value in training, which moves its average; the average elsewhere."""
+        kept = self.draw(name, shape, 0.1, middle).requires_grad_(False)
+        kept = kept if len(shape) == 1 else kept[DOMAIN]
+        if not self.training:
+            return kept
+        kept.copy_(0.99 * kept + 0.01 * value.detach())
+        return value
+
+    def norm(self, name, x, bank=False, scale=None, shift=None):
+        shape = (SLOTS, x.shape[1]) if bank else (x.shape[1],)
+        at = (lambda table: table[DOMAIN]) if bank else (lambda vector: vector)
+        weight = at(self.draw(f"{name}.weight", shape, 0.2, 1.0))
+        bias = at(self.draw(f"{name}.bias", shape, 0.2))
+        mean = self.average(f"{name}.runningMean", shape, 0.0, x.mean(0))
+        square = ((x - x.mean(0)) ** 2).mean(0)
+        variance = self.average(f"{name}.runningVar", shape, 1.0, square)
+        weight = weight if scale is None else scale * weight
+        bias = bias if shift is None else shift + bias
+        return (x - mean) / (variance + 1e-3).sqrt() * weight + bias
 
     def fields(self, batch, prefix="embedding", dim=DIM):
         return [
@@ -54,9 +80,14 @@ class Parameters(dict):
         y = x @ weight[DOMAIN].reshape(out, inputs).T
         return y + self.draw(f"{name}.bias", (SLOTS, out), 0.1)[DOMAIN] if bias else y
 
+    active = staticmethod(torch.relu)
+    normed = False
+
     def dnn(self, name, x, sizes, layer="linear"):
         for i, size in enumerate(sizes):
-            x = torch.relu(getattr(self, layer)(f"{name}.layers.{i}", x, size))
+            x = getattr(self, layer)(f"{name}.layers.{i}", x, size, not self.normed)
+            x = self.norm(f"{name}.norms.{i}", x, layer == "bank") if self.normed else x
+            x = self.active(x)
         return x
 
     def bank_dnn(self, name, x, sizes):
@@ -172,6 +203,16 @@ def pepnet(p, batch):
     return p.linear("output", x, 1, bias=False)
 
 
+def with_layers(forward, active, normed):
+    """The same model with other hidden layers."""
+
+    def run(p, batch):
+        p.active, p.normed = active, normed
+        return forward(p, batch)
+
+    return run
+
+
 SMALL = {"embeddingDim": DIM, "dropout": 0, "hidden": [6]}
 HEADS = {**SMALL, "tower": [5]}
 MODELS = {
@@ -188,6 +229,26 @@ MODELS = {
         {**HEADS, "specificExperts": 2, "sharedExperts": 2, "gate": [4], "levels": 2},
     ),
     "pepnet": (pepnet, {**SMALL, "hidden": [6, 5], "gate": 4}),
+    "shared-bottom normalised": (
+        with_layers(shared_bottom, torch.relu, True),
+        {**HEADS, "batchNorm": True},
+    ),
+    "ple of tanh": (
+        with_layers(ple, torch.tanh, True),
+        {
+            **HEADS,
+            "specificExperts": 2,
+            "sharedExperts": 2,
+            "gate": [4],
+            "levels": 2,
+            "activation": "tanh",
+            "batchNorm": True,
+        },
+    ),
+    "wdl of sigmoids": (
+        with_layers(wdl, torch.sigmoid, False),
+        {**SMALL, "hidden": [6, 5], "activation": "sigmoid"},
+    ),
 }
 BANKS = ("towers.", "gates", "gateLayers.", "specific.")
 
@@ -216,10 +277,13 @@ def golden(forward, options):
 
     logits = logits_of(batches[0]).detach()
     start = {k: v.detach().clone() for k, v in p.items()}
-    tables = [k for k in p if touched(k, batches[0]) is not None]
+    averages = [k for k, v in p.items() if not v.requires_grad]
+    trained = [k for k in p if k not in averages]
+    tables = [k for k in trained if touched(k, batches[0]) is not None]
+    p.training = True
     optimizers = [
-        torch.optim.SparseAdam([p[k] for k in tables], lr=RATE),
-        torch.optim.Adam([v for k, v in p.items() if k not in tables], lr=RATE),
+        torch.optim.SparseAdam([p[k] for k in tables], **ADAM),
+        torch.optim.Adam([p[k] for k in trained if k not in tables], **ADAM),
     ]
     gradients = None
     for batch in batches:
@@ -227,7 +291,7 @@ def golden(forward, options):
             optimizer.zero_grad()
         F.binary_cross_entropy_with_logits(logits_of(batch), batch["label"]).backward()
         if gradients is None:
-            gradients = {k: v.grad.clone() for k, v in p.items()}
+            gradients = {k: (p[k].grad if k in trained else p[k]).clone() for k in p}
         for k in tables:
             rows = touched(k, batch)
             p[k].grad = torch.sparse_coo_tensor(rows[None], p[k].grad[rows], p[k].shape)
@@ -247,7 +311,7 @@ fixture = {
     "sizes": SIZES,
     "rows": ROWS,
     "domain": DOMAIN,
-    "learningRate": RATE,
+    "adam": {"learningRate": ADAM["lr"], "epsilon": ADAM["eps"]},
     "batches": [
         {k: v.tolist() for k, v in batch.items() if k != "domain"} for batch in batches
     ],

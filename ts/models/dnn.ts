@@ -45,7 +45,8 @@ export class Dnn extends Module<[Operand], Operand> {
     this.#activation = options.activation;
     let width = inputs;
     for (const size of sizes) {
-      this.layers.push(new Linear(width, size));
+      // Batch normalisation takes away any bias below it.
+      this.layers.push(new Linear(width, size, { bias: !options.batchNorm }));
       if (options.batchNorm) this.norms.push(new BatchNorm1d(size));
       this.dropout.push(new Dropout(options.dropout));
       width = size;

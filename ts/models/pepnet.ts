@@ -53,7 +53,7 @@ export class Pepnet extends FieldModel<z.output<typeof pepnetOptions>> {
     this.embeddingGate = new Gate(this.width, gate, features);
     let width = features;
     for (const size of hidden) {
-      this.hidden.push(new Linear(width, size));
+      this.hidden.push(new Linear(width, size, { bias: !batchNorm }));
       this.layerGates.push(new Gate(2 * features, gate, size));
       if (batchNorm) this.norms.push(new BatchNorm1d(size));
       this.dropout.push(new Dropout(dropout));

@@ -20,7 +20,8 @@ export class BankDnn extends Module<[Operand, Operand], Operand> {
     this.#activation = options.activation;
     let width = inputs;
     for (const size of units) {
-      this.layers.push(new BankLinear(slots, width, size));
+      // Batch normalisation takes away any bias below it.
+      this.layers.push(new BankLinear(slots, width, size, { bias: !options.batchNorm }));
       if (options.batchNorm) this.norms.push(new BankBatchNorm(slots, size));
       this.dropout.push(new Dropout(options.dropout));
       width = size;

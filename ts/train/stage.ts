@@ -225,7 +225,7 @@ export class Stage {
       { kind: 'resetOptimizer', optimizer },
       ...Array.from({ length: validationPasses }, (_, i) => ({ ...tune, pass: pass + i })),
       evaluate,
-      { kind: 'restore', target: validationMark },
+      { kind: 'restore', target: validationMark, untrained: true },
       { kind: 'release', target: validationMark },
     ];
   }
@@ -311,7 +311,9 @@ export class Stage {
     const score = auc ?? (typeof loss === 'number' ? -loss : epoch);
     if (this.#best && score <= this.#best.score) {
       if (rollback) {
-        await executor.run([{ kind: 'restore', target: bestMark }], { unstoppable: true });
+        await executor.run([{ kind: 'restore', target: bestMark, untrained: true }], {
+          unstoppable: true,
+        });
       }
       return false;
     }

@@ -69,8 +69,8 @@ struct Command {
       -1;  // run, converge, evaluate: domain whose overlay is trained or read; -1 = shared
   int32_t optimizer = 0;   // index
   int32_t program = 0;     // index into the session's training programs (frozen groups)
-  int32_t selection = -1;  // index into the session's selections; -1 = everything trainable
-  bool untrained = false;  // restore: also what is not trainable
+  int32_t selection = -1;  // index into the session's selections; -1 = everything
+  bool untrained = false;  // restore: also what is not trainable, which stays as it is otherwise
   int32_t order = -1;      // index into the call's explicit row orders (converge: its passes' one
                            // after another); -1 = shuffled by `pass`
   int64_t pass = 0;        // ordinal that keys the shuffle
