@@ -121,6 +121,8 @@ void SpillFile::grow(int64_t bytes) {
     ::munmap(data, static_cast<size_t>(chunk));
     fail(code);
   }
+  // Else a page that is touched brings in others, up to those of a whole huge page.
+  ::madvise(data, static_cast<size_t>(chunk), MADV_RANDOM);
   chunks_.push_back({data, size_, chunk});
   size_ += chunk;
   windows_.resize(static_cast<size_t>(size_ / kWindow));
@@ -131,7 +133,11 @@ void SpillFile::use(const Part::Block& block) {
   for (int64_t w = block.offset / kWindow; w <= (block.offset + block.bytes - 1) / kWindow; ++w) {
     if (w == newest_) continue;
     Window& window = windows_[static_cast<size_t>(w)];
-    if (window.resident) unlink(w);
+    if (window.resident) {
+      unlink(w);
+    } else {
+      advise(w, MADV_WILLNEED);
+    }
     window = {newest_, kNone, true};
     ++resident_;
     if (newest_ != kNone) windows_[static_cast<size_t>(newest_)].after = w;
@@ -154,14 +160,19 @@ void SpillFile::unlink(int64_t w) {
 // Pages that go keep their content: the system writes them to the file.
 void SpillFile::evict() {
   while (resident_ > 1 && resident_ * kWindow > budget_) {
-    const int64_t offset = oldest_ * kWindow;
-    unlink(oldest_);
-    const auto after =
-        std::upper_bound(chunks_.begin(), chunks_.end(), offset,
-                         [](int64_t value, const Chunk& chunk) { return value < chunk.offset; });
-    const Chunk& chunk = *std::prev(after);
-    ::madvise(chunk.data + (offset - chunk.offset), kWindow, MADV_DONTNEED);
+    const int64_t window = oldest_;
+    unlink(window);
+    advise(window, MADV_DONTNEED);
   }
+}
+
+void SpillFile::advise(int64_t window, int advice) const {
+  const int64_t offset = window * kWindow;
+  const auto after =
+      std::upper_bound(chunks_.begin(), chunks_.end(), offset,
+                       [](int64_t value, const Chunk& chunk) { return value < chunk.offset; });
+  const Chunk& chunk = *std::prev(after);
+  ::madvise(chunk.data + (offset - chunk.offset), kWindow, advice);
 }
 
 }  // namespace polydomain

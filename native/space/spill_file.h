@@ -68,6 +68,7 @@ class SpillFile {
   void use(const Part::Block& block);
   void unlink(int64_t window);
   void evict();
+  void advise(int64_t window, int advice) const;
 
   const std::string folder_;
   const int64_t budget_;
