@@ -25,7 +25,8 @@ class FactorizationMachine extends Model {
     seed = 0,
   ) {
     super(schema, seed);
-    const sizes = new Map(schema.features.map(({ name, size }) => [name, size]));
+    const categorical = schema.features.filter((feature) => feature.kind === 'categorical');
+    const sizes = new Map(categorical.map(({ name, size }) => [name, size]));
     const tables = (width: number) =>
       new Map(
         [...sizes].map(([name, size]) => [name, new nn.Embedding(size, width, { deviation: 0.1 })]),

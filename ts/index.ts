@@ -3,8 +3,23 @@ export type { CompareConfigInput } from './compare/config.js';
 export type { Comparison, EntryResult, SeedResult, Trial } from './compare/result.js';
 export { onlineRetail } from './data/bundled.js';
 export { Dataset } from './data/dataset.js';
-export type { DatasetOptions, NegativeRule, Roles, SplitRule } from './data/options.js';
-export type { Feature, Schema, Split, SplitName } from './data/types.js';
+export type {
+  DatasetOptions,
+  FeatureOptions,
+  NegativeRule,
+  Roles,
+  SplitRule,
+} from './data/options.js';
+export type {
+  CategoricalFeature,
+  Feature,
+  IdLists,
+  MultiValuedFeature,
+  NumericFeature,
+  Schema,
+  Split,
+  SplitName,
+} from './data/types.js';
 export type { Vocabulary } from './data/vocabulary.js';
 export * from './errors.js';
 export { type LoadOptions, load } from './io/run-folder.js';
@@ -14,7 +29,7 @@ export * as nn from './nn/index.js';
 export { type Batch, type BatchModule, Model, Module, Parameter } from './nn/index.js';
 export * as optim from './optim/index.js';
 export { type PredictOptions, Predictor } from './serve/predictor.js';
-export type { Columns, Row, Scorer } from './serve/scorer.js';
+export type { Columns, RawValue, Row, Scorer } from './serve/scorer.js';
 export type { TopK } from './serve/top-k.js';
 export type { Command, EpochContext, StagedStrategy, Strategy } from './strategies/index.js';
 export * as strategies from './strategies/index.js';

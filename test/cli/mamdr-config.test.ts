@@ -222,6 +222,13 @@ describe("a config of MAMDR's public code", () => {
     expect(parsed(config)).toMatchObject(expected);
   });
 
+  it('takes unequal sizes of user, item and domain', () => {
+    const { config } = fromMamdrConfig(common('mlp', { model: { item_dim: 64 } }));
+    expect(config).toMatchObject({
+      model: { embeddingDim: { uid: 128, pid: 64, domain: 128 } },
+    });
+  });
+
   it('tells which keys are not read', () => {
     const { unread } = fromMamdrConfig(shipped.mlp);
     expect(unread).toContain('dataset.shuffle_buffer_size');
@@ -240,7 +247,6 @@ describe("a config of MAMDR's public code", () => {
 
   it.each([
     [common('transformer'), /model\.name: 'transformer'; expected one of star, mlp/],
-    [common('mlp', { model: { item_dim: 64 } }), /model\.user_dim, item_dim, domain_dim: 128, 64/],
     [common('mlp', { train: { optimizer: 'ftrl' } }), /train\.optimizer: 'ftrl'; expected adam/],
     [common('mlp', { train: { loss: 'mse' } }), /train\.loss: "mse"; expected binary_cross/],
     [mamdr({ sample_num: -1 }), /train\.sample_num: -1; expected/],

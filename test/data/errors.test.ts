@@ -241,14 +241,17 @@ describe('options', () => {
     );
   });
 
-  it('must name a user and an item, and no other feature, to draw negatives', async () => {
+  it('must name a user and an item to draw negatives', async () => {
     await expectError(() => from({ ...bare, features: ['user'], negatives }), ConfigError, [
-      'data.negatives',
-      "expected the user's and the item's column",
+      "data.negatives: 'item'; did you mean 'user'?",
     ]);
-    const features = ['user', 'item', 'time'];
+    const features = ['user', { name: 'item', kind: 'multi-valued', separator: '|' } as const];
     await expectError(() => from({ ...bare, features, negatives }), ConfigError, [
-      'data.negatives: features [user,item,time]',
+      "data.negatives: 'item' is multi-valued; expected a categorical",
+    ]);
+    const odd = { ...negatives, itemFeatures: ['user'] };
+    await expectError(() => from({ ...bare, negatives: odd }), ConfigError, [
+      "data.negatives.itemFeatures: 'user' is the user's column",
     ]);
   });
 
@@ -339,8 +342,8 @@ describe('ids', () => {
   it.each<[string, Partial<Split>, string[]]>([
     ['few ids', { ids: [Int32Array.of(0, 1), items] }, ["'user' has 2 rows; expected 3"]],
     ['many ids', { ids: [Int32Array.of(0, 1, 2, 0), items] }, ["'user' has 4 rows; expected 3"]],
-    ['few labels', { labels: Float32Array.of(0, 1) }, ['2 labels', 'expected 2 and 3']],
-    ['few features', { ids: [items] }, ['1 features', 'expected 2 and 3']],
+    ['few labels', { labels: Float32Array.of(0, 1) }, ['2 labels', 'expected 3']],
+    ['few features', { ids: [items] }, ['1 columns of ids', 'expected 2']],
     ['few rows', { rows: 2 }, ['up to row 3', 'over 2 rows']],
     ['few domains', { domainOffsets: Int32Array.of(0, 3) }, ['1 domains', 'expected 2']],
     ['many domains', { domainOffsets: Int32Array.of(0, 1, 2, 3) }, ['3 domains', 'expected 2']],

@@ -3,7 +3,7 @@ import { DuckDBInstance } from '@duckdb/node-api';
 import { splitNames } from '../../ts/data/types.js';
 import type { Dataset, Split, SplitName } from '../../ts/index.js';
 
-export type Value = string | number | boolean | null;
+export type Value = string | number | boolean | null | readonly Value[];
 /** Raw values by column. */
 export type Table = Readonly<Record<string, readonly Value[]>>;
 
@@ -30,8 +30,10 @@ export function writeTable(path: string, table: Table): Promise<void> {
 
 /** Writes a Parquet file in which text is text. */
 export async function writeParquet(path: string, table: Table): Promise<void> {
-  const literal = (value: Value): string =>
-    typeof value === 'string' ? `'${value.replaceAll("'", "''")}'` : String(value);
+  const literal = (value: Value): string => {
+    if (Array.isArray(value)) return `[${value.map(literal).join(', ')}]::varchar[]`;
+    return typeof value === 'string' ? `'${value.replaceAll("'", "''")}'` : String(value);
+  };
   const values = records(table).map((row) => `(${Object.values(row).map(literal).join(', ')})`);
   const instance = await DuckDBInstance.create(':memory:');
   const connection = await instance.connect();

@@ -22,7 +22,9 @@ class Heads extends Module<[Batch], Tensor> {
 
   constructor({ features, domains }: Schema) {
     super();
-    this.tables = features.map(({ size }) => new nn.Embedding(size, 4, { deviation: 0.1 }));
+    this.tables = features
+      .filter((feature) => feature.kind === 'categorical')
+      .map(({ size }) => new nn.Embedding(size, 4, { deviation: 0.1 }));
     this.shared = new nn.Linear(8, 6);
     this.heads = new nn.BankLinear(domains.length, 6, 1);
   }

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import {
   type Batch,
+  type CategoricalFeature,
   ConfigError,
   fit,
   load,
@@ -25,7 +26,9 @@ class Mine extends Module<[Batch], Tensor> {
 
   constructor(schema: Schema) {
     super();
-    this.tables = schema.features.map(({ size }) => new nn.Embedding(size, 4));
+    this.tables = schema.features
+      .filter((feature) => feature.kind === 'categorical')
+      .map(({ size }) => new nn.Embedding(size, 4));
     this.layers = new nn.Sequential(
       new nn.Linear(8, 8),
       new nn.Relu(),
@@ -96,7 +99,7 @@ describe("a user's own module", () => {
 
       constructor(schema: Schema) {
         super(schema);
-        const { size } = schema.features[0] as Schema['features'][0];
+        const { size } = schema.features[0] as CategoricalFeature;
         this.table = new nn.Parameter([size, 1], {
           kind: 'table',
           initializer: { kind: 'normal', a: 0, b: 1 },

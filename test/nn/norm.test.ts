@@ -25,7 +25,9 @@ class Normed extends Module<[Batch], Tensor> {
 
   constructor({ features, domains }: Schema, kind: 'shared' | 'bank') {
     super();
-    this.tables = features.map(({ size }) => new nn.Embedding(size, 4, { deviation: 1 }));
+    this.tables = features
+      .filter((feature) => feature.kind === 'categorical')
+      .map(({ size }) => new nn.Embedding(size, 4, { deviation: 1 }));
     const options = { momentum: 0.9 };
     this.norm =
       kind === 'shared'

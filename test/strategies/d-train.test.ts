@@ -42,7 +42,9 @@ class Own extends Module<[Batch], Tensor> {
 
   constructor({ features }: Schema) {
     super();
-    this.tables = features.map(({ size }) => new nn.Embedding(size, 4, { deviation: 0.1 }));
+    this.tables = features
+      .filter((feature) => feature.kind === 'categorical')
+      .map(({ size }) => new nn.Embedding(size, 4, { deviation: 0.1 }));
   }
 
   forward({ features }: Batch): Tensor {

@@ -128,14 +128,13 @@ function modelOf({ model }: MamdrConfig): Options {
     throw new ConfigError(`model.name: '${model.name}'; expected one of ${known} in it`);
   }
   const { user_dim, item_dim, domain_dim } = model;
-  if (user_dim !== item_dim || user_dim !== domain_dim) {
-    throw new ConfigError(
-      `model.user_dim, item_dim, domain_dim: ${user_dim}, ${item_dim}, ${domain_dim}; expected three equal sizes`,
-    );
-  }
   const [, name, options] = base;
   const given = Object.entries(options(model)).filter(([, value]) => value !== undefined);
-  return { name, embeddingDim: user_dim, ...Object.fromEntries(given) };
+  const embeddingDim =
+    user_dim === item_dim && user_dim === domain_dim
+      ? user_dim
+      : { uid: user_dim, pid: item_dim, domain: domain_dim };
+  return { name, embeddingDim, ...Object.fromEntries(given) };
 }
 
 /** Patterns of the parameters that meta steps touch: parts of names, or one of two shorthands. */

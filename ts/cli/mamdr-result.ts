@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import type { Dataset } from '../data/dataset.js';
+import { hasIds } from '../data/features.js';
 import { mamdrProperty } from '../data/mamdr.js';
 import { splitNames } from '../data/types.js';
 import { writeFileAtomic } from '../io/atomic.js';
@@ -31,7 +32,7 @@ export async function writeMamdrResult(
     return (offsets[domain + 1] ?? 0) - (offsets[domain] ?? 0);
   };
   // One id of each feature stands for what training has not seen.
-  const sizes = new Map(features.map(({ name, size }) => [name, size - 1]));
+  const sizes = new Map(features.filter(hasIds).map(({ name, size }) => [name, size - 1]));
   await writeJson(join(folder, 'dataset_info.json'), {
     n_user: sizes.get('uid'),
     n_item: sizes.get('pid'),

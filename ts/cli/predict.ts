@@ -8,6 +8,7 @@ import { readTable, type Table } from '../data/table.js';
 import { DataError } from '../errors.js';
 import { writeFileAtomic } from '../io/atomic.js';
 import { load } from '../io/run-folder.js';
+import type { RawValue } from '../serve/scorer.js';
 import { cell } from './csv.js';
 
 export interface PredictFileOptions {
@@ -43,7 +44,7 @@ export async function predictFile(
   const names = [domain, ...features.map((feature) => feature.name)];
   const rows = input === '-' ? await readStandardInput(signal) : await readTable(input);
   const columns = Object.fromEntries(names.map((name) => [name, rows.column(name)])) as Readonly<
-    Record<string, ArrayLike<string | number>>
+    Record<string, ArrayLike<RawValue>>
   >;
   const scores = await predictor.predict(columns, { unknownDomain });
   if (scores.length !== rows.rows) {

@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { Dataset } from '../data/dataset.js';
+import { hasIds } from '../data/features.js';
 import { type SplitName, splitNames } from '../data/types.js';
 import { ConfigError } from '../errors.js';
 import { type RunConfig, sourceOf } from './config.js';
@@ -8,7 +9,7 @@ import { table } from './table.js';
 /** The document of `prepare --json`. */
 export interface PrepareReport {
   readonly output: string;
-  /** Ids per feature, the unknown one included. */
+  /** Ids per feature that has any, the unknown one included. */
   readonly features: Readonly<Record<string, number>>;
   /** Rows by part, and the share of positives among all of them. */
   readonly domains: Readonly<Record<string, Readonly<Record<SplitName | 'positives', number>>>>;
@@ -35,7 +36,7 @@ export async function prepareFolder(config: RunConfig, output: string): Promise<
   });
   return {
     output,
-    features: Object.fromEntries(features.map(({ name, size }) => [name, size])),
+    features: Object.fromEntries(features.filter(hasIds).map(({ name, size }) => [name, size])),
     domains: Object.fromEntries(statistics),
   };
 }

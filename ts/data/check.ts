@@ -1,9 +1,10 @@
 import { DataError } from '../errors.js';
-import type { Schema, Split, SplitName } from './types.js';
+import { hasIds, idTables, ofKind, tableOf } from './features.js';
+import type { Feature, IdFeature, Schema, Split, SplitName } from './types.js';
 
 /** Throws DataError where the rows of a part do not fit the schema: native kernels trust them. */
 export function checkSplit(schema: Schema, split: Split, name: SplitName): void {
-  const fail = (message: string): never => {
+  const fail: Fail = (message) => {
     throw new DataError(`${name}: ${message}`);
   };
   const { domainOffsets, ids, labels, rows } = split;
@@ -24,25 +25,73 @@ export function checkSplit(schema: Schema, split: Split, name: SplitName): void 
     const count = (domainOffsets[d + 1] as number) - (domainOffsets[d] as number);
     if (count < 0) fail(`domain '${domain}' has ${count} rows; expected ascending offsets`);
   });
-  if (ids.length !== features.length || labels.length !== rows) {
-    fail(
-      `${ids.length} features and ${labels.length} labels; expected ${features.length} and ${rows}`,
-    );
-  }
+  const counted = (what: string, own: number, kind: Feature['kind']): void => {
+    const expected = ofKind(features, kind).length;
+    if (own !== expected) fail(`${own} ${what}; expected ${expected} for the ${kind} features`);
+  };
+  counted('columns of ids', ids.length, 'categorical');
+  counted('columns of numbers', split.numbers?.length ?? 0, 'numeric');
+  counted('columns of lists', split.lists?.length ?? 0, 'multi-valued');
+  if (labels.length !== rows) fail(`${labels.length} labels; expected ${rows}`);
   labels.forEach((label, row) => {
     if (label !== 0 && label !== 1) fail(`row ${row}: label ${label}; expected 0 or 1`);
   });
-  features.forEach((feature, i) => {
+  if (split.weights) checkWeights(split.weights, rows, fail);
+  ofKind(features, 'categorical').forEach((feature, i) => {
     const column = ids[i] as Int32Array;
     if (column.length !== rows) {
       fail(`'${feature.name}' has ${column.length} rows; expected ${rows}`);
     }
     column.forEach((id, row) => {
-      if (id < 0 || id >= feature.size) {
-        fail(`'${feature.name}', row ${row}: id ${id}; expected 0 to ${feature.size - 1}`);
-      }
+      requireId(feature, id, row, fail);
     });
   });
+  ofKind(features, 'numeric').forEach(({ name: own }, i) => {
+    const column = split.numbers?.[i];
+    if (!(column instanceof Float32Array) || column.length !== 2 * rows) {
+      fail(`'${own}'; expected a Float32Array of ${rows} values and missing flags`);
+      return;
+    }
+    const bad = column.findIndex((value) => !Number.isFinite(value));
+    if (bad >= 0) fail(`'${own}', row ${bad >> 1}: ${column[bad]}; expected a finite number`);
+  });
+  ofKind(features, 'multi-valued').forEach((feature, i) => {
+    const list = split.lists?.[i];
+    if (!(list?.offsets instanceof Int32Array) || !(list.ids instanceof Int32Array)) {
+      fail(`'${feature.name}'; expected offsets and ids, both Int32Arrays`);
+      return;
+    }
+    const { offsets, ids: own } = list;
+    const ascending = offsets.every((offset, r) => offset >= (r === 0 ? 0 : (offsets[r - 1] ?? 0)));
+    if (
+      offsets.length !== rows + 1 ||
+      offsets[0] !== 0 ||
+      offsets[rows] !== own.length ||
+      !ascending
+    ) {
+      fail(`'${feature.name}'; expected ${rows + 1} ascending offsets from 0 to ${own.length}`);
+    }
+    for (let row = 0; row < rows; row++) {
+      for (const id of own.subarray(offsets[row], offsets[row + 1])) {
+        requireId(feature, id, row, fail);
+      }
+    }
+  });
+}
+
+type Fail = (message: string) => never;
+
+function requireId({ name, size }: IdFeature, id: number, row: number, fail: Fail): void {
+  if (id >= 0 && id < size) return;
+  fail(`'${name}', row ${row}: id ${id}; expected 0 to ${size - 1}`);
+}
+
+function checkWeights(weights: Float32Array, rows: number, fail: Fail): void {
+  if (!(weights instanceof Float32Array) || weights.length !== rows) {
+    fail(`${weights.length} weights; expected a Float32Array of ${rows}`);
+  }
+  const bad = weights.findIndex((weight) => !(weight >= 0 && weight < Number.POSITIVE_INFINITY));
+  if (bad >= 0) fail(`row ${bad}: weight ${weights[bad]}; expected a number from 0`);
 }
 
 /** Throws DataError for a domain without training rows: a strategy could not pass over it. */
@@ -65,17 +114,32 @@ export function checkVocabularies(
     if (seen.has(domain)) throw new DataError(`two domains are named '${domain}'; expected one`);
     seen.add(domain);
   }
-  if (vocabularies?.length !== features.length) {
+  checkSharing(features);
+  const tables = idTables({ features });
+  if (vocabularies?.length !== tables.length) {
     throw new DataError(
-      `${vocabularies?.length ?? 'no'} vocabularies; expected one for each of ${features.length} features`,
+      `${vocabularies?.length ?? 'no'} vocabularies; expected one for each of ${tables.length} tables of ids`,
     );
   }
-  features.forEach(({ name, size }, f) => {
-    const known = vocabularies[f] as readonly string[];
-    // Ids without a raw value are allowed: data may come without any.
-    if (known.length === 0 || known.length === size - 1) return;
+  tables.forEach(({ name, size, hashed }, t) => {
+    const known = vocabularies[t] as readonly string[];
+    // Ids without a raw value are allowed: data may come without any, and hashed ids have none.
+    if (known.length === 0 || (!hashed && known.length === size - 1)) return;
     throw new DataError(
-      `the vocabulary of '${name}' has ${known.length} values; expected ${size - 1}, or none`,
+      `the vocabulary of '${name}' has ${known.length} values; expected ${hashed ? '' : `${size - 1}, or `}none`,
     );
   });
+}
+
+/** Throws DataError for features that share a table and do not have the same ids. */
+function checkSharing(features: readonly Feature[]): void {
+  const first = new Map<string, IdFeature>();
+  for (const feature of features.filter(hasIds)) {
+    const other = first.get(tableOf(feature)) ?? feature;
+    first.set(tableOf(feature), other);
+    if (other.size === feature.size && other.hashed === feature.hashed) continue;
+    throw new DataError(
+      `'${feature.name}' and '${other.name}' share table '${tableOf(feature)}' with ${feature.size} and ${other.size} ids; expected the same`,
+    );
+  }
 }

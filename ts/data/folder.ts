@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import { DataError } from '../errors.js';
 import { makeFolder, writeFileAtomic } from '../io/atomic.js';
 import { readTensors, writeTensors } from '../io/safetensors.js';
-import type { Prepared } from './prepare.js';
+import { ofKind } from './features.js';
+import { type Prepared, presentColumns } from './prepare.js';
 import { type Schema, splitNames } from './types.js';
 
 const format = 'polydomain-dataset';
@@ -20,6 +21,14 @@ export async function writeFolder(folder: string, prepared: Prepared): Promise<v
     split.ids.forEach((ids, i) => {
       tensors.set(`${name}.ids.${i}`, ids);
     });
+    split.numbers?.forEach((numbers, i) => {
+      tensors.set(`${name}.numbers.${i}`, numbers);
+    });
+    split.lists?.forEach((lists, i) => {
+      tensors.set(`${name}.lists.${i}.offsets`, lists.offsets);
+      tensors.set(`${name}.lists.${i}.ids`, lists.ids);
+    });
+    if (split.weights) tensors.set(`${name}.weights`, split.weights);
   });
   await writeTensors(join(folder, 'dataset.safetensors'), tensors);
   const { schema, vocabularies } = prepared;
@@ -53,13 +62,24 @@ export async function readFolder(folder: string): Promise<Prepared> {
       if (values instanceof type) return values;
       throw new DataError(`tensor '${name}' is missing`);
     };
+    const { features } = stored.schema;
     const splits = splitNames.map((name) => {
       const labels = get(`${name}.labels`, Float32Array);
       return {
         rows: labels.length,
         domainOffsets: get(`${name}.domainOffsets`, Int32Array),
-        ids: stored.schema.features.map((_, i) => get(`${name}.ids.${i}`, Int32Array)),
+        ...presentColumns({
+          ids: ofKind(features, 'categorical').map((_, i) => get(`${name}.ids.${i}`, Int32Array)),
+          numbers: ofKind(features, 'numeric').map((_, i) =>
+            get(`${name}.numbers.${i}`, Float32Array),
+          ),
+          lists: ofKind(features, 'multi-valued').map((_, i) => ({
+            offsets: get(`${name}.lists.${i}.offsets`, Int32Array),
+            ids: get(`${name}.lists.${i}.ids`, Int32Array),
+          })),
+        }),
         labels,
+        ...(tensors.has(`${name}.weights`) && { weights: get(`${name}.weights`, Float32Array) }),
       };
     });
     return {

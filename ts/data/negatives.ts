@@ -1,16 +1,24 @@
 import { ConfigError } from '../errors.js';
 import { suggest } from '../nearest.js';
 import { type Codes, encode, groupRows } from './codes.js';
+import { type RawColumn, takeRows } from './columns.js';
 import type { ResolvedNegatives } from './options.js';
 import type { Random } from './random.js';
 import type { Table } from './table.js';
 import { splitNames } from './types.js';
 
-/** Interactions of one domain: codes of users and items, and the part that each belongs to. */
-export interface Pairs {
+/** Interactions of one domain: rows, their users and items as codes, and the part of each. */
+interface Positives {
+  readonly rows: Int32Array;
   readonly users: Int32Array;
   readonly items: Int32Array;
   readonly parts: Int8Array;
+}
+
+/** A negative: the row of the user's positive that it follows, and the item in its place. */
+interface Negative {
+  readonly row: number;
+  readonly item: number;
 }
 
 /** Rows before their values become ids. */
@@ -18,7 +26,8 @@ export interface CodedRows {
   readonly domain: Int32Array;
   readonly part: Int8Array;
   readonly label: Float32Array;
-  readonly features: readonly Codes[];
+  readonly weight: Float32Array | undefined;
+  readonly features: readonly RawColumn[];
 }
 
 /** Pairs that are never negatives. */
@@ -36,51 +45,32 @@ class Known {
   }
 }
 
-class PairList {
-  readonly #users: number[] = [];
-  readonly #items: number[] = [];
-  readonly #parts: number[] = [];
-
-  add(user: number, item: number, part: number): void {
-    this.#users.push(user);
-    this.#items.push(item);
-    this.#parts.push(part);
-  }
-
-  pairs(): Pairs {
-    return {
-      users: Int32Array.from(this.#users),
-      items: Int32Array.from(this.#items),
-      parts: Int8Array.from(this.#parts),
-    };
-  }
-}
-
 /**
  * Negatives by the user of a random positive of the part and a random item of `candidates`; known
  * pairs are rejected. Drawing the user from the positives keeps activity from leaking the label.
  * Fewer come out when users know nearly everything.
  */
 function byPositive(
-  positives: Pairs,
+  positives: Positives,
   candidates: Int32Array,
   known: Known,
   ratio: number,
   random: Random,
-): Pairs {
-  const drawn = new PairList();
+): Negative[] {
+  const drawn: Negative[] = [];
+  const all = positives.rows.map((_, i) => i);
   for (let part = 0; part < splitNames.length; part++) {
-    const users = positives.users.filter((_, i) => positives.parts[i] === part);
-    const wanted = Math.trunc(users.length / ratio);
+    const own = all.filter((i) => positives.parts[i] === part);
+    const wanted = Math.trunc(own.length / ratio);
     for (let found = 0, attempts = 0; found < wanted && attempts < 50 * wanted; attempts++) {
-      const user = users[random.below(users.length)] as number;
+      const i = own[random.below(own.length)] as number;
       const item = candidates[random.below(candidates.length)] as number;
-      if (known.has(user, item)) continue;
-      drawn.add(user, item, part);
+      if (known.has(positives.users[i] as number, item)) continue;
+      drawn.push({ row: positives.rows[i] as number, item });
       found++;
     }
   }
-  return drawn.pairs();
+  return drawn;
 }
 
 /**
@@ -90,32 +80,32 @@ function byPositive(
  * with negatives only in training, and their id would tell the label backwards.
  */
 function perUser(
-  positives: Pairs,
+  positives: Positives,
   candidates: Int32Array,
   known: Known,
   ratio: number,
   random: Random,
-): Pairs {
-  const drawn = new PairList();
+): Negative[] {
+  const drawn: Negative[] = [];
   const own = new Map<number, number[]>();
   positives.users.forEach((user, i) => {
-    const parts = own.get(user);
-    const part = positives.parts[i] as number;
-    if (parts) parts.push(part);
-    else own.set(user, [part]);
+    const rows = own.get(user);
+    const row = positives.rows[i] as number;
+    if (rows) rows.push(row);
+    else own.set(user, [row]);
   });
-  for (const [user, parts] of own) {
+  for (const [user, rows] of own) {
     const free = candidates.filter((item) => !known.has(user, item));
-    const wanted = Math.min(free.length, Math.trunc(parts.length / ratio));
-    random.shuffle(parts);
+    const wanted = Math.min(free.length, Math.trunc(rows.length / ratio));
+    random.shuffle(rows);
     for (let i = 0; i < wanted; i++) {
       const j = i + random.below(free.length - i);
       const item = free[j] as number;
       free[j] = free[i] as number;
-      drawn.add(user, item, parts[i % parts.length] as number);
+      drawn.push({ row: rows[i % rows.length] as number, item });
     }
   }
-  return drawn.pairs();
+  return drawn;
 }
 
 /** Appends negatives, with label 0, to rows that are all positives. Throws ConfigError. */
@@ -127,16 +117,21 @@ export function withNegatives(
   excluded: Table | undefined,
   random: Random,
 ): CodedRows {
-  if (names.length !== 2) {
-    throw new ConfigError(
-      `data.negatives: features [${names}]; expected the user's and the item's column only`,
-    );
-  }
-  const featureOf = (name: string): Codes => {
+  const columnOf = (name: string): RawColumn => {
     const at = names.indexOf(name);
-    if (at >= 0) return rows.features[at] as Codes;
+    if (at >= 0) return rows.features[at] as RawColumn;
     throw new ConfigError(`data.negatives: '${name}'${suggest(name, names)}`);
   };
+  const featureOf = (name: string): Codes => {
+    const column = columnOf(name);
+    if (column.kind === 'categorical') return column;
+    throw new ConfigError(`data.negatives: '${name}' is ${column.kind}; expected a categorical`);
+  };
+  for (const name of rule.itemFeatures) {
+    columnOf(name);
+    if (name !== rule.user) continue;
+    throw new ConfigError(`data.negatives.itemFeatures: '${name}' is the user's column`);
+  }
   if (rule.user === rule.item) {
     throw new ConfigError(
       `data.negatives.item: '${rule.item}'; expected another column than the user's`,
@@ -156,10 +151,11 @@ export function withNegatives(
   const everything = Int32Array.from(items.names.keys());
   const draw = rule.method === 'per-user' ? perUser : byPositive;
   const groups = groupRows(rows.domain, domains);
-  const drawn: Pairs[] = [];
+  const drawn: Negative[] = [];
   for (let d = 0; d < domains; d++) {
     const own = groups.rows.subarray(groups.offsets[d], groups.offsets[d + 1]);
-    const positives: Pairs = {
+    const positives: Positives = {
+      rows: own,
       users: own.map((row) => users.codes[row] as number),
       items: own.map((row) => items.codes[row] as number),
       parts: Int8Array.from(own, (row) => rows.part[row] as number),
@@ -169,9 +165,10 @@ export function withNegatives(
     const drawnRatio = low + (high - low) * random.next();
     const rounded = Math.round(drawnRatio * 100) / 100;
     const ratio = low < high && rounded >= low && rounded <= high ? rounded : drawnRatio;
-    drawn.push(draw(positives, candidates, known, ratio, random));
+    for (const negative of draw(positives, candidates, known, ratio, random)) drawn.push(negative);
   }
-  return append(rows, drawn, names.indexOf(rule.user));
+  const itemColumns = [rule.item, ...rule.itemFeatures].map((name) => names.indexOf(name));
+  return append(rows, drawn, items, itemColumns);
 }
 
 function exclude(
@@ -194,31 +191,33 @@ function exclude(
   });
 }
 
-function append(rows: CodedRows, drawn: readonly Pairs[], userFeature: number): CodedRows {
+/** A negative is its positive's row with what belongs to the item as in the first row of its own. */
+function append(
+  rows: CodedRows,
+  drawn: readonly Negative[],
+  items: Codes,
+  itemColumns: readonly number[],
+): CodedRows {
+  const firstRow = new Int32Array(items.names.length).fill(-1);
+  items.codes.forEach((item, row) => {
+    if (firstRow[item] === -1) firstRow[item] = row;
+  });
   const before = rows.label.length;
-  const total = drawn.reduce((sum, pairs) => sum + pairs.users.length, before);
-  const grown = <Values extends Int32Array | Int8Array | Float32Array>(
-    values: Values,
-    added: (pairs: Pairs, domain: number) => Values | number,
-  ): Values => {
-    const all = new (values.constructor as new (length: number) => Values)(total);
-    all.set(values);
-    let at = before;
-    drawn.forEach((pairs, d) => {
-      const own = added(pairs, d);
-      if (typeof own === 'number') all.fill(own, at, at + pairs.users.length);
-      else all.set(own, at);
-      at += pairs.users.length;
-    });
-    return all;
-  };
+  const withDrawn = (rowOf: (negative: Negative) => number): Int32Array =>
+    Int32Array.from({ length: before + drawn.length }, (_, i) =>
+      i < before ? i : rowOf(drawn[i - before] as Negative),
+    );
+  const contexts = withDrawn(({ row }) => row);
+  const owners = withDrawn(({ item }) => firstRow[item] as number);
   return {
-    domain: grown(rows.domain, (_, d) => d),
-    part: grown(rows.part, (pairs) => pairs.parts),
-    label: grown(rows.label, () => 0),
-    features: rows.features.map(({ codes, names }, i) => ({
-      names,
-      codes: grown(codes, (pairs) => (i === userFeature ? pairs.users : pairs.items)),
-    })),
+    domain: contexts.map((row) => rows.domain[row] as number),
+    part: Int8Array.from(contexts, (row) => rows.part[row] as number),
+    label: Float32Array.from(contexts, (row, i) => (i < before ? (rows.label[row] as number) : 0)),
+    weight:
+      rows.weight &&
+      Float32Array.from(contexts, (row) => (rows.weight as Float32Array)[row] as number),
+    features: rows.features.map((column, f) =>
+      takeRows(column, itemColumns.includes(f) ? owners : contexts),
+    ),
   };
 }

@@ -42,21 +42,81 @@ const negatives = z.strictObject({
     .enum(['domain', 'all'])
     .default('domain')
     .describe('Whose items negatives are drawn from'),
+  itemFeatures: z
+    .array(z.string())
+    .default([])
+    .describe(
+      "Other columns that belong to the item; the rest of a negative is as in the user's positive",
+    ),
   exclude: z
     .string()
     .optional()
     .describe("SQL for pairs (the user's and the item's column) that are never negatives"),
 });
 
+const name = z.string();
+const buckets = count
+  .optional()
+  .describe('Ids are hashes of the values into so many buckets, and no vocabulary is kept');
+const table = z
+  .string()
+  .optional()
+  .describe('The table of embeddings, which all features that name it share; its own by default');
+
+const categorical = z.strictObject({
+  name,
+  kind: z.literal('categorical').default('categorical'),
+  buckets,
+  table,
+});
+
+/** A column that a model reads; a name alone is a categorical one. */
+const feature = z.union(
+  [
+    z
+      .string()
+      .transform((own): z.output<typeof categorical> => ({ name: own, kind: 'categorical' })),
+    categorical,
+    z
+      .strictObject({ name, kind: z.literal('numeric') })
+      .describe("Standardised by the training part's mean and deviation; may be missing"),
+    z
+      .strictObject({
+        name,
+        kind: z.literal('multi-valued'),
+        separator: z
+          .string()
+          .min(1)
+          .optional()
+          .describe('What stands between the values of a text; lists and JSON arrays need none'),
+        pooling: z
+          .enum(['mean', 'sum'])
+          .default('mean')
+          .describe("What becomes of a row's embeddings"),
+        maxValues: count
+          .optional()
+          .describe("Values that count, the first ones; those of training's longest by default"),
+        buckets,
+        table,
+      })
+      .describe('Any number of categories per row'),
+  ],
+  { error: 'expected a column, or { name, kind: categorical, numeric or multi-valued, ... }' },
+);
+
 /** What the columns of a table are. */
 export const roles = z.strictObject({
   domain: z.string(),
   label: z.string().optional().describe('Column of 0 and 1; left out with negatives'),
   features: z
-    .array(z.string())
+    .array(feature)
     .min(1)
-    .refine((names) => new Set(names).size === names.length, 'expected each name once')
-    .describe('Categorical columns'),
+    .refine(
+      (features) => new Set(features.map((one) => one.name)).size === features.length,
+      'expected each name once',
+    )
+    .describe('Columns that the model reads'),
+  weight: z.string().optional().describe('Column of weights of the rows, from 0'),
   split,
   negatives: negatives.optional(),
   minRows: count
@@ -76,5 +136,7 @@ export type SplitRule = z.input<typeof split>;
 export type NegativeRule = z.input<typeof negatives>;
 export type Roles = z.input<typeof roles>;
 export type DatasetOptions = z.input<typeof sourceOptions>;
+export type FeatureOptions = z.input<typeof feature>;
+export type ResolvedFeature = z.output<typeof feature>;
 export type ResolvedRoles = z.output<typeof roles>;
 export type ResolvedNegatives = z.output<typeof negatives>;

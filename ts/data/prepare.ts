@@ -1,12 +1,21 @@
 import { ConfigError, DataError } from '../errors.js';
-import { type Codes, encode, groupRows } from './codes.js';
-import { labelsOf } from './labels.js';
+import { encode, groupRows } from './codes.js';
+import { fitFeatures, pairsOf, readColumn, takeLists, takeRows } from './columns.js';
+import { labelsOf, weightsOf } from './labels.js';
 import { type CodedRows, withNegatives } from './negatives.js';
 import type { ResolvedRoles } from './options.js';
 import { partsOf } from './parts.js';
 import { Random } from './random.js';
 import type { Table } from './table.js';
-import { type Schema, type Split, splitNames } from './types.js';
+import {
+  type Feature,
+  type IdLists,
+  type MultiValuedFeature,
+  type NumericFeature,
+  type Schema,
+  type Split,
+  splitNames,
+} from './types.js';
 
 /** A dataset's contents. */
 export interface Prepared {
@@ -26,15 +35,16 @@ export function prepare(table: Table, options: ResolvedRoles, excluded?: Table):
   }
   const random = new Random(options.seed);
   const { rows, domains } = codedRows(table, options, random);
+  const names = features.map(({ name }) => name);
   const all = negatives
-    ? withNegatives(rows, domains.length, negatives, features, excluded, random)
+    ? withNegatives(rows, domains.length, negatives, names, excluded, random)
     : rows;
   return withIds(all, domains, options);
 }
 
 function codedRows(
   table: Table,
-  { domain: column, label, features, split, minRows }: ResolvedRoles,
+  { domain: column, label, weight, features, split, minRows }: ResolvedRoles,
   random: Random,
 ): { rows: CodedRows; domains: readonly string[] } {
   const found = encode(table, column);
@@ -68,51 +78,76 @@ function codedRows(
       domain,
       part: partsOf(split, own, domain, domains.length, random),
       label: label === undefined ? new Float32Array(kept.length).fill(1) : labelsOf(own, label),
-      features: features.map((name) => encode(own, name)),
+      weight: weight === undefined ? undefined : weightsOf(own, weight),
+      features: features.map((feature) => readColumn(own, feature)),
     },
   };
 }
 
 function withIds(rows: CodedRows, domains: readonly string[], options: ResolvedRoles): Prepared {
-  const vocabularies: string[][] = [];
-  const idsOf = rows.features.map(({ codes, names }) => {
-    const ids = new Int32Array(names.length);
-    const vocabulary: string[] = [];
-    codes.forEach((code, row) => {
-      if (rows.part[row] === 0 && ids[code] === 0) {
-        ids[code] = vocabulary.push(names[code] as string);
-      }
-    });
-    vocabularies.push(vocabulary);
-    return ids;
-  });
+  const { features, vocabularies, ids } = fitFeatures(
+    options.features,
+    rows.features,
+    (row) => rows.part[row] === 0,
+  );
   const byDomain = groupRows(rows.domain, domains.length).rows;
   const splits = splitNames.map((_, part): Split => {
     const own = byDomain.filter((row) => rows.part[row] === part);
+    const columns: { ids: Int32Array[]; numbers: Float32Array[]; lists: IdLists[] } = {
+      ids: [],
+      numbers: [],
+      lists: [],
+    };
+    rows.features.forEach((column, f) => {
+      const feature = features[f] as Feature;
+      const idOf = (code: number): number => ids[f]?.[code] as number;
+      if (column.kind === 'categorical') {
+        columns.ids.push(own.map((row) => idOf(column.codes[row] as number)));
+      } else if (column.kind === 'multi-valued') {
+        const { width } = feature as MultiValuedFeature;
+        const lists = { offsets: column.offsets, ids: column.codes };
+        columns.lists.push(takeLists(lists, own, idOf, width));
+      } else {
+        const { values } = takeRows(column, own);
+        columns.numbers.push(
+          pairsOf(values, feature as NumericFeature, (row) => tooLarge(feature, values[row])),
+        );
+      }
+    });
+    const { weight } = rows;
     return {
       rows: own.length,
       domainOffsets: groupRows(
         own.map((row) => rows.domain[row] as number),
         domains.length,
       ).offsets,
-      ids: rows.features.map(({ codes }: Codes, i) =>
-        own.map((row) => (idsOf[i] as Int32Array)[codes[row] as number] as number),
-      ),
+      ...presentColumns(columns),
       labels: Float32Array.from(own, (row) => rows.label[row] as number),
+      ...(weight && { weights: Float32Array.from(own, (row) => weight[row] as number) }),
     };
   });
   return {
-    schema: {
-      label: options.label ?? 'label',
-      domain: options.domain,
-      features: options.features.map((name, i) => ({
-        name,
-        kind: 'categorical',
-        size: (vocabularies[i] as string[]).length + 1,
-      })),
-      domains,
-    },
+    schema: { label: options.label ?? 'label', domain: options.domain, features, domains },
     vocabularies,
     splits: splits as unknown as Prepared['splits'],
   };
+}
+
+/** The columns of a split without kinds that it has none of. */
+export function presentColumns({
+  ids,
+  numbers,
+  lists,
+}: {
+  readonly ids: readonly Int32Array[];
+  readonly numbers: readonly Float32Array[];
+  readonly lists: readonly IdLists[];
+}): Pick<Split, 'ids' | 'numbers' | 'lists'> {
+  return { ids, ...(numbers.length > 0 && { numbers }), ...(lists.length > 0 && { lists }) };
+}
+
+function tooLarge({ name }: Feature, value: number | undefined): DataError {
+  return new DataError(
+    `column '${name}': ${value}; expected a number that stands within float32's range of the training part's`,
+  );
 }

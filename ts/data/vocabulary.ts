@@ -1,18 +1,27 @@
 import { DataError } from '../errors.js';
 import { suggest } from '../nearest.js';
-import type { Schema } from './types.js';
+import { pairsOf } from './columns.js';
+import { hasIds, idTables, tableOf } from './features.js';
+import { bucketOf, listExpected, listOf, numberExpected, numberOf } from './raw.js';
+import type { Feature, IdFeature, Schema } from './types.js';
 
 /** How raw values become ids: of domains and of features. */
 export class Vocabulary {
   readonly #domains: ReadonlyMap<string, number>;
+  /** Of each feature the place of its vocabulary. */
+  readonly #tables: readonly number[];
   #lookups: Map<string, number>[] | undefined;
 
   constructor(
     readonly schema: Schema,
-    /** Per feature: the raw values of ids 1, 2, ...; 0 is everything else. */
+    /** Per table of ids (idTables): the raw values of ids 1, 2, ...; 0 is everything else. */
     readonly values: readonly (readonly string[])[],
   ) {
     this.#domains = new Map(schema.domains.map((name, d) => [name, d]));
+    const tables = idTables(schema).map(({ name }) => name);
+    this.#tables = schema.features.map((feature) =>
+      hasIds(feature) ? tables.indexOf(tableOf(feature)) : -1,
+    );
   }
 
   /** The index of a domain. Throws DataError when training has not seen it. */
@@ -27,9 +36,47 @@ export class Vocabulary {
     return this.#domains.has(name);
   }
 
+  /** The raw values of a feature's ids from 1; nothing where ids are hashed or data came without. */
+  valuesOf(feature: number): readonly string[] {
+    return this.values[this.#tables[feature] as number] ?? [];
+  }
+
   /** The id of a raw value of feature `feature`; 0 when training has not seen it. */
   encode(feature: number, value: string | number): number {
+    const own = this.schema.features[feature] as IdFeature;
+    if (own.hashed) return bucketOf(String(value), own.size);
     this.#lookups ??= this.values.map((known) => new Map(known.map((name, i) => [name, i + 1])));
-    return this.#lookups[feature]?.get(String(value)) ?? 0;
+    return this.#lookups[this.#tables[feature] as number]?.get(String(value)) ?? 0;
+  }
+
+  /**
+   * Raw values of feature `feature` as a program's column: ids [rows]; of a numeric feature its
+   * standardised value and missing flag [rows, 2]; of a multi-valued one ids [rows, width], filled
+   * up with -1. Throws DataError with the row of a value that does not fit.
+   */
+  column(feature: number, raw: ArrayLike<unknown>): Int32Array | Float32Array {
+    const own = this.schema.features[feature] as Feature;
+    const bad = (row: number, expected: string): DataError =>
+      new DataError(`row ${row}: '${own.name}' is '${raw[row]}'; expected ${expected}`);
+    if (own.kind === 'categorical') {
+      return Int32Array.from(raw as ArrayLike<never>, (value) => this.encode(feature, value));
+    }
+    if (own.kind === 'numeric') {
+      const values = Float64Array.from(raw as ArrayLike<never>, (value: unknown, row) => {
+        const number = numberOf(value);
+        if (number !== undefined) return number;
+        throw bad(row, numberExpected);
+      });
+      return pairsOf(values, own, (row) => bad(row, numberExpected));
+    }
+    const ids = new Int32Array(raw.length * own.width).fill(-1);
+    for (let row = 0; row < raw.length; row++) {
+      const list = listOf(raw[row], own.separator);
+      if (!list) throw bad(row, listExpected(own.separator));
+      list.slice(0, own.width).forEach((value, i) => {
+        ids[row * own.width + i] = this.encode(feature, value);
+      });
+    }
+    return ids;
   }
 }

@@ -19,11 +19,28 @@ import { readTensors, type Streamed, TensorFile, writeTensors } from './safetens
 const format = 'polydomain-model';
 const version = 1;
 
-const featureSchema = z.object({
+const ids = {
   name: z.string(),
-  kind: z.literal('categorical'),
   size: z.int().gte(1),
-});
+  hashed: z.literal(true).exactOptional(),
+  table: z.string().exactOptional(),
+};
+const featureSchema = z.discriminatedUnion('kind', [
+  z.object({ ...ids, kind: z.literal('categorical') }),
+  z.object({
+    ...ids,
+    kind: z.literal('multi-valued'),
+    pooling: z.enum(['mean', 'sum']),
+    width: z.int().gte(1),
+    separator: z.string().exactOptional(),
+  }),
+  z.object({
+    name: z.string(),
+    kind: z.literal('numeric'),
+    mean: z.number(),
+    deviation: z.number().gt(0),
+  }),
+]);
 const storedModel = z.object({
   format: z.literal(format),
   version: z.literal(version),

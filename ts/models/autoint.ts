@@ -6,10 +6,10 @@ import { count } from '../options.js';
 import * as ops from '../tensor/ops.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { Dnn, units } from './dnn.js';
-import { FieldModel, FirstOrder, fieldShape } from './fields.js';
+import { equalFieldShape, FieldModel, FirstOrder } from './fields.js';
 
 export const autointOptions = z.strictObject({
-  ...fieldShape,
+  ...equalFieldShape,
   hidden: units.default([256, 128, 64]).describe('Sizes of the hidden layers'),
   layers: count.default(3).describe('Interacting layers'),
   heads: count.default(4).describe('Attention heads of a layer'),
@@ -74,7 +74,7 @@ export class AutoInt extends FieldModel<z.output<typeof autointOptions>> {
   readonly output: Linear;
 
   constructor(options: AutoIntOptions & ModelContext) {
-    super('autoint', autointOptions, options);
+    super('autoint', autointOptions, options, { equal: true });
     const { embeddingDim, hidden, layers, heads, headDim, l2 } = this.settings;
     this.linear = new FirstOrder(this.schema, l2);
     for (let layer = 0; layer < layers; layer++) {
@@ -82,7 +82,7 @@ export class AutoInt extends FieldModel<z.output<typeof autointOptions>> {
       this.interacting.push(new InteractingLayer(inputs, heads, headDim));
     }
     this.dnn = new Dnn(this.width, hidden, this.settings);
-    const attended = this.embedding.size * heads * headDim;
+    const attended = this.fieldCount * heads * headDim;
     this.output = new Linear(attended + (hidden.at(-1) as number), 1, { bias: false });
   }
 

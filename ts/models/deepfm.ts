@@ -4,10 +4,10 @@ import type { Batch, ModelContext } from '../nn/model.js';
 import * as ops from '../tensor/ops.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { Dnn, units } from './dnn.js';
-import { FieldModel, FirstOrder, fieldShape, pairwise } from './fields.js';
+import { equalFieldShape, FieldModel, FirstOrder, pairwise } from './fields.js';
 
 export const deepfmOptions = z.strictObject({
-  ...fieldShape,
+  ...equalFieldShape,
   hidden: units.default([256, 128, 64]).describe('Sizes of the hidden layers'),
 });
 export type DeepFmOptions = z.input<typeof deepfmOptions>;
@@ -23,7 +23,7 @@ export class DeepFm extends FieldModel<z.output<typeof deepfmOptions>> {
   readonly output: Linear;
 
   constructor(options: DeepFmOptions & ModelContext) {
-    super('deepfm', deepfmOptions, options);
+    super('deepfm', deepfmOptions, options, { equal: true });
     const { hidden, l2 } = this.settings;
     this.linear = new FirstOrder(this.schema, l2);
     this.dnn = new Dnn(this.width, hidden, this.settings);

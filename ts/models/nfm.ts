@@ -4,10 +4,10 @@ import type { Batch, ModelContext } from '../nn/model.js';
 import * as ops from '../tensor/ops.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { Dnn, units } from './dnn.js';
-import { FieldModel, FirstOrder, fieldShape, pairwise } from './fields.js';
+import { equalFieldShape, FieldModel, FirstOrder, pairwise } from './fields.js';
 
 export const nfmOptions = z.strictObject({
-  ...fieldShape,
+  ...equalFieldShape,
   hidden: units.default([256, 128, 64]).describe('Sizes of the hidden layers'),
 });
 export type NfmOptions = z.input<typeof nfmOptions>;
@@ -23,7 +23,7 @@ export class Nfm extends FieldModel<z.output<typeof nfmOptions>> {
   readonly output: Linear;
 
   constructor(options: NfmOptions & ModelContext) {
-    super('nfm', nfmOptions, options);
+    super('nfm', nfmOptions, options, { equal: true });
     const { hidden, l2, embeddingDim } = this.settings;
     this.linear = new FirstOrder(this.schema, l2);
     this.dnn = new Dnn(embeddingDim, hidden, this.settings);

@@ -48,8 +48,8 @@ export class Pepnet extends FieldModel<z.output<typeof pepnetOptions>> {
 
   constructor(options: PepnetOptions & ModelContext) {
     super('pepnet', pepnetOptions, options);
-    const { hidden, gate, dropout, embeddingDim, batchNorm } = this.settings;
-    const features = this.width - embeddingDim;
+    const { hidden, gate, dropout, batchNorm } = this.settings;
+    const features = this.width - this.domainWidth;
     this.embeddingGate = new Gate(this.width, gate, features);
     let width = features;
     for (const size of hidden) {

@@ -4,10 +4,10 @@ import type { Batch, ModelContext } from '../nn/model.js';
 import * as ops from '../tensor/ops.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { Dnn, units } from './dnn.js';
-import { FieldModel, fieldShape } from './fields.js';
+import { equalFieldShape, FieldModel } from './fields.js';
 
 export const pnnOptions = z.strictObject({
-  ...fieldShape,
+  ...equalFieldShape,
   hidden: units.default([256, 128, 64]).describe('Sizes of the hidden layers'),
 });
 export type PnnOptions = z.input<typeof pnnOptions>;
@@ -21,9 +21,9 @@ export class Pnn extends FieldModel<z.output<typeof pnnOptions>> {
   readonly output: Linear;
 
   constructor(options: PnnOptions & ModelContext) {
-    super('pnn', pnnOptions, options);
+    super('pnn', pnnOptions, options, { equal: true });
     const { hidden } = this.settings;
-    const pairs = (this.embedding.size * (this.embedding.size - 1)) / 2;
+    const pairs = (this.fieldCount * (this.fieldCount - 1)) / 2;
     this.dnn = new Dnn(this.width + pairs, hidden, this.settings);
     this.output = new Linear(hidden.at(-1) as number, 1, { bias: false });
   }

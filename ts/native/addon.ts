@@ -113,7 +113,12 @@ export interface NativeOptimizerSpec {
 export interface NativeSplit {
   readonly rows: number;
   readonly ids: readonly Int32Array[];
+  readonly numbers?: readonly Float32Array[] | undefined;
+  readonly lists?:
+    | readonly { readonly offsets: Int32Array; readonly ids: Int32Array }[]
+    | undefined;
   readonly labels: Float32Array;
+  readonly weights?: Float32Array | undefined;
   readonly domainOffsets: Int32Array;
 }
 
@@ -288,6 +293,7 @@ export interface Addon {
       threads?: number;
       lease?: boolean;
       clipNorm?: number;
+      classWeights?: readonly [number, number];
     },
   ) => NativeSession;
 }

@@ -59,6 +59,11 @@ export class Embedding extends Module<[Operand], Tensor> {
   forward(ids: Operand): Tensor {
     return ops.embedding(this.weight, ids);
   }
+
+  /** Sum or mean of the rows of each of the bags ids [rows, width], in which -1 is none. */
+  pool(ids: Operand, pooling: ops.Pooling): Tensor {
+    return ops.embeddingBag(this.weight, ids, { pooling });
+  }
 }
 
 let streams = 0;

@@ -1,8 +1,16 @@
+import { isDeepStrictEqual } from 'node:util';
 import { brand } from '../brand.js';
-import type { Schema } from '../data/types.js';
+import { hasIds, inputName } from '../data/features.js';
+import type { Feature, Schema } from '../data/types.js';
 import { BusyError, ConfigError, TraceError } from '../errors.js';
 import { selects } from '../glob.js';
-import type { NativeGraph, NativeProgram, NativeSession, NativeSpace } from '../native/addon.js';
+import type {
+  NativeGraph,
+  NativeNode,
+  NativeProgram,
+  NativeSession,
+  NativeSpace,
+} from '../native/addon.js';
 import { addon } from '../native/load.js';
 import { suggest } from '../nearest.js';
 import type { OverlayRule } from '../strategies/types.js';
@@ -15,9 +23,14 @@ import { Dropout, Embedding } from './layers.js';
 import { requireMemory } from './memory.js';
 import { Module, type Parameter } from './module.js';
 
-/** One batch of a click-through model: int32 ids [rows] per feature, the domain's index [rows]. */
+/** One batch of a click-through model. */
 export interface Batch {
+  /**
+   * By name: int32 ids [rows] of a categorical feature; of a numeric one its standardised value and a
+   * missing flag, float32 [rows, 2]; int32 ids [rows, width] of a multi-valued one, filled up with -1.
+   */
   readonly features: Readonly<Record<string, Tensor>>;
+  /** The domain's index [rows]. */
   readonly domain: Tensor;
   /** The slot [1] of banks for all rows: the index of their domain, unless domains share one. */
   readonly slot: Tensor;
@@ -30,17 +43,34 @@ export interface ModelContext {
   readonly seed?: number | undefined;
 }
 
-/** A traced model: what training and scoring programs are made of. */
-export interface Compiled {
-  readonly graph: NativeGraph;
-  /** The logits' value. */
-  readonly output: number;
+/** Values of a trace. */
+interface Losses {
   /** Mean binary cross entropy. */
   readonly loss: number;
   /** What training minimises: the same, or weighted by each domain's uncertainty. */
   readonly trainingLoss: number;
+}
+
+/** A traced model: what training and scoring programs are made of. */
+export interface Compiled extends Losses {
+  readonly graph: NativeGraph;
+  /** The logits' value. */
+  readonly output: number;
+  /** The losses with the weights of rows. */
+  readonly weighted: Losses;
   readonly space: NativeSpace;
   readonly scoring: NativeProgram;
+}
+
+function inputType(feature: Feature): [NativeNode['dtype'], number[]] {
+  switch (feature.kind) {
+    case 'categorical':
+      return ['int32', [-1]];
+    case 'numeric':
+      return ['float32', [-1, 2]];
+    case 'multi-valued':
+      return ['int32', [-1, feature.width]];
+  }
 }
 
 function nameStreams(module: unknown, path: string): void {
@@ -86,9 +116,9 @@ export abstract class Model extends Module<[Batch], Tensor> {
 
   /** Throws ConfigError when data has another schema than the model was made for. */
   requireSchema(schema: Schema): void {
-    if (JSON.stringify(schema) === JSON.stringify(this.#schema)) return;
+    if (isDeepStrictEqual(schema, this.#schema)) return;
     const brief = ({ features, domains }: Schema): string =>
-      `${domains.length} domains, ${features.map(({ name, size }) => `${name}[${size}]`).join(', ')}`;
+      `${domains.length} domains, ${features.map((one) => `${one.name}${hasIds(one) ? `[${one.size}]` : ''}`).join(', ')}`;
     throw new ConfigError(
       `the data has ${brief(schema)}; expected the model's ${brief(this.#schema)}, with the same names`,
     );
@@ -226,30 +256,38 @@ export abstract class Model extends Module<[Batch], Tensor> {
     const trace = new Trace();
     const { graph } = trace;
     const features: Record<string, Tensor> = {};
-    this.#schema.features.forEach((feature, i) => {
-      features[feature.name] = symbolicTensor(trace, graph.input(`feature:${i}`, 'int32', [-1]));
-    });
+    for (const feature of this.#schema.features) {
+      const name = inputName(this.#schema.features, feature);
+      const [dtype, shape] = inputType(feature);
+      features[feature.name] = symbolicTensor(trace, graph.input(name, dtype, shape));
+    }
     const domain = symbolicTensor(trace, graph.input('domain', 'int32', [-1]));
     trace.slot = graph.input('slot', 'int32', [1]);
     const slot = symbolicTensor(trace, trace.slot);
     const label = symbolicTensor(trace, graph.input('label', 'float32', [-1]));
-    const { output, loss, trainingLoss } = withTrace(trace, () => {
+    const weight = symbolicTensor(trace, graph.input('weight', 'float32', [-1]));
+    const { output, losses } = withTrace(trace, () => {
       const logits = this.forward({ features, domain, slot });
-      const plain = ops.bceWithLogits(logits, label);
       return {
         output: logits.symbolic()?.value,
-        loss: plain.symbolic()?.value,
-        trainingLoss: this.#weighted(plain, slot).symbolic()?.value,
+        // What a program does not use costs it nothing.
+        losses: [ops.bceWithLogits(logits, label), ops.bceWithLogits(logits, label, weight)].map(
+          (own) => ({
+            loss: own.symbolic()?.value as number,
+            trainingLoss: this.#weighted(own, slot).symbolic()?.value as number,
+          }),
+        ) as [Losses, Losses],
       };
     });
-    if (output === undefined || loss === undefined || trainingLoss === undefined) {
+    if (output === undefined) {
       throw new TraceError('forward returned a tensor that does not depend on the batch');
     }
     const specs = [...parameters.values()].map((parameter) => parameter.spec());
     requireMemory(specs);
     const space = new (addon().Space)(specs, this.seed);
     const scoring = new (addon().Program)(graph, space, output);
-    this.#compiled = { graph, output, loss, trainingLoss, space, scoring };
+    const [plain, weighted] = losses;
+    this.#compiled = { graph, output, ...plain, weighted, space, scoring };
     return this.#compiled;
   }
 

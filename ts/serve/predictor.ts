@@ -1,7 +1,7 @@
 import type { Vocabulary } from '../data/vocabulary.js';
 import { DataError } from '../errors.js';
 import type { Model } from '../nn/model.js';
-import { type Columns, type Row, Scorer, valuesOf } from './scorer.js';
+import { type Columns, featureValues, type Row, Scorer, valuesOf } from './scorer.js';
 
 export interface PredictOptions {
   /** What becomes of a domain that training has not seen: shared parameters alone, or DataError. */
@@ -44,11 +44,12 @@ export class Predictor {
     input: readonly Row[] | Columns,
     options: PredictOptions = {},
   ): Promise<Float32Array> {
-    const { domain, features } = this.vocabulary.schema;
+    const { schema } = this.vocabulary;
+    const { domain, features } = schema;
     const names = features.map((feature) => feature.name);
     const domains = valuesOf(input, domain, [domain, ...names]);
-    const columns = names.map((name) => valuesOf(input, name, [domain, ...names]));
-    columns.forEach((values, f) => {
+    const raw = featureValues(input, schema, [domain, ...names]);
+    raw.forEach((values, f) => {
       if (values.length === domains.length) return;
       throw new DataError(
         `column '${names[f]}' has ${values.length} rows; expected ${domains.length} as '${domain}' has`,
@@ -61,15 +62,28 @@ export class Predictor {
       if (rows) rows.push(row);
       else groups.set(name, [row]);
     }
+    const columns = raw.map((values, f) => this.vocabulary.column(f, values));
     const scorers = [...groups.keys()].map((name) => this.forDomain(name, options));
     const scores = new Float32Array(domains.length);
     for (const [g, rows] of [...groups.values()].entries()) {
-      const own = columns.map((values) => rows.map((row) => values[row] as string | number));
-      const part = Object.fromEntries(names.map((name, f) => [name, own[f] ?? []]));
-      (await (scorers[g] as Scorer).predict(part)).forEach((score, i) => {
+      const part = columns.map((values) => rowsOf(values, values.length / domains.length, rows));
+      (await (scorers[g] as Scorer).predictEncoded(part, rows.length)).forEach((score, i) => {
         scores[rows[i] as number] = score;
       });
     }
     return scores;
   }
+}
+
+/** Some rows of a column that has `width` values in each. */
+function rowsOf<Values extends Int32Array | Float32Array>(
+  values: Values,
+  width: number,
+  rows: readonly number[],
+): Values {
+  const own = new (values.constructor as new (length: number) => Values)(rows.length * width);
+  rows.forEach((row, i) => {
+    own.set(values.subarray(row * width, (row + 1) * width), i * width);
+  });
+  return own;
 }

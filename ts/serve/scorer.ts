@@ -1,35 +1,54 @@
+import { inputName } from '../data/features.js';
+import { isMissing } from '../data/raw.js';
+import type { Schema } from '../data/types.js';
 import type { Vocabulary } from '../data/vocabulary.js';
 import { ConfigError, DataError } from '../errors.js';
+import type { TypedArray } from '../native/addon.js';
 import type { Model } from '../nn/model.js';
 import { type TopK, topK } from './top-k.js';
 
+/** A raw value: of a numeric feature null where it is missing, of a multi-valued one a list. */
+export type RawValue = string | number | bigint | boolean | null | readonly (string | number)[];
 /** Raw values by feature name. */
-export type Row = Readonly<Record<string, string | number>>;
+export type Row = Readonly<Record<string, RawValue>>;
 /** An array of raw values per feature. */
-export type Columns = Readonly<Record<string, ArrayLike<string | number>>>;
+export type Columns = Readonly<Record<string, ArrayLike<RawValue>>>;
 
 function isRows(input: readonly Row[] | Columns): input is readonly Row[] {
   return Array.isArray(input);
 }
 
-/** Raw values of one column of rows or columns. Throws DataError when it is not there. */
+/**
+ * Raw values of one column of rows or columns. Throws DataError when it is not there, and for a row
+ * without a value unless that says something (null and NaN of a numeric or multi-valued feature).
+ */
 export function valuesOf(
   input: readonly Row[] | Columns,
   column: string,
   expected: readonly string[],
-): ArrayLike<string | number> {
+  mayBeMissing = false,
+): ArrayLike<RawValue> {
   const values = isRows(input) ? input.map((row) => row[column]) : input[column];
   if (values === undefined) {
     throw new DataError(`column '${column}' is missing; expected ${expected.join(', ')}`);
   }
   for (let row = 0; row < values.length; row++) {
     const value = values[row];
-    if (value !== undefined && value !== null && !Number.isNaN(value)) continue;
+    if (value !== undefined && (mayBeMissing || !isMissing(value))) continue;
     throw new DataError(
       `row ${row}: '${column}' is ${value === undefined ? 'missing' : value}; expected a value for each of ${expected.join(', ')}`,
     );
   }
-  return values as ArrayLike<string | number>;
+  return values as ArrayLike<RawValue>;
+}
+
+/** Raw values of every feature, in the order of the schema. Throws DataError. */
+export function featureValues(
+  input: readonly Row[] | Columns,
+  { features }: Schema,
+  expected: readonly string[],
+): ArrayLike<RawValue>[] {
+  return features.map(({ name, kind }) => valuesOf(input, name, expected, kind !== 'categorical'));
 }
 
 /** Scores rows of one domain with its effective parameters. */
@@ -51,9 +70,17 @@ export class Scorer {
    */
   async predict(input: readonly Row[] | Columns): Promise<Float32Array> {
     const { columns, rows } = this.#encode(input);
+    return this.predictEncoded(columns, rows);
+  }
+
+  /** @internal The same of columns as Vocabulary.column() has them, one per feature. */
+  async predictEncoded(
+    columns: readonly (Int32Array | Float32Array)[],
+    rows: number,
+  ): Promise<Float32Array> {
     if (rows === 0) return new Float32Array();
     const { scoring } = this.model.compile();
-    return sigmoid(await scoring.predictAsync(columns, rows, this.domain));
+    return sigmoid(await scoring.predictAsync(this.#inputs(columns, rows), rows, this.domain));
   }
 
   /**
@@ -91,12 +118,14 @@ export class Scorer {
   predictSync(row: Row): number {
     const { columns } = this.#encode([row]);
     const { scoring } = this.model.compile();
-    return sigmoid(scoring.predict(columns, 1, this.domain))[0] as number;
+    return sigmoid(scoring.predict(this.#inputs(columns, 1), 1, this.domain))[0] as number;
   }
 
-  #encode(input: readonly Row[] | Columns): { columns: Int32Array[]; rows: number } {
-    const { inputNames } = this.model.compile().scoring;
-    const raw = this.#names.map((name) => valuesOf(input, name, this.#names));
+  #encode(input: readonly Row[] | Columns): {
+    columns: (Int32Array | Float32Array)[];
+    rows: number;
+  } {
+    const raw = featureValues(input, this.vocabulary.schema, this.#names);
     const rows = raw[0]?.length ?? 0;
     raw.forEach((values, f) => {
       if (values.length === rows) return;
@@ -104,18 +133,18 @@ export class Scorer {
         `column '${this.#names[f]}' has ${values.length} rows; expected ${rows} as '${this.#names[0]}' has`,
       );
     });
-    const columns = inputNames.map((name) => {
+    return { columns: raw.map((values, f) => this.vocabulary.column(f, values)), rows };
+  }
+
+  /** The inputs of the scoring program. */
+  #inputs(columns: readonly (Int32Array | Float32Array)[], rows: number): TypedArray[] {
+    const { features } = this.vocabulary.schema;
+    const names = features.map((feature) => inputName(features, feature));
+    return this.model.compile().scoring.inputNames.map((name) => {
       if (name === 'slot') return Int32Array.of(this.domain);
-      const ids = new Int32Array(rows);
-      if (name === 'domain') return ids.fill(this.domain);
-      const feature = Number(name.slice('feature:'.length));
-      const values = raw[feature] as ArrayLike<string | number>;
-      for (let row = 0; row < rows; row++) {
-        ids[row] = this.vocabulary.encode(feature, values[row] as string | number);
-      }
-      return ids;
+      if (name === 'domain') return new Int32Array(rows).fill(this.domain);
+      return columns[names.indexOf(name)] as Int32Array | Float32Array;
     });
-    return { columns, rows };
   }
 }
 

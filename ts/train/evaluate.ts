@@ -41,7 +41,9 @@ async function withScoring<Result>(
 ): Promise<Result> {
   const model = asModel(module, data.schema);
   model.requireSchema(data.schema);
-  const { graph, output, loss, space } = model.compile();
+  const compiled = model.compile();
+  const { graph, output, space } = compiled;
+  const { loss } = data.train.weights ? compiled.weighted : compiled;
   const session = new (addon().Session)(space, { batchSize: 1, seed: 0 });
   try {
     for (const name of Object.keys(splitIndex) as SplitName[]) session.addSplit(data.split(name));

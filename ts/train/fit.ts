@@ -183,7 +183,7 @@ class Fit {
         'fit.finetune: not with separate, whose domains are trained by themselves already',
       );
     }
-    const { batchSize, clipNorm, seed, threads } = this.#settings;
+    const { batchSize, clipNorm, classWeights, seed, threads } = this.#settings;
     this.#profile = profile === undefined ? undefined : new Profile(profile, data.schema.domains);
     if (tuning) this.#plan.push(finetune(tuning, this.#plan.at(-1) as Strategy));
     if (this.#plan.some(({ weightedLoss }) => weightedLoss)) model.weightLosses();
@@ -198,6 +198,7 @@ class Fit {
       batchSize,
       seed,
       ...(clipNorm && { clipNorm }),
+      ...(classWeights && { classWeights }),
       ...(threads && { threads }),
       lease: true,
     });
@@ -236,7 +237,11 @@ class Fit {
   prepare(): void {
     this.#choice = this.#chosen();
     const { data, model } = this;
-    const { graph, output, loss, trainingLoss } = model.compile();
+    const compiled = model.compile();
+    const { graph, output } = compiled;
+    const { weights } = data.train;
+    const { loss } = weights ? compiled.weighted : compiled;
+    const { trainingLoss } = weights || this.#settings.classWeights ? compiled.weighted : compiled;
     for (const name of splitNames) this.#session.addSplit(data.split(name));
     this.#session.setEvaluationProgram(graph, output, loss);
     this.#stages = this.#plan.map((strategy, index) => {
@@ -448,7 +453,7 @@ class Fit {
 
   #fingerprint(): string {
     const { strategy, finetune: tuning, optimizer } = this.options;
-    const { batchSize, clipNorm, seed, target, domainOrder } = this.#settings;
+    const { batchSize, clipNorm, classWeights, seed, target, domainOrder } = this.#settings;
     const { validateEvery, validationPasses, rollback } = this.#settings;
     const stages = stagesOf(strategy);
     return JSON.stringify({
@@ -459,6 +464,7 @@ class Fit {
       optimizer,
       batchSize,
       clipNorm,
+      classWeights,
       seed,
       choice: { target, domainOrder, validateEvery, validationPasses, rollback },
       schema: this.data.schema,

@@ -20,6 +20,12 @@ export const trainingShape = {
   clipNorm: positive
     .optional()
     .describe('Gradients of a step are scaled down to this global norm; never by default'),
+  classWeights: z
+    .tuple([positive, positive])
+    .optional()
+    .describe(
+      'Of rows with label 0 and 1 in training, times the weights of the rows; 1 by default',
+    ),
   target: z
     .string()
     .optional()

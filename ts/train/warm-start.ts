@@ -1,4 +1,5 @@
-import type { Schema } from '../data/types.js';
+import { hasIds, inputName } from '../data/features.js';
+import type { IdFeature } from '../data/types.js';
 import type { Vocabulary } from '../data/vocabulary.js';
 import { ConfigError, DataError } from '../errors.js';
 import { readRun, readSpecific } from '../io/run-folder.js';
@@ -81,7 +82,10 @@ function keysOf(graph: NativeGraph): Map<string, string> {
 
 /** For each row of a table the row that stood for the same before; -1: there was none. */
 function rowsBefore(key: string, rows: number, before: Vocabulary, now: Vocabulary): Int32Array {
-  if (!key.startsWith('feature:')) {
+  const feature = now.schema.features.findIndex(
+    (one) => inputName(now.schema.features, one) === key,
+  );
+  if (feature < 0) {
     const { domains } = before.schema;
     const known = now.schema.domains.map((name) => domains.indexOf(name));
     // Behind the domains may come a row for unknown ones.
@@ -90,15 +94,22 @@ function rowsBefore(key: string, rows: number, before: Vocabulary, now: Vocabula
       (_, row) => known[row] ?? domains.length + row - known.length,
     );
   }
-  const feature = Number.parseInt(key.slice('feature:'.length), 10);
-  const { name, size } = now.schema.features[feature] as Schema['features'][number];
+  const own = now.schema.features[feature] as IdFeature;
+  const { name } = own;
   const other = before.schema.features.findIndex((one) => one.name === name);
-  const values = now.values[feature] as readonly string[];
-  const none = values.length === 0 && before.values[other]?.length === 0;
-  if (none && before.schema.features[other]?.size === size) {
+  const previous = before.schema.features[other];
+  const values = now.valuesOf(feature);
+  const old = before.valuesOf(other);
+  const alike = previous && hasIds(previous) && previous.size === own.size;
+  if (alike && previous.hashed === own.hashed && values.length === 0 && old.length === 0) {
     return Int32Array.from({ length: rows }, (_, row) => row);
   }
-  if (values.length === 0 || (before.values[other]?.length ?? 0) === 0) {
+  if (own.hashed || (previous && hasIds(previous) && previous.hashed)) {
+    throw new DataError(
+      `fit.from: feature '${name}' has hashed ids; expected as many buckets on both sides`,
+    );
+  }
+  if (values.length === 0 || old.length === 0) {
     throw new DataError(
       `fit.from: feature '${name}' has ids without raw values; expected vocabularies on both sides`,
     );
