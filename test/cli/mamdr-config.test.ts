@@ -90,6 +90,7 @@ const heads = { hidden_dim: [256, 128], tower_hidden_dim: [64] };
 const slow = { learning_rate: 1e-4 };
 const gate = { gate_dnn_hidden_units: [64] };
 const experts = { specific_expert_num: 5, shared_expert_num: 2, num_levels: 1 };
+const starLayers = { norm: 'pn', dense: 'star', auxiliary_dim: 64, dropout: undefined };
 
 /** A config of every kind that is shipped. */
 const shipped = {
@@ -104,7 +105,13 @@ const shipped = {
   mmoe: common('mmoe', { model: { ...heads, ...gate, num_experts: 5 }, train: slow }),
   ple: common('ple', { model: { ...heads, ...gate, ...experts }, train: slow }),
   shared_bottom: common('shared_bottom', { model: heads }),
+  star: common('star', { model: starLayers }),
 };
+/** The shipped files for STAR have these parts, which its meta frameworks read. */
+const metaStar = meta('star_meta_mamdr', {
+  model: starLayers,
+  train: { meta_parms: ['emb', 'kernel_shared', 'bias_shared'] },
+});
 
 const dn = (train: object) => meta('mlp_meta_domain_negotiation', { train });
 const mamdr = (train: object) => meta('mlp_meta_mamdr', { train });
@@ -180,6 +187,15 @@ describe("a config of MAMDR's public code", () => {
       dense: 'star',
       auxiliary: true,
       auxiliaryDim: 64,
+    });
+  });
+
+  it("names STAR's parts as they are called here", () => {
+    const patterns = ['*emb*', '*.shared.weight', '*.shared.bias'];
+    expect(parsed(metaStar).strategy).toMatchObject({ parameters: patterns, specific: patterns });
+    const gamma = meta('star_meta_domain_negotiation', { train: { meta_parms: ['gamma'] } });
+    expect(parsed(gamma).strategy).toMatchObject({
+      parameters: ['norm.sharedWeight', 'norm.weight'],
     });
   });
 
@@ -332,7 +348,7 @@ describe('the command line trains a config of every kind that is shipped', () =>
   beforeAll(() => writeLayout(sandbox));
   afterAll(() => sandbox.remove());
 
-  it.concurrent.each(Object.entries(shipped))(
+  it.concurrent.each(Object.entries({ ...shipped, star_meta_mamdr: metaStar }))(
     '%s',
     async (name, config) => {
       sandbox.write(`${name}.json`, JSON.stringify(small(config)));

@@ -87,6 +87,8 @@ describe.each(Object.entries(fixture.models))('%s beside PyTorch', (name, golden
     return model;
   };
   const { rows, batches, domain, adam } = fixture;
+  // STAR normalises the fields themselves: where they have no variance, rounding is divided by the root of epsilon.
+  const rounding = name.startsWith('star') ? 1e-7 / Math.sqrt(1e-3) : 1e-7;
   /** Batch normalisation takes away what all rows share, such as the domain: rounding is all that is left. */
   const vanishes = (parameter: string) =>
     (golden.gradients[parameter] as number[]).every((value) => Math.abs(value) < 1e-12);
@@ -121,7 +123,7 @@ describe.each(Object.entries(fixture.models))('%s beside PyTorch', (name, golden
       );
       const expected = golden.gradients[parameter] as number[];
       if (vanishes(parameter)) {
-        for (const value of moved) expect(Math.abs(value), parameter).toBeLessThan(1e-7);
+        for (const value of moved) expect(Math.abs(value), parameter).toBeLessThan(rounding);
         continue;
       }
       expect(distance(moved, expected), parameter).toBeLessThan(1e-5);

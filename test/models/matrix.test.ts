@@ -29,6 +29,7 @@ const sizes: Record<string, Record<string, unknown>> = {
   moe: { ...small, hidden: [8], experts: 3, tower: [4] },
   mmoe: { ...small, hidden: [8], experts: 3, gate: [4], tower: [4] },
   pepnet: { ...small, hidden: [8], gate: 4 },
+  star: { embeddingDim: 4, hidden: [8, 6], auxiliary: true, auxiliaryDim: 6 },
   ple: {
     ...small,
     hidden: [8],
@@ -39,7 +40,7 @@ const sizes: Record<string, Record<string, unknown>> = {
     levels: 2,
   },
 };
-const multiHead = ['shared-bottom', 'moe', 'mmoe', 'ple'];
+const multiHead = ['shared-bottom', 'moe', 'mmoe', 'ple', 'star'];
 
 const outer = { outerOptimizer: optim.adam({ learningRate: 1e-2 }) };
 const frameworks: Record<string, [FitOptions['strategy'], Partial<FitOptions>]> = {

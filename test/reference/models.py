@@ -8,6 +8,7 @@ gradients' place as they are after one step.
 
 import json
 import pathlib
+from functools import partial
 
 import torch
 from torch.nn import functional as F
@@ -34,16 +35,22 @@ class Parameters(dict):
 
     training = False
 
-    def draw(self, name, shape, scale, middle=0.0):
+    def __init__(self, **values):
+        super().__init__(values)
+        self.banks = set()
+
+    def draw(self, name, shape, scale, middle=0.0, bank=False):
+        if bank:
+            self.banks.add(name)
         if name not in self:
             # The values that float32 can hold: both sides start from the same numbers.
             self[name] = (middle + torch.randn(*shape) * scale).float().double().requires_grad_()
         return self[name]
 
-    def average(self, name, shape, middle, value):
+    def average(self, name, shape, middle, value, bank):
         """The value in training, which moves its average; the average elsewhere."""
-        kept = self.draw(name, shape, 0.1, middle).requires_grad_(False)
-        kept = kept if len(shape) == 1 else kept[DOMAIN]
+        kept = self.draw(name, shape, 0.1, middle, bank).requires_grad_(False)
+        kept = kept[DOMAIN] if bank else kept
         if not self.training:
             return kept
         kept.copy_(0.99 * kept + 0.01 * value.detach())
@@ -52,11 +59,11 @@ class Parameters(dict):
     def norm(self, name, x, bank=False, scale=None, shift=None):
         shape = (SLOTS, x.shape[1]) if bank else (x.shape[1],)
         at = (lambda table: table[DOMAIN]) if bank else (lambda vector: vector)
-        weight = at(self.draw(f"{name}.weight", shape, 0.2, 1.0))
-        bias = at(self.draw(f"{name}.bias", shape, 0.2))
-        mean = self.average(f"{name}.runningMean", shape, 0.0, x.mean(0))
+        weight = at(self.draw(f"{name}.weight", shape, 0.2, 1.0, bank))
+        bias = at(self.draw(f"{name}.bias", shape, 0.2, bank=bank))
+        mean = self.average(f"{name}.runningMean", shape, 0.0, x.mean(0), bank)
         square = ((x - x.mean(0)) ** 2).mean(0)
-        variance = self.average(f"{name}.runningVar", shape, 1.0, square)
+        variance = self.average(f"{name}.runningVar", shape, 1.0, square, bank)
         weight = weight if scale is None else scale * weight
         bias = bias if shift is None else shift + bias
         return (x - mean) / (variance + 1e-3).sqrt() * weight + bias
@@ -76,9 +83,17 @@ class Parameters(dict):
 
     def bank(self, name, x, out, bias=True):
         inputs = x.shape[1]
-        weight = self.draw(f"{name}.weight", (SLOTS, out * inputs), inputs**-0.5)
+        weight = self.draw(f"{name}.weight", (SLOTS, out * inputs), inputs**-0.5, bank=True)
         y = x @ weight[DOMAIN].reshape(out, inputs).T
-        return y + self.draw(f"{name}.bias", (SLOTS, out), 0.1)[DOMAIN] if bias else y
+        return y + self.draw(f"{name}.bias", (SLOTS, out), 0.1, bank=True)[DOMAIN] if bias else y
+
+    def star(self, name, x, out):
+        inputs = x.shape[1]
+        shared = self.draw(f"{name}.shared.weight", (out, inputs), inputs**-0.5)
+        own = self.draw(f"{name}.own.weight", (SLOTS, out * inputs), 0.3, 1.0, bank=True)
+        bias = self.draw(f"{name}.shared.bias", (out,), 0.1)
+        bias = bias + self.draw(f"{name}.own.bias", (SLOTS, out), 0.1, bank=True)[DOMAIN]
+        return x @ (shared * own[DOMAIN].reshape(out, inputs)).T + bias
 
     active = staticmethod(torch.relu)
     normed = False
@@ -203,6 +218,29 @@ def pepnet(p, batch):
     return p.linear("output", x, 1, bias=False)
 
 
+def star(p, batch, norm="pn", dense="star", auxiliary=False):
+    x = torch.cat(p.fields(batch), 1)
+    if norm == "pn":
+        scale = p.draw("norm.sharedWeight", (x.shape[1],), 0.2, 1.0)
+        shift = p.draw("norm.sharedBias", (x.shape[1],), 0.2)
+        x = p.norm("norm", x, True, scale, shift)
+    elif norm == "bn":
+        x = p.norm("norm", x)
+    hidden = x
+    for i, size in enumerate([6, 5]):
+        at = f"layers.{i}"
+        star = dense == "star"
+        hidden = p.star(at, hidden, size) if star else p.linear(f"{at}.shared", hidden, size)
+        hidden = torch.relu(hidden)
+    if auxiliary:
+        hidden = hidden + torch.relu(p.bank("auxiliary", x, 5))
+    return p.linear("output", hidden, 1, bias=False)
+
+
+def star_case(**options):
+    return partial(star, **options), {"embeddingDim": DIM, "hidden": [6, 5], **options}
+
+
 def with_layers(forward, active, normed):
     """The same model with other hidden layers."""
 
@@ -229,6 +267,10 @@ MODELS = {
         {**HEADS, "specificExperts": 2, "sharedExperts": 2, "gate": [4], "levels": 2},
     ),
     "pepnet": (pepnet, {**SMALL, "hidden": [6, 5], "gate": 4}),
+    "star": star_case(),
+    "star with an auxiliary net": star_case(auxiliary=True),
+    "star without norm": star_case(norm="none"),
+    "star of shared layers": star_case(norm="bn", dense="dense"),
     "shared-bottom normalised": (
         with_layers(shared_bottom, torch.relu, True),
         {**HEADS, "batchNorm": True},
@@ -250,17 +292,14 @@ MODELS = {
         {**SMALL, "hidden": [6, 5], "activation": "sigmoid"},
     ),
 }
-BANKS = ("towers.", "gates", "gateLayers.", "specific.")
 
 
-def touched(name, batch):
+def touched(p, name, batch):
     """Rows of a table or bank that a batch reads; nothing for a dense parameter."""
     for field in SIZES:
         if f".{field}.weight" in f".{name}":
             return batch[field].unique()
-    dense = name.startswith("levels.") and ".shared" in name
-    is_bank = not dense and any(part in name for part in BANKS)
-    return torch.tensor([DOMAIN]) if is_bank else None
+    return torch.tensor([DOMAIN]) if name in p.banks else None
 
 
 def numbers(values):
@@ -279,7 +318,7 @@ def golden(forward, options):
     start = {k: v.detach().clone() for k, v in p.items()}
     averages = [k for k, v in p.items() if not v.requires_grad]
     trained = [k for k in p if k not in averages]
-    tables = [k for k in trained if touched(k, batches[0]) is not None]
+    tables = [k for k in trained if touched(p, k, batches[0]) is not None]
     p.training = True
     optimizers = [
         torch.optim.SparseAdam([p[k] for k in tables], **ADAM),
@@ -293,7 +332,7 @@ def golden(forward, options):
         if gradients is None:
             gradients = {k: (p[k].grad if k in trained else p[k]).clone() for k in p}
         for k in tables:
-            rows = touched(k, batch)
+            rows = touched(p, k, batch)
             p[k].grad = torch.sparse_coo_tensor(rows[None], p[k].grad[rows], p[k].shape)
         for optimizer in optimizers:
             optimizer.step()

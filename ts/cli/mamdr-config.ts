@@ -137,11 +137,28 @@ function modelOf({ model }: MamdrConfig): Options {
   return { name, embeddingDim, ...Object.fromEntries(given) };
 }
 
+/** What STAR's variables are called there, and patterns of our names. */
+const starNames: readonly (readonly [name: string, pattern: string])[] = [
+  ['kernel_shared', '*.shared.weight'],
+  ['bias_shared', '*.shared.bias'],
+  ['kernel_specific', '*.own.weight'],
+  ['bias_specific', '*.own.bias'],
+  ['gamma_shared', 'norm.sharedWeight'],
+  ['beta_shared', 'norm.sharedBias'],
+  ['gamma_specific', 'norm.weight'],
+  ['beta_specific', 'norm.bias'],
+];
+
 /** Patterns of the parameters that meta steps touch: parts of names, or one of two shorthands. */
-function patternsOf({ meta_parms: parts }: MamdrConfig['train']): readonly string[] {
+function patternsOf({ model, train }: MamdrConfig): readonly string[] {
+  const parts = train.meta_parms;
   if (parts[0] === 'all') return ['all'];
   if (parts[0] === 'all_hidden') return ['!*emb*'];
-  return parts.map((part) => `*${part}*`);
+  const names = model.name.includes('star') ? starNames : [];
+  return parts.flatMap((part) => {
+    const named = names.filter(([name]) => name.includes(part));
+    return named.length > 0 ? named.map(([, pattern]) => pattern) : [`*${part}*`];
+  });
 }
 
 const framework = [
@@ -167,7 +184,8 @@ function strategyName(name: string): string {
 }
 
 /** Options of the strategies with an outer gradient: MAML's, and MLDG's. */
-function outerGradient(train: MamdrConfig['train']): Options {
+function outerGradient(config: MamdrConfig): Options {
+  const { train } = config;
   const { meta_split, meta_train_step, meta_learning_rate: learningRate } = train;
   const { average_meta_grad: average } = train;
   if (average === 'moving_mean' || average === 'drop') {
@@ -180,7 +198,7 @@ function outerGradient(train: MamdrConfig['train']): Options {
     supportShare: meta_split === 'train-train' ? 1 : train.meta_split_ratio,
     // The public code averages over capped passes alone.
     average: average === 'mean' && meta_train_step > 0,
-    parameters: patternsOf(train),
+    parameters: patternsOf(config),
     ...capped(meta_train_step),
     ...(learningRate && { outerOptimizer: { name: 'adam', learningRate, epsilonForm: 'tf1' } }),
   };
@@ -191,12 +209,13 @@ function capped(maxSteps: number): Options {
   return maxSteps > 0 ? { maxSteps } : {};
 }
 
-function strategyOf({ model, train }: MamdrConfig, name: string): Options {
+function strategyOf(config: MamdrConfig, name: string): Options {
+  const { model, train } = config;
   const batch = model.name.includes('batch');
   const helpers = (): Options => (train.sample_num ? { helpers: train.sample_num } : {});
   const outerRate = (): Options => ({
     outerRate: train.meta_learning_rate ?? 0.1,
-    parameters: patternsOf(train),
+    parameters: patternsOf(config),
   });
   switch (name) {
     case 'pcgrad':
@@ -210,7 +229,7 @@ function strategyOf({ model, train }: MamdrConfig, name: string): Options {
       return { name, ...outerRate(), batch, ...capped(train.meta_train_step) };
     case 'maml':
     case 'mldg':
-      return { name, ...outerGradient(train), batch };
+      return { name, ...outerGradient(config), batch };
     case 'mamdr': {
       if (train.finetune_every_epoch) {
         refuse('train.finetune_every_epoch', true, 'false (it overwrites the specific values)');
@@ -223,7 +242,7 @@ function strategyOf({ model, train }: MamdrConfig, name: string): Options {
         batch,
         includeTarget: train.add_query_domain,
         combine: train.merged_method,
-        specific: patternsOf(train),
+        specific: patternsOf(config),
         ...(targetSteps > 0 && { targetSteps }),
       };
     }

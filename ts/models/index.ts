@@ -8,4 +8,5 @@ export { Pepnet, type PepnetOptions, pepnet } from './pepnet.js';
 export { cgc, Ple, type PleOptions, ple } from './ple.js';
 export { Pnn, type PnnOptions, pnn } from './pnn.js';
 export { SharedBottom, type SharedBottomOptions, sharedBottom } from './shared-bottom.js';
+export { Star, type StarOptions, star } from './star.js';
 export { Wdl, type WdlOptions, wdl } from './wdl.js';

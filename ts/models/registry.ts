@@ -10,6 +10,7 @@ import { pepnet, pepnetOptions } from './pepnet.js';
 import { ple, pleOptions } from './ple.js';
 import { pnn, pnnOptions } from './pnn.js';
 import { sharedBottom, sharedBottomOptions } from './shared-bottom.js';
+import { star, starOptions } from './star.js';
 import { wdl, wdlOptions } from './wdl.js';
 
 /** A model in a config: its name beside its options. */
@@ -25,6 +26,7 @@ export const modelConfig = z.discriminatedUnion('name', [
   mmoeOptions.extend({ name: z.literal('mmoe') }),
   pleOptions.extend({ name: z.literal('ple') }),
   pepnetOptions.extend({ name: z.literal('pepnet') }),
+  starOptions.extend({ name: z.literal('star') }),
 ]);
 
 /** Makes a model of stored or configured options. */
@@ -43,6 +45,7 @@ export const modelMakers: Readonly<Record<string, ModelMaker>> = {
   mmoe,
   ple,
   pepnet,
+  star,
 };
 
 /** The model that a config describes. */

@@ -1,3 +1,4 @@
+import type { NativeInitializer } from '../native/addon.js';
 import type { Operand } from '../tensor/apply.js';
 import * as ops from '../tensor/ops.js';
 import type { Tensor } from '../tensor/tensor.js';
@@ -12,19 +13,19 @@ export class BankLinear extends Module<[Operand, Operand], Tensor> {
   readonly weight: Parameter;
   readonly bias: Parameter | undefined;
 
-  /** Weights are Glorot normal, biases zero. */
+  /** Weights are Glorot normal unless another start is given, biases zero. */
   constructor(
     slots: number,
     private readonly inputs: number,
     private readonly outputs: number,
-    options: { readonly bias?: boolean } = {},
+    options: { readonly bias?: boolean; readonly initializer?: NativeInitializer } = {},
   ) {
     super();
     const deviation = Math.sqrt(2 / (inputs + outputs));
     this.weight = new Parameter([slots, outputs * inputs], {
       kind: 'table',
       bank: true,
-      initializer: { kind: 'normal', a: 0, b: deviation },
+      initializer: options.initializer ?? { kind: 'normal', a: 0, b: deviation },
     });
     if (!(options.bias ?? true)) return;
     this.bias = new Parameter([slots, outputs], { kind: 'table', bank: true });
@@ -32,9 +33,16 @@ export class BankLinear extends Module<[Operand, Operand], Tensor> {
 
   /** x [rows, in] through the slot [1] of the rows' domain: [rows, out]. */
   forward(x: Operand, slot: Operand): Tensor {
-    const { inputs, outputs } = this;
-    const weight = ops.reshape(ops.embedding(this.weight, slot), [outputs, inputs]);
-    if (!this.bias) return ops.linear(x, weight);
-    return ops.linear(x, weight, ops.reshape(ops.embedding(this.bias, slot), [outputs]));
+    return ops.linear(x, this.weightOf(slot), this.biasOf(slot));
+  }
+
+  /** The weight [out, in] of a slot [1]. */
+  weightOf(slot: Operand): Tensor {
+    return ops.reshape(ops.embedding(this.weight, slot), [this.outputs, this.inputs]);
+  }
+
+  /** The bias [out] of a slot [1]; undefined without biases. */
+  biasOf(slot: Operand): Tensor | undefined {
+    return this.bias && ops.reshape(ops.embedding(this.bias, slot), [this.outputs]);
   }
 }

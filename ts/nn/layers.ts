@@ -11,18 +11,22 @@ function requireSize(layer: string, what: string, size: number): void {
   throw new ConfigError(`${layer}: ${what} ${size}; expected an integer of 1 at least`);
 }
 
-/** y = x W' + b with weight [out, in] (Glorot normal) and bias [out] (zeros). */
+/** y = x W' + b with weight [out, in] (Glorot normal unless another start is given) and bias [out] (zeros). */
 export class Linear extends Module<[Operand], Tensor> {
   readonly weight: Parameter;
   readonly bias: Parameter | undefined;
 
-  constructor(inputs: number, outputs: number, options: { readonly bias?: boolean } = {}) {
+  constructor(
+    inputs: number,
+    outputs: number,
+    options: { readonly bias?: boolean; readonly initializer?: NativeInitializer } = {},
+  ) {
     super();
     requireSize('Linear', 'inputs', inputs);
     requireSize('Linear', 'outputs', outputs);
     const deviation = Math.sqrt(2 / (inputs + outputs));
     this.weight = new Parameter([outputs, inputs], {
-      initializer: { kind: 'normal', a: 0, b: deviation },
+      initializer: options.initializer ?? { kind: 'normal', a: 0, b: deviation },
     });
     if (options.bias ?? true) this.bias = new Parameter([outputs]);
   }

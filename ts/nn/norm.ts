@@ -67,7 +67,7 @@ export class BankBatchNorm extends Module<[Operand, Operand], Tensor> {
     super();
     this.#options = parse(batchNormOptions, options, 'BankBatchNorm');
     const table = (options: object) =>
-      new Parameter([slots, features], { kind: 'table', ...options });
+      new Parameter([slots, features], { kind: 'table', bank: true, ...options });
     this.weight = table({ initializer: ones });
     this.bias = table({});
     this.runningMean = table({ trainable: false });
