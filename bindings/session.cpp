@@ -83,11 +83,13 @@ Napi::Value fromOutcome(Napi::Env env, TimedOutcome& timed) {
   Napi::Float64Array auc = Napi::Float64Array::New(env, count);
   Napi::Float64Array rows = Napi::Float64Array::New(env, count);
   Napi::Float64Array steps = Napi::Float64Array::New(env, count);
+  Napi::Float64Array value = Napi::Float64Array::New(env, count);
   for (size_t i = 0; i < count; ++i) {
     loss[i] = outcome.results[i].loss;
     auc[i] = outcome.results[i].auc;
     rows[i] = static_cast<double>(outcome.results[i].rows);
     steps[i] = static_cast<double>(outcome.results[i].steps);
+    value[i] = outcome.results[i].value;
   }
   Napi::Object object = Napi::Object::New(env);
   object.Set("completed", static_cast<double>(outcome.completed));
@@ -100,6 +102,7 @@ Napi::Value fromOutcome(Napi::Env env, TimedOutcome& timed) {
   object.Set("auc", auc);
   object.Set("rows", rows);
   object.Set("steps", steps);
+  object.Set("value", value);
   object.Set("seconds", timed.seconds);
   return object;
 }

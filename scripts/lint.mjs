@@ -5,7 +5,9 @@ import { setUp } from './set-up.mjs';
 setUp();
 const fix = process.argv.includes('--fix');
 run(['npx', 'biome', ...(fix ? ['check', '--write'] : ['ci']), '--colors=off', '.']);
-run(['npx', 'tsc', '--noEmit', '-p', 'tsconfig.json']);
+for (const project of ['tsconfig.json', 'tsconfig.client.json']) {
+  run(['npx', 'tsc', '--noEmit', '-p', project]);
+}
 
 const sources = ['native', 'bindings'].flatMap((folder) =>
   readdirSync(`${root}/${folder}`, { recursive: true })

@@ -11,6 +11,8 @@ const packages = {
   ninja: 'ninja-build',
   'clang-format': 'clang-format',
 };
+/** What only tests need: pages are opened in it. */
+const testPackages = { chromium: 'chromium' };
 const headers = {
   '/usr/include/hwy/highway.h': 'libhwy-dev',
   '/usr/include/gtest/gtest.h': 'libgtest-dev',
@@ -26,10 +28,12 @@ function onPath(command) {
   }
 }
 
-export function setUp() {
+export function setUp({ tests = false } = {}) {
   if (onPath('apt-get')) {
     const missing = [
-      ...Object.entries(packages).filter(([command]) => !onPath(command)),
+      ...Object.entries({ ...packages, ...(tests && testPackages) }).filter(
+        ([command]) => !onPath(command),
+      ),
       ...Object.entries(headers).filter(([file]) => !existsSync(file)),
     ].map(([, name]) => name);
     if (missing.length > 0) {
@@ -48,4 +52,6 @@ export function setUp() {
   }
 }
 
-if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) setUp();
+if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) {
+  setUp({ tests: true });
+}

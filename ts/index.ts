@@ -37,6 +37,7 @@ export { apply, manualSeed } from './tensor/apply.js';
 export { random, valueAndGradients } from './tensor/gradients.js';
 export * as ops from './tensor/ops.js';
 export { type DType, scope, Tensor } from './tensor/tensor.js';
+export { type ConflictOptions, gradientCosines } from './train/conflicts.js';
 export { evaluate } from './train/evaluate.js';
 export type { EpochRecord, FitEvent } from './train/events.js';
 export { type FitOptions, FitResult, fit } from './train/fit.js';

@@ -34,6 +34,8 @@ const char* nameOf(CommandKind kind) {
       return "bufferAddChange";
     case CommandKind::kBufferApply:
       return "bufferApply";
+    case CommandKind::kBufferDot:
+      return "bufferDot";
     case CommandKind::kDropOverlay:
       return "dropOverlay";
     case CommandKind::kSlots:

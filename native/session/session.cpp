@@ -396,6 +396,11 @@ class Session::Impl {
         buffers_.erase(command.target);
         return CommandResult{};
       }
+      case CommandKind::kBufferDot: {
+        CommandResult result;
+        result.value = bufferOf(command.target).dot(bufferOf(command.other));
+        return result;
+      }
       case CommandKind::kDropOverlay:
         space_->dropOverlay(command.domain);
         return CommandResult{};

@@ -2,10 +2,8 @@ import { join } from 'node:path';
 import { type CompareEvent, compare } from '../compare/compare.js';
 import { parseCompareConfig } from '../compare/config.js';
 import type { Comparison, EntryResult } from '../compare/result.js';
-import { writeFileAtomic } from '../io/atomic.js';
 import type { Spread } from '../metrics/ranks.js';
 import { readUnchecked } from './config.js';
-import { cell } from './csv.js';
 import { bytes, showProgress } from './progress.js';
 import { shown, table } from './table.js';
 
@@ -60,33 +58,10 @@ export async function compareConfigFile(
       ...options,
       onEvent: progress.onEvent,
     });
-    await writeFileAtomic(join(options.output, 'compare.csv'), csvOf(comparison));
     return { output: options.output, ...comparison };
   } finally {
     progress.stop();
   }
-}
-
-/** A line per entry; empty where something is not known. */
-function csvOf({ entries, rows }: Comparison): string {
-  const domains = Object.keys(rows.test);
-  const head = [
-    ...['entry', 'runs', 'failed', 'auc_d', 'auc_d_deviation', 'auc_s', 'auc_s_deviation', 'rank'],
-    ...['difference', 'difference_low', 'difference_high', 'p', 'seconds', 'peak_bytes'],
-    ...domains.map((domain) => `auc:${domain}`),
-  ];
-  const lines = entries.map(({ label, runs, failures, auc, rank, significance, ...entry }) => [
-    label,
-    runs.length,
-    failures.length,
-    ...[auc.mean?.mean, auc.mean?.deviation, auc.samples?.mean, auc.samples?.deviation, rank],
-    ...[significance?.difference, significance?.low, significance?.high, significance?.p],
-    ...[entry.seconds?.mean, entry.peakBytes],
-    ...domains.map((domain) => auc.byDomain[domain]?.mean),
-  ]);
-  return [head, ...lines]
-    .map((line) => `${line.map((own) => cell(own ?? '')).join(',')}\n`)
-    .join('');
 }
 
 function spread(value: Spread | null): string {
@@ -119,5 +94,5 @@ export function compareTable({ output, entries, baseline, notes, seeds }: Compar
   );
   const head = ['test AUC', 'AUC_d', 'AUC_s', 'RANK', 'AUC_d - baseline', 'seconds', 'memory'];
   return `${table([head, ...lines])}* baseline; ${seeds.length} seeds
-${[...failures, ...notes.map((note) => `note: ${note}\n`)].join('')}Comparison: ${join(output, 'compare.json')}\n`;
+${[...failures, ...notes.map((note) => `note: ${note}\n`)].join('')}Report: ${join(output, 'report.html')}\nComparison: ${join(output, 'compare.json')}\n`;
 }

@@ -9,6 +9,7 @@ import { alternate, mamdr } from '../strategies/index.js';
 import type { Strategy } from '../strategies/types.js';
 import { type FitResult, fit } from '../train/fit.js';
 import { showProgress } from './progress.js';
+import { report } from './report.js';
 import { shown, table } from './table.js';
 
 export interface DemoOptions {
@@ -21,6 +22,8 @@ export interface DemoOptions {
 /** The document of `demo --json`. */
 export interface DemoReport {
   readonly output: string;
+  /** The runs beside each other: a page for the browser. */
+  readonly page: string;
   readonly runs: readonly {
     readonly strategy: string;
     /** Run folder, for evaluate and predict. */
@@ -60,8 +63,14 @@ export async function demo(options: DemoOptions): Promise<DemoReport> {
   for (const strategy of [alternate(), mamdr(rates)]) {
     results.push([strategy, await train(strategy)]);
   }
-  const report: DemoReport = {
+  const page = join(output, 'report.html');
+  await report(
+    results.map(([{ name }]) => join(output, name)),
+    { output: page },
+  );
+  const document: DemoReport = {
     output,
+    page,
     runs: results.map(([{ name }, { metrics, bestEpoch, seconds }]) => ({
       strategy: name,
       folder: join(output, name),
@@ -72,8 +81,8 @@ export async function demo(options: DemoOptions): Promise<DemoReport> {
     })),
     rows: results[0]?.[1].metrics.train.rows ?? {},
   };
-  await writeFileAtomic(join(output, 'demo.json'), `${JSON.stringify(report, null, 2)}\n`);
-  return report;
+  await writeFileAtomic(join(output, 'demo.json'), `${JSON.stringify(document, null, 2)}\n`);
+  return document;
 
   async function train(strategy: Strategy): Promise<FitResult> {
     const model = mlp({
@@ -101,7 +110,7 @@ export async function demo(options: DemoOptions): Promise<DemoReport> {
 }
 
 /** The report as a table for people. */
-export function demoTable({ output, runs, rows }: DemoReport): string {
+export function demoTable({ output, page, runs, rows }: DemoReport): string {
   return `${table([
     ['test AUC', 'rows', ...runs.map((run) => run.strategy)],
     ...Object.entries(rows).map(([domain, count]) => [
@@ -112,5 +121,5 @@ export function demoTable({ output, runs, rows }: DemoReport): string {
     ['mean', '', ...runs.map((run) => shown(run.testAuc))],
     ['seconds', '', ...runs.map((run) => run.seconds.toFixed(1))],
   ])}
-Run folder: ${output} (${runs.map((run) => run.folder).join(', ')})\n`;
+Report: ${page}\nRun folder: ${output} (${runs.map((run) => run.folder).join(', ')})\n`;
 }

@@ -1,7 +1,6 @@
-import { existsSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync } from 'node:fs';
 import type { Addon } from '../native/addon.js';
-import { addon, packageRoot } from '../native/load.js';
+import { addon, libraryVersion } from '../native/load.js';
 
 /** The document of `doctor --json`. */
 export interface DoctorReport {
@@ -19,10 +18,8 @@ export interface DoctorReport {
 
 /** What this installation is and runs on; also when the addon does not load, and then why. */
 export function doctor(): DoctorReport {
-  const manifest = readFileSync(join(packageRoot(), 'package.json'), 'utf8');
-  const { version } = JSON.parse(manifest) as { version: string };
   const installation = {
-    version,
+    version: libraryVersion(),
     node: process.version,
     platform: `${process.platform}-${process.arch}`,
   };

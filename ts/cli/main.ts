@@ -10,6 +10,7 @@ import { doctor } from './doctor.js';
 import { type EvaluateOptions, evaluateRun } from './evaluate.js';
 import { type PredictFileOptions, predictFile } from './predict.js';
 import { prepareFolder, prepareTable } from './prepare.js';
+import { report } from './report.js';
 import { metricsTable, train, trainTable } from './train.js';
 
 /** Exit codes: 0 done, 1 anything else, 2 usage or config, 3 data or run folder, 130 interrupted. */
@@ -172,6 +173,16 @@ program
     const report = await predictFile(run, { ...options, signal: interruption.signal });
     if (options.output === '-') return;
     print(options, report, ({ output, rows }) => `${rows} scores in ${output}\n`);
+  });
+
+program
+  .command('report')
+  .description('a page for the browser about runs, or about a comparison')
+  .argument('<folders...>', 'run folders, or the folder of a comparison')
+  .requiredOption('-o, --output <file>', 'HTML, in one file')
+  .option(...json)
+  .action(async (folders: string[], options: { output: string } & JsonOption) => {
+    print(options, await report(folders, options), ({ output }) => `Report: ${output}\n`);
   });
 
 program

@@ -7,9 +7,9 @@ import { buffer } from 'node:stream/consumers';
 import { readTable, type Table } from '../data/table.js';
 import { DataError } from '../errors.js';
 import { writeFileAtomic } from '../io/atomic.js';
+import { cell } from '../io/csv.js';
 import { load } from '../io/run-folder.js';
 import type { RawValue } from '../serve/scorer.js';
-import { cell } from './csv.js';
 
 export interface PredictFileOptions {
   /** A CSV, Parquet or JSON Lines file, or - for CSV or JSON Lines from stdin. */

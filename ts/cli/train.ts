@@ -11,6 +11,7 @@ import type { RunMetrics } from '../train/result.js';
 import { type RunConfig, sourceOf } from './config.js';
 import { writeMamdrResult } from './mamdr-result.js';
 import { showProgress } from './progress.js';
+import { reportRun } from './report.js';
 import { shown, table } from './table.js';
 
 export interface TrainOptions {
@@ -68,6 +69,7 @@ export async function train(
       onEvent: progress.onEvent,
     });
     if (mamdr) await writeMamdrResult(output, config.data.source, data, metrics.test);
+    await reportRun(output);
     return { output, seconds, bestEpoch, metrics };
   } finally {
     progress.stop();

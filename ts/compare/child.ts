@@ -6,18 +6,23 @@ import { Dataset } from '../data/dataset.js';
 import { makeFolder, writeFileAtomic } from '../io/atomic.js';
 import { modelOf } from '../models/registry.js';
 import { addon } from '../native/load.js';
+import type { Model } from '../nn/model.js';
 import { strategyOf } from '../strategies/registry.js';
+import { stagesOf } from '../strategies/types.js';
+import { gradientCosines } from '../train/conflicts.js';
 import { scoresOf } from '../train/evaluate.js';
 import type { FitEvent } from '../train/events.js';
-import { fit } from '../train/fit.js';
+import { type FitOptions, fit } from '../train/fit.js';
 import { CompareFolder } from './folder.js';
-import { type Job, runFormat, settingsOf } from './job.js';
+import { type Conflicts, type Job, runFormat, settingsOf } from './job.js';
 
 /** What the process is sent. */
 export interface Order {
   readonly job: Job;
   readonly folder: string;
   readonly library: string;
+  /** Whether to measure how the domains' gradients agree. */
+  readonly conflicts: boolean;
 }
 
 /** What it sends. */
@@ -44,12 +49,42 @@ async function readSpent(path: string): Promise<Spent> {
   return JSON.parse(await readFile(path, 'utf8')) as Spent;
 }
 
-async function run({ job, folder, library }: Order, signal: AbortSignal): Promise<void> {
+/** As many domains are compared at most, the largest ones: a heat map can show no more. */
+const mostDomains = 40;
+
+async function conflictsOf(
+  model: Model,
+  data: Dataset,
+  strategy: FitOptions['strategy'],
+): Promise<Conflicts | null> {
+  // Its shared values are those that training began with.
+  if (stagesOf(strategy).some(({ overlays }) => overlays?.combine === 'replace')) return null;
+  const { domainOffsets } = data.train;
+  const rows = (d: number): number => Number(domainOffsets[d + 1]) - Number(domainOffsets[d]);
+  const largest = [...data.schema.domains.keys()]
+    .sort((a, b) => rows(b) - rows(a))
+    .slice(0, mostDomains);
+  const cosines = await gradientCosines(model, data, { domains: largest });
+  return {
+    domains: largest.map((d) => data.schema.domains[d] as string),
+    // JSON knows no NaN.
+    cosines: cosines.map((own) => own.map((value) => (Number.isFinite(value) ? value : null))),
+  };
+}
+
+async function run({ job, folder, library, conflicts }: Order, signal: AbortSignal): Promise<void> {
   const files = new CompareFolder(folder);
   const runFolder = files.unfinished(job);
   const spentFile = join(runFolder, 'spent.json');
-  const { model: modelConfig, strategy, data: _, $schema: __, ...rest } = job.config;
+  const {
+    model: modelConfig,
+    strategy: strategyConfig,
+    data: _,
+    $schema: __,
+    ...rest
+  } = job.config;
   const data = await Dataset.open(files.dataset);
+  const strategy = strategyOf(strategyConfig);
   const model = modelOf(modelConfig, { schema: data.schema, seed: job.seed });
   const before = await readSpent(spentFile);
   const begun = performance.now();
@@ -60,7 +95,7 @@ async function run({ job, folder, library }: Order, signal: AbortSignal): Promis
   try {
     const result = await fit(model, data, {
       ...rest,
-      strategy: strategyOf(strategy),
+      strategy,
       runFolder,
       resume: true,
       signal,
@@ -84,6 +119,7 @@ async function run({ job, folder, library }: Order, signal: AbortSignal): Promis
       bestEpoch: result.bestEpoch,
       seconds,
       peakBytes,
+      conflicts: conflicts ? await conflictsOf(model, data, strategy) : null,
     });
     await rm(runFolder, { recursive: true, force: true });
   } catch (error) {

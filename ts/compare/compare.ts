@@ -1,13 +1,13 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { type RunConfig, sourceOf } from '../cli/config.js';
 import { Dataset } from '../data/dataset.js';
 import { type SplitName, splitNames } from '../data/types.js';
 import { ConfigError } from '../errors.js';
 import { makeFolder, removeUnfinished, writeFileAtomic } from '../io/atomic.js';
 import { modelOf } from '../models/registry.js';
-import { packageRoot } from '../native/load.js';
+import { libraryVersion } from '../native/load.js';
 import { strategyOf } from '../strategies/registry.js';
 import type { FitEvent } from '../train/events.js';
 import { checkFit } from '../train/fit.js';
@@ -71,7 +71,7 @@ export async function compare(
   const allSeeds = seedsOf(config);
   const folder = new CompareFolder(output);
   const { domains, rows } = await prepare(config, entries, folder);
-  const library = version();
+  const library = libraryVersion();
   const comparison = new Runs(
     folder,
     { data: await folder.digest(), library },
@@ -87,7 +87,8 @@ export async function compare(
     outcomes,
     baseline,
     folder,
-    await folder.readComparison(),
+    // What is no comparison has nothing to lend.
+    await folder.readComparison().catch(() => undefined),
   );
   const result: Comparison = {
     format: 'polydomain-compare',
@@ -101,11 +102,6 @@ export async function compare(
   };
   await folder.writeComparison(result);
   return result;
-}
-
-function version(): string {
-  const manifest = readFileSync(join(packageRoot(), 'package.json'), 'utf8');
-  return (JSON.parse(manifest) as { version: string }).version;
 }
 
 interface Counts {
@@ -219,7 +215,12 @@ class Runs {
     });
     if (done) return { job, record: done, error: undefined };
     const error = await runInProcess(
-      { job, folder: this.folder.path, library: this.origin.library },
+      {
+        job,
+        folder: this.folder.path,
+        library: this.origin.library,
+        conflicts: seed === this.plan.seeds[0],
+      },
       { signal, onEvent: (event) => onEvent?.({ kind: 'fit', event }) },
     );
     const record = error === undefined ? await this.folder.readRun(job) : undefined;

@@ -1,12 +1,26 @@
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
+import { createReadStream, existsSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
+import { CheckpointError } from '../errors.js';
 import { writeFileAtomic } from '../io/atomic.js';
 import { readTensors, writeTensors } from '../io/safetensors.js';
+import { comparisonReport } from '../report/comparison.js';
+import type { ReportData } from '../report/data.js';
+import { page } from '../report/page.js';
+import { csvOf } from './csv.js';
 import { type Job, type RunRecord, runFormat } from './job.js';
 import type { Comparison } from './result.js';
+
+/** JSON of many lines, but lists of numbers on one. */
+function readable(content: unknown): string {
+  // Only between lists' elements has JSON line breaks: none of this is inside a text.
+  const lists = /\[\n\s*(?:-?\d[\d.e+-]*|null)(?:,\n\s*(?:-?\d[\d.e+-]*|null))*\n\s*\]/g;
+  return JSON.stringify(content, null, 1).replace(lists, (list) =>
+    list.replace(/\s+/g, '').replaceAll(',', ', '),
+  );
+}
 
 /** Where the files of a comparison lie. */
 export class CompareFolder {
@@ -55,7 +69,7 @@ export class CompareFolder {
   }
 
   async writeRun(job: Job, record: RunRecord): Promise<void> {
-    await writeFileAtomic(this.runFile(job), `${JSON.stringify(record, null, 1)}\n`);
+    await writeFileAtomic(this.runFile(job), `${readable(record)}\n`);
   }
 
   /** The record of a finished run with the job's fingerprint. */
@@ -69,18 +83,42 @@ export class CompareFolder {
     }
   }
 
-  /** compare.json as it is, if it is there. */
+  /** compare.json as it is; undefined where there is none. Throws CheckpointError. */
   async readComparison(): Promise<Comparison | undefined> {
+    const path = join(this.path, 'compare.json');
+    if (!existsSync(path)) return undefined;
+    const fail = (why: string, cause?: unknown): never => {
+      throw new CheckpointError(`'${path}' ${why}; expected the result of a comparison`, { cause });
+    };
     try {
-      return JSON.parse(await readFile(join(this.path, 'compare.json'), 'utf8')) as Comparison;
-    } catch {
-      return undefined;
+      const comparison = JSON.parse(await readFile(path, 'utf8')) as Comparison;
+      const { format, version } = comparison;
+      if (format === 'polydomain-compare' && version === 1) return comparison;
+      return fail(`is of format '${format}', version ${version}`);
+    } catch (cause) {
+      if (cause instanceof CheckpointError) throw cause;
+      return fail(`cannot be read (${(cause as Error).message})`, cause);
     }
   }
 
+  /** What a page shows of a comparison; runs whose records are missing have no curves. */
+  async report(comparison: Comparison): Promise<ReportData> {
+    const files = comparison.entries.flatMap(({ runs }) => runs.map(({ file }) => file));
+    const records = new Map<string, RunRecord>();
+    for (const file of files) {
+      const text = await readFile(join(this.path, file), 'utf8').catch(() => undefined);
+      if (text !== undefined) records.set(file, JSON.parse(text) as RunRecord);
+    }
+    return comparisonReport(comparison, records);
+  }
+
+  /** compare.json, compare.csv and report.html. */
   async writeComparison(comparison: Comparison): Promise<void> {
-    const text = `${JSON.stringify(comparison, null, 1)}\n`;
-    await writeFileAtomic(join(this.path, 'compare.json'), text);
+    const write = (name: string, text: string): Promise<void> =>
+      writeFileAtomic(join(this.path, name), text);
+    await write('compare.json', `${readable(comparison)}\n`);
+    await write('compare.csv', csvOf(comparison));
+    await write('report.html', await page(await this.report(comparison)));
   }
 
   /** Digest of the prepared dataset's files. */

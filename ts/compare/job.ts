@@ -38,6 +38,15 @@ export interface RunRecord {
   readonly seconds: number;
   /** Largest resident memory of the run's process, in bytes. */
   readonly peakBytes: number;
+  /** Of the first seed's runs; null of the others, and where shared values are not what is trained. */
+  readonly conflicts: Conflicts | null;
+}
+
+/** How the training gradients of the largest domains agree at the trained shared values. */
+export interface Conflicts {
+  readonly domains: readonly string[];
+  /** Of each pair; null where a gradient is zero. */
+  readonly cosines: readonly (readonly (number | null)[])[];
 }
 
 export const runFormat = 'polydomain-compare-run';

@@ -147,6 +147,7 @@ export interface NativeCommand {
     | 'bufferProject'
     | 'bufferAddChange'
     | 'bufferApply'
+    | 'bufferDot'
     | 'dropOverlay'
     | 'slots'
     | 'broadcast';
@@ -184,6 +185,8 @@ export interface NativeRunOutcome {
   readonly auc: Float64Array;
   readonly rows: Float64Array;
   readonly steps: Float64Array;
+  /** bufferDot: the dot product. */
+  readonly value: Float64Array;
   /** Seconds of native work. */
   readonly seconds: number;
 }

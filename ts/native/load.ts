@@ -21,6 +21,11 @@ export function packageRoot(): string {
   throw new errors.LoadError('the package.json of polydomain was not found above its code');
 }
 
+/** The version that package.json says. */
+export function libraryVersion(): string {
+  return (require(`${packageRoot()}/package.json`) as { version: string }).version;
+}
+
 let loaded: Addon | undefined;
 
 /**

@@ -40,6 +40,7 @@ const fields: Readonly<Record<Command['kind'], readonly [string[], string[]]>> =
   bufferAddChange: [['target', 'other', 'rate'], ['overlay']],
   bufferProject: [['target', 'other'], []],
   bufferApply: [['target'], ['optimizer', 'selection', 'overlay']],
+  bufferDot: [['target', 'other'], []],
   evaluate: [['domain'], ['split', 'overlay']],
   dropOverlay: [['domain'], []],
   slots: [[], ['target']],

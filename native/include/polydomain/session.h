@@ -44,6 +44,7 @@ enum class CommandKind : uint8_t {
   kBufferProject,
   kBufferAddChange,
   kBufferApply,
+  kBufferDot,
   kDropOverlay,
   kSlots,
   kBroadcast
@@ -93,6 +94,7 @@ struct CommandResult {
   double auc = 0;   // evaluate: NaN when the domain has one class only
   int64_t rows = 0;
   int64_t steps = 0;
+  double value = 0;  // bufferDot: the dot product
 };
 
 struct RunOutcome {

@@ -1,0 +1,91 @@
+import type { Dataset } from '../data/dataset.js';
+import { hasIds, tableOf } from '../data/features.js';
+import type { Schema } from '../data/types.js';
+import type { NativeCommand } from '../native/addon.js';
+import { addon } from '../native/load.js';
+import { asModel, type BatchModule, type Model } from '../nn/model.js';
+import { count, parse } from '../options.js';
+
+export interface ConflictOptions {
+  /** Indices of the domains to compare; all by default. */
+  readonly domains?: readonly number[];
+  /** Rows of a batch, whose mean gradients are summed; 1024 by default. */
+  readonly batchSize?: number;
+}
+
+/** The buffers of all domains hold this many bytes at most: a sample of rows has to do beyond. */
+const mostBytes = 256e6;
+
+/** Ids that a row looks up in one table at most. */
+function idsPerRow({ features }: Schema): number {
+  const ids = new Map<string, number>();
+  for (const feature of features.filter(hasIds)) {
+    const own = feature.kind === 'multi-valued' ? feature.width : 1;
+    ids.set(tableOf(feature), (ids.get(tableOf(feature)) ?? 0) + own);
+  }
+  return Math.max(1, ...ids.values());
+}
+
+/** Bytes that a row can add to a gradient buffer at most: rows of every table, with their places. */
+function bytesPerRow(model: Model, schema: Schema): number {
+  let bytes = 0;
+  for (const parameter of model.collect().values()) {
+    const { kind, shape } = parameter.spec();
+    if (kind === 'table') bytes += 4 * (shape[1] ?? 1) + 16;
+  }
+  return bytes * idsPerRow(schema);
+}
+
+/**
+ * How the domains' training gradients agree: the cosine of each pair, [domains x domains], at the
+ * model's shared values and over all of its parameters. Below 0 two domains are in conflict (Yu et al.
+ * 2020, definition 1). Of domains so large that their buffers would hold more than 256 MB a random
+ * sample of rows is taken. NaN where a gradient is zero. Throws ConfigError, BusyError.
+ */
+export async function gradientCosines(
+  module: BatchModule,
+  data: Dataset,
+  { domains = [...data.schema.domains.keys()], batchSize = 1024 }: ConflictOptions = {},
+): Promise<number[][]> {
+  parse(count, batchSize, 'batchSize');
+  const model = asModel(module, data.schema);
+  model.requireSchema(data.schema);
+  const compiled = model.compile();
+  const { graph, output, space } = compiled;
+  const { loss } = data.train.weights ? compiled.weighted : compiled;
+  const session = new (addon().Session)(space, { batchSize, seed: 0 });
+  try {
+    session.addSplit(data.train);
+    const program = session.addGradientProgram(graph, output, loss, ['all']);
+    const rows = mostBytes / Math.max(1, domains.length * bytesPerRow(model, data.schema));
+    const maxSteps = Math.max(1, Math.floor(rows / batchSize));
+    await session.run([{ kind: 'mark', target: 0 }]);
+    try {
+      await session.run(
+        domains.flatMap((domain, target): NativeCommand[] => [
+          { kind: 'bufferZero', target },
+          { kind: 'run', program, domain, target, rate: 1, maxSteps },
+        ]),
+      );
+    } finally {
+      // Passes move the running averages of batch normalisation.
+      await session.run([
+        { kind: 'restore', target: 0, untrained: true },
+        { kind: 'release', target: 0 },
+      ]);
+    }
+    const dots: number[][] = [];
+    for (const target of domains.keys()) {
+      const { value } = await session.run(
+        Array.from({ length: target + 1 }, (_, other) => ({ kind: 'bufferDot', target, other })),
+      );
+      dots.push([...value]);
+    }
+    const dot = (a: number, b: number): number => dots[Math.max(a, b)]?.[Math.min(a, b)] as number;
+    return dots.map((_, a) =>
+      dots.map((_, b) => (a === b ? 1 : dot(a, b) / Math.sqrt(dot(a, a) * dot(b, b)))),
+    );
+  } finally {
+    session.dispose();
+  }
+}
