@@ -136,7 +136,8 @@ describe('a signal', () => {
         ['predict', 'whole', '--input', '-', '--output', 'scores.csv'],
         { openInput: true },
       );
-      await pause(1000);
+      // Start-up takes its time on a busy machine.
+      await pause(3000);
       const signalled = performance.now();
       child.kill(signal);
       // Lets it go in any case.

@@ -83,7 +83,9 @@ export async function gradientCosines(
     }
     const dot = (a: number, b: number): number => dots[Math.max(a, b)]?.[Math.min(a, b)] as number;
     return dots.map((_, a) =>
-      dots.map((_, b) => (a === b ? 1 : dot(a, b) / Math.sqrt(dot(a, a) * dot(b, b)))),
+      dots.map((_, b) =>
+        a === b && dot(a, a) > 0 ? 1 : dot(a, b) / Math.sqrt(dot(a, a) * dot(b, b)),
+      ),
     );
   } finally {
     session.dispose();
