@@ -108,6 +108,7 @@ void registerAllOps(OpRegistry& registry) {
   registerLossOps(registry);
   registerEmbeddingOps(registry);
   registerNormOps(registry);
+  registerConvOps(registry);
 }
 
 }  // namespace polydomain

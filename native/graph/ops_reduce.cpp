@@ -1,8 +1,10 @@
-// Sums, means and maxima over one axis (attribute axis) or, without it, over everything; softmax.
+// Sums, means and maxima over one axis (attribute axis) or, without it, over everything; the k
+// largest along an axis; softmax.
 
 #include <algorithm>
 #include <limits>
 
+#include "cpu/k_max.h"
 #include "cpu/reduce.h"
 #include "cpu/softmax.h"
 #include "op_rules.h"
@@ -102,6 +104,57 @@ TensorType maxGradientType(const Attributes& attributes, std::span<const TensorT
   return inputs[1];
 }
 
+int64_t kOf(const Attributes& attributes) {
+  const auto k = attributes.get<int64_t>("k");
+  if (k >= 1) return k;
+  throw Error(ErrorKind::kConfig,
+              "k_max_pool: k " + std::to_string(k) + "; expected an integer of 1 at least");
+}
+
+template <OpName name>
+TensorType kMaxType(const Attributes& attributes, std::span<const TensorType> inputs) {
+  requireFloat32(name.text, inputs);
+  const int64_t k = kOf(attributes);
+  Shape shape = inputs[0].shape;
+  int64_t& size = shape[axisIndex(name.text, inputs, attributes.get<int64_t>("axis"))];
+  if (size < k) {  // kRows too
+    throwShape(name.text, inputs, "a fixed size of " + std::to_string(k) + " at least (k)");
+  }
+  size = k;
+  return {DType::kFloat32, shape};
+}
+
+// Inputs: the gradient of the pooled value, then what had been pooled.
+TensorType kMaxGradientType(const Attributes& attributes, std::span<const TensorType> inputs) {
+  const TensorType pooled = kMaxType<"k_max_pool_gradient">(attributes, inputs.subspan(1, 1));
+  if (inputs[0] != pooled) {
+    throwShape("k_max_pool_gradient", inputs, toString(pooled.shape) + " first");
+  }
+  return inputs[1];
+}
+
+cpu::KMaxShape kMaxShapeOf(const Attributes& attributes, const TensorView& x) {
+  const Middle m = middleOf(attributes, x.shape);
+  return {m.outer, m.reduced, m.inner, kOf(attributes)};
+}
+
+void kMaxKernel(const RunContext& context, const Attributes& attributes,
+                std::span<const TensorView> inputs, const TensorView& output) {
+  cpu::kMax(context.pool, kMaxShapeOf(attributes, inputs[0]), inputs[0].f32(), output.f32());
+}
+
+void kMaxGradientKernel(const RunContext& context, const Attributes& attributes,
+                        std::span<const TensorView> inputs, const TensorView& output) {
+  cpu::kMaxGradient(context.pool, kMaxShapeOf(attributes, inputs[1]), inputs[0].f32(),
+                    inputs[1].f32(), output.f32());
+}
+
+std::vector<ValueId> kMaxBackward(Graph& graph, ValueId node, ValueId gradient,
+                                  std::span<const bool>) {
+  const Attributes attributes = graph[node].attributes;
+  return {graph.add("k_max_pool_gradient", {gradient, graph[node].inputs[0]}, attributes)};
+}
+
 void sumToLikeKernel(const RunContext& context, const Attributes&,
                      std::span<const TensorView> inputs, const TensorView& output) {
   cpu::sumToShape(context.pool, inputs[0], output);
@@ -178,6 +231,8 @@ void registerReduceOps(OpRegistry& registry) {
       {"mean_gradient", 2, 2, spreadType<"mean_gradient">, nullptr, sumGradientKernel<true>});
   registry.add({"max", 1, 1, maxType<"max">, maxBackward, maxKernel});
   registry.add({"max_gradient", 3, 3, maxGradientType, nullptr, maxGradientKernel});
+  registry.add({"k_max_pool", 1, 1, kMaxType<"k_max_pool">, kMaxBackward, kMaxKernel});
+  registry.add({"k_max_pool_gradient", 2, 2, kMaxGradientType, nullptr, kMaxGradientKernel});
   registry.add({"sum_to_like", 2, 2, sumToLikeType, sumToLikeBackward, sumToLikeKernel});
 
   registry.add({"softmax", 1, 1, softmaxType<"softmax">, softmaxBackward<false>,

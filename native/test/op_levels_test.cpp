@@ -7,8 +7,10 @@
 #include <string>
 #include <vector>
 
+#include "cpu/conv.h"
 #include "cpu/elementwise.h"
 #include "cpu/gemm.h"
+#include "cpu/k_max.h"
 #include "cpu/simd.h"
 #include "cpu/softmax.h"
 
@@ -122,6 +124,44 @@ TEST_F(Levels, AgreeOnSoftmax) {
       return y;
     });
   }
+}
+
+TEST_F(Levels, AgreeOnConvolutions) {
+  ThreadPool pool(1);
+  const cpu::Conv1dShape shape{70, 3, 5, 4, 11, 7};
+  const Values x = randomValues(70 * 3 * 11 * 7, 8), weight = randomValues(5 * 3 * 4, 9),
+               g = randomValues(70 * 5 * 11 * 7, 10);
+  agree("conv1d", [&] {
+    Values y(g.size());
+    cpu::conv1d(pool, shape, x.data(), weight.data(), y.data());
+    return y;
+  });
+  agree("conv1d input gradient", [&] {
+    Values out(x.size());
+    cpu::conv1dInputGradient(pool, shape, g.data(), weight.data(), out.data());
+    return out;
+  });
+  agree("conv1d weight gradient", [&] {
+    Values out(weight.size());
+    cpu::conv1dWeightGradient(pool, shape, g.data(), x.data(), out.data());
+    return out;
+  });
+}
+
+TEST_F(Levels, AgreeOnKMax) {
+  ThreadPool pool(1);
+  const cpu::KMaxShape shape{5, 13, 37, 4};
+  const Values x = randomValues(5 * 13 * 37, 11), g = randomValues(5 * 4 * 37, 12);
+  agree("k max", [&] {
+    Values y(g.size());
+    cpu::kMax(pool, shape, x.data(), y.data());
+    return y;
+  });
+  agree("k max gradient", [&] {
+    Values out(x.size());
+    cpu::kMaxGradient(pool, shape, g.data(), x.data(), out.data());
+    return out;
+  });
 }
 
 }  // namespace

@@ -92,7 +92,7 @@ const gate = { gate_dnn_hidden_units: [64] };
 const experts = { specific_expert_num: 5, shared_expert_num: 2, num_levels: 1 };
 const starLayers = { norm: 'pn', dense: 'star', auxiliary_dim: 64, dropout: undefined };
 
-/** A config of every kind that is shipped. */
+/** A config of every kind that is shipped, and of CCPM. */
 const shipped = {
   mlp: common('mlp'),
   mlp_uncertainty_weight: common('mlp_uncertainty_weight'),
@@ -106,6 +106,7 @@ const shipped = {
   ple: common('ple', { model: { ...heads, ...gate, ...experts }, train: slow }),
   shared_bottom: common('shared_bottom', { model: heads }),
   star: common('star', { model: starLayers }),
+  ccpm: common('ccpm'),
 };
 /** The shipped files for STAR have these parts, which its meta frameworks read. */
 const metaStar = meta('star_meta_mamdr', {

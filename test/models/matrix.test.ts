@@ -24,6 +24,14 @@ const sizes: Record<string, Record<string, unknown>> = {
   nfm: { ...small, hidden: [8] },
   deepfm: { ...small, hidden: [8] },
   autoint: { ...small, hidden: [8], layers: 2, heads: 2, headDim: 3 },
+  ccpm: {
+    ...small,
+    hidden: [8],
+    convolutions: [
+      { width: 2, filters: 3 },
+      { width: 3, filters: 2 },
+    ],
+  },
   pnn: { ...small, hidden: [8] },
   'shared-bottom': { ...small, hidden: [8], tower: [4] },
   moe: { ...small, hidden: [8], experts: 3, tower: [4] },

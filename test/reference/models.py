@@ -162,6 +162,28 @@ def autoint(p, batch, layers=2, heads=2, dim=3):
     return p.first_order(batch) + p.linear("output", both, 1, bias=False)
 
 
+def ccpm(p, batch, layers):
+    x = torch.stack(p.fields(batch), 1)[:, None]  # [rows, channels, fields, dim]
+    for i, (width, filters) in enumerate(layers, 1):
+        inputs = x.shape[1]
+        at = f"convolutions.{i - 1}"
+        weight = p.draw(f"{at}.weight", (filters, inputs, width), (width * inputs) ** -0.5)
+        bias = p.draw(f"{at}.bias", (filters,), 0.1)
+        x = torch.tanh(F.conv2d(x, weight[..., None], bias, padding="same"))
+        last = i == len(layers)
+        k = 3 if last else max(1, int((1 - (i / len(layers)) ** (len(layers) - i)) * FIELDS))
+        places = x.topk(min(k, x.shape[2]), 2).indices.sort(2).values
+        x = x.gather(2, places)
+    deep = p.linear("output", p.dnn("dnn", x.flatten(1), [6]), 1, bias=False)
+    return p.first_order(batch) + deep
+
+
+def convolved(*layers):
+    """The model and its options with these widths and filters."""
+    options = [{"width": width, "filters": filters} for width, filters in layers]
+    return lambda p, batch: ccpm(p, batch, layers), {**SMALL, "convolutions": options}
+
+
 def shared_bottom(p, batch):
     return p.tower(p.dnn("bottom", torch.cat(p.fields(batch), 1), [6]), [5])
 
@@ -291,6 +313,8 @@ MODELS = {
         with_layers(wdl, torch.sigmoid, False),
         {**SMALL, "hidden": [6, 5], "activation": "sigmoid"},
     ),
+    "ccpm": convolved((2, 3), (3, 4), (1, 2)),
+    "ccpm of one convolution": convolved((6, 4)),
 }
 
 

@@ -566,6 +566,48 @@ for shape in ([], [7], [3, 33]):
         without_gradient=(1,),
     )
 
+# Convolutions over the length, zeros around: narrow and wide columns, wider than long, several chunks.
+def conv1d(x, weight):
+    columns = x.reshape(*x.shape[:3], -1)
+    return functional.conv2d(columns, weight[..., None], padding="same").reshape(
+        x.shape[0], weight.shape[0], *x.shape[2:]
+    )
+
+
+for shape, weight in (
+    ([1, 1, 1], [1, 1, 1]),
+    ([3, 2, 7], [4, 2, 3]),
+    ([2, 1, 3, 5], [4, 1, 6]),
+    ([2, 3, 6, 33], [5, 3, 2]),
+    ([3, 4, 1, 7], [2, 4, 5]),
+    ([2, 2, 4, 3, 2], [3, 2, 4]),
+    ([9, 8, 5, 16], [8, 8, 3]),
+):
+    data = [torch.randn(shape).round(decimals=2), torch.randn(weight)]
+    case("conv1d", f"{shape} with {weight}", data, conv1d)
+
+
+# The k largest in their order. A stable sort: of equal values the first ones.
+def k_max(x, axis, k):
+    taken = x.sort(dim=axis, descending=True, stable=True).indices.narrow(axis, 0, k)
+    return x.gather(axis, taken.sort(dim=axis).values)
+
+
+for shape, axis, k in (
+    ([1], 0, 1),
+    ([7], 0, 3),
+    ([3, 7], -1, 7),
+    ([5, 4], 0, 2),
+    ([2, 9, 1], 1, 4),
+    ([2, 20, 33], 1, 5),
+    ([0, 4, 2], 1, 2),
+):
+    options = {"axis": axis, "k": k}
+    own = lambda x: k_max(x, axis, k)
+    case("kMaxPool", named(f"{shape}", options), [torch.randn(shape)], own, options)
+    same = torch.randint(-1, 2, shape).double()
+    case("kMaxPool", named(f"{shape} of ties", options), [same], own, options)
+
 fixture = {
     "torch": torch.__version__,
     "cases": cases,

@@ -26,6 +26,7 @@ interface Options {
   readonly shape?: readonly number[];
   readonly transposeA?: boolean;
   readonly transposeB?: boolean;
+  readonly k?: number;
 }
 interface Value {
   readonly shape: number[];
@@ -81,6 +82,8 @@ const run: Record<Tested, Run> = {
   sum: ([x], options) => ops.sum(x as Tensor, options),
   mean: ([x], options) => ops.mean(x as Tensor, options),
   max: ([x], options) => ops.max(x as Tensor, options),
+  kMaxPool: ([x], { axis, k }) =>
+    ops.kMaxPool(x as Tensor, { axis: axis as number, k: k as number }),
   softmax: unary(ops.softmax),
   logSoftmax: unary(ops.logSoftmax),
   concat: (parts) => ops.concat(parts),
@@ -88,6 +91,7 @@ const run: Record<Tested, Run> = {
   reshape: ([x], { shape }) => ops.reshape(x as Tensor, shape as number[]),
   matmul: ([a, b], options) => ops.matmul(a as Tensor, b as Tensor, options),
   linear: ([x, weight, bias]) => ops.linear(x as Tensor, weight as Tensor, bias),
+  conv1d: binary(ops.conv1d),
   embedding: binary(ops.embedding),
   embeddingBag: ([table, ids], options) =>
     ops.embeddingBag(table as Tensor, ids as Tensor, options as { pooling: ops.Pooling }),
@@ -207,6 +211,17 @@ describe('ops beside PyTorch', () => {
       const nan = filled(count, Number.NaN);
       expect(run[op]([nan], {}).data).toEqual(nan.data);
     }
+  });
+
+  it.each([0, 2])('kMaxPool takes NaN before numbers, at %d', (at) => {
+    const values = [1, 2, 3];
+    values[at] = Number.NaN;
+    expect(ops.kMaxPool(floats(values), { axis: 0, k: 1 }).item()).toBeNaN();
+  });
+
+  it.each([0, -1])('kMaxPool refuses to take %d', (k) => {
+    expect(() => ops.kMaxPool(zeros(3), { axis: 0, k })).toThrow(ConfigError);
+    expect(() => ops.kMaxPool(zeros(3), { axis: 0, k })).toThrow(/k_max_pool: k .*; expected/);
   });
 
   it.each(['sum', 'mean', 'max'] as const)('%s keeps NaN wherever it stands', (op) => {
@@ -512,6 +527,36 @@ describe.each(ways)('shapes that do not fit, %s', (_, compute) => {
       [zeros(2, 0)],
       (tensors) => run.max(tensors, { axis: 1 }),
       /^max: .*\[2, 0\]; expected/,
+    ],
+    [
+      'kMaxPool of fewer values',
+      [zeros(2, 3)],
+      (tensors) => run.kMaxPool(tensors, { axis: 1, k: 4 }),
+      /^k_max_pool: .*\[2, 3\]; expected .*4 at least/,
+    ],
+    [
+      'kMaxPool of no such axis',
+      [zeros(2, 3)],
+      (tensors) => run.kMaxPool(tensors, { axis: 2, k: 1 }),
+      /^k_max_pool: .*\[2, 3\]; expected/,
+    ],
+    [
+      'conv1d: channels',
+      [zeros(2, 3, 4), zeros(5, 2, 3)],
+      (tensors) => run.conv1d(tensors, {}),
+      /^conv1d: .*\[2, 3, 4\] and \[5, 2, 3\]; expected .*\[out, in, width\]/,
+    ],
+    [
+      'conv1d: weight of no width',
+      [zeros(2, 3, 4), zeros(5, 3, 0)],
+      (tensors) => run.conv1d(tensors, {}),
+      /^conv1d: .*\[5, 3, 0\]; expected/,
+    ],
+    [
+      'conv1d of a matrix',
+      [zeros(2, 3), zeros(5, 3, 1)],
+      (tensors) => run.conv1d(tensors, {}),
+      /^conv1d: .*\[2, 3\] and \[5, 3, 1\]; expected/,
     ],
     [
       'softmax of a scalar',

@@ -1,4 +1,5 @@
 export { AutoInt, type AutoIntOptions, autoint } from './autoint.js';
+export { Ccpm, type CcpmOptions, ccpm } from './ccpm.js';
 export { DeepFm, type DeepFmOptions, deepfm } from './deepfm.js';
 export { Mlp, type MlpOptions, mlp } from './mlp.js';
 export { Mmoe, type MmoeOptions, mmoe } from './mmoe.js';

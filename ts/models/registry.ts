@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { asModel, type BatchModule, type Model, type ModelContext } from '../nn/model.js';
 import { autoint, autointOptions } from './autoint.js';
+import { ccpm, ccpmOptions } from './ccpm.js';
 import { deepfm, deepfmOptions } from './deepfm.js';
 import { mlp, mlpOptions } from './mlp.js';
 import { mmoe, mmoeOptions } from './mmoe.js';
@@ -20,6 +21,7 @@ export const modelConfig = z.discriminatedUnion('name', [
   nfmOptions.extend({ name: z.literal('nfm') }),
   deepfmOptions.extend({ name: z.literal('deepfm') }),
   autointOptions.extend({ name: z.literal('autoint') }),
+  ccpmOptions.extend({ name: z.literal('ccpm') }),
   pnnOptions.extend({ name: z.literal('pnn') }),
   sharedBottomOptions.extend({ name: z.literal('shared-bottom') }),
   moeOptions.extend({ name: z.literal('moe') }),
@@ -39,6 +41,7 @@ export const modelMakers: Readonly<Record<string, ModelMaker>> = {
   nfm,
   deepfm,
   autoint,
+  ccpm,
   pnn,
   'shared-bottom': sharedBottom,
   moe,

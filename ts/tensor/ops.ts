@@ -34,6 +34,14 @@ export const mean = (x: Operand, options: Reduction = {}): Tensor =>
   apply('mean', [x], { ...options });
 export const max = (x: Operand, options: Reduction = {}): Tensor =>
   apply('max', [x], { ...options });
+/**
+ * The k largest values along an axis, of equal ones the first, in the order in which they stand (Kalchbrenner et
+ * al. 2014, section 3.2). A NaN counts as infinity does. ShapeError for an axis of fewer than k.
+ */
+export const kMaxPool = (
+  x: Operand,
+  { axis, k }: { readonly axis: number; readonly k: number },
+): Tensor => apply('k_max_pool', [x], { axis, k });
 /** Over the last axis. */
 export const softmax = (x: Operand): Tensor => apply('softmax', [x]);
 export const logSoftmax = (x: Operand): Tensor => apply('log_softmax', [x]);
@@ -92,6 +100,11 @@ export const matmul = (
 /** x [.., in] times weight [out, in] transposed, plus bias [out]: PyTorch's layout. */
 export const linear = (x: Operand, weight: Operand, bias?: Operand): Tensor =>
   apply('linear', bias ? [x, weight, bias] : [x, weight]);
+/**
+ * x [rows, in, length, ..] convolved along the length with weight [out, in, width], without a bias and with zeros
+ * around, to [rows, out, length, ..]: PyTorch's conv1d of padding 'same', for each of the values behind.
+ */
+export const conv1d = (x: Operand, weight: Operand): Tensor => apply('conv1d', [x, weight]);
 /** Rows of table [n, dim] by int32 ids [..]: [.., dim]. Ids out of range throw DataError. */
 export const embedding = (table: Operand, ids: Operand): Tensor => apply('embedding', [table, ids]);
 /** How a bag's rows become one. */
