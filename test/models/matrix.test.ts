@@ -38,6 +38,7 @@ const sizes: Record<string, Record<string, unknown>> = {
   mmoe: { ...small, hidden: [8], experts: 3, gate: [4], tower: [4] },
   pepnet: { ...small, hidden: [8], gate: 4 },
   star: { embeddingDim: 4, hidden: [8, 6], auxiliary: true, auxiliaryDim: 6 },
+  adasparse: { ...small, hidden: [8], alpha: 5, beta: 2, epsilon: 0.25, sparsity: [0.1, 0.2] },
   ple: {
     ...small,
     hidden: [8],

@@ -38,6 +38,7 @@ class Parameters(dict):
     def __init__(self, **values):
         super().__init__(values)
         self.banks = set()
+        self.penalties = []
 
     def draw(self, name, shape, scale, middle=0.0, bank=False):
         if bank:
@@ -259,6 +260,39 @@ def star(p, batch, norm="pn", dense="star", auxiliary=False):
     return p.linear("output", hidden, 1, bias=False)
 
 
+def adasparse(p, batch, factors, alpha, beta, epsilon, sparsity, sparsityWeight):
+    fields = p.fields(batch)
+    x = torch.cat(fields, 1)
+    sizes = [6, 5]
+    for i, size in enumerate(sizes):
+        h = torch.relu(p.linear(f"hidden.{i}", x, size))
+        v = p.linear(f"pruners.{i}.linear", torch.cat([fields[-1], h], 1), size)
+        if factors == "scaling":
+            x = h * beta * torch.sigmoid(v)
+            continue
+        soft = (beta if factors == "fusion" else 1) * torch.sigmoid(alpha * v)
+        kept = (soft > epsilon).double()
+        straight = kept + soft - soft.detach()
+        x = h * (soft * kept if factors == "fusion" else straight)
+        pruned = 1 - straight.mean()
+        if not sparsity[0] <= pruned <= sparsity[1]:
+            distance = pruned - sum(sparsity) / 2
+            p.penalties.append(sparsityWeight / len(sizes) * distance**2)
+    return p.linear("output", x, 1, bias=False)
+
+
+def adasparse_case(factors):
+    options = {
+        "factors": factors,
+        "alpha": 6,
+        "beta": 1.5,
+        "epsilon": 0.3,
+        "sparsity": [0.05, 0.25],
+        "sparsityWeight": 0.7,
+    }
+    return partial(adasparse, **options), {**SMALL, "hidden": [6, 5], **options}
+
+
 def star_case(**options):
     return partial(star, **options), {"embeddingDim": DIM, "hidden": [6, 5], **options}
 
@@ -315,6 +349,9 @@ MODELS = {
     ),
     "ccpm": convolved((2, 3), (3, 4), (1, 2)),
     "ccpm of one convolution": convolved((6, 4)),
+    "adasparse": adasparse_case("fusion"),
+    "adasparse of zeros and ones": adasparse_case("binarization"),
+    "adasparse of scales": adasparse_case("scaling"),
 }
 
 
@@ -352,7 +389,9 @@ def golden(forward, options):
     for batch in batches:
         for optimizer in optimizers:
             optimizer.zero_grad()
-        F.binary_cross_entropy_with_logits(logits_of(batch), batch["label"]).backward()
+        p.penalties = []
+        loss = F.binary_cross_entropy_with_logits(logits_of(batch), batch["label"])
+        sum(p.penalties, loss).backward()
         if gradients is None:
             gradients = {k: (p[k].grad if k in trained else p[k]).clone() for k in p}
         for k in tables:

@@ -1,3 +1,4 @@
+export { AdaSparse, type AdaSparseOptions, adasparse } from './adasparse.js';
 export { AutoInt, type AutoIntOptions, autoint } from './autoint.js';
 export { Ccpm, type CcpmOptions, ccpm } from './ccpm.js';
 export { DeepFm, type DeepFmOptions, deepfm } from './deepfm.js';

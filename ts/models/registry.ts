@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { asModel, type BatchModule, type Model, type ModelContext } from '../nn/model.js';
+import { adasparse, adasparseOptions } from './adasparse.js';
 import { autoint, autointOptions } from './autoint.js';
 import { ccpm, ccpmOptions } from './ccpm.js';
 import { deepfm, deepfmOptions } from './deepfm.js';
@@ -29,6 +30,7 @@ export const modelConfig = z.discriminatedUnion('name', [
   pleOptions.extend({ name: z.literal('ple') }),
   pepnetOptions.extend({ name: z.literal('pepnet') }),
   starOptions.extend({ name: z.literal('star') }),
+  adasparseOptions.extend({ name: z.literal('adasparse') }),
 ]);
 
 /** Makes a model of stored or configured options. */
@@ -49,6 +51,7 @@ export const modelMakers: Readonly<Record<string, ModelMaker>> = {
   ple,
   pepnet,
   star,
+  adasparse,
 };
 
 /** The model that a config describes. */

@@ -1,3 +1,4 @@
+export { addLoss } from './add-loss.js';
 export { BankLinear } from './bank.js';
 export { Dropout, Embedding, Linear, Relu, Sequential } from './layers.js';
 export { type Batch, type BatchModule, Model, type ModelContext } from './model.js';

@@ -47,7 +47,7 @@ export interface ModelContext {
 interface Losses {
   /** Mean binary cross entropy. */
   readonly loss: number;
-  /** What training minimises: the same, or weighted by each domain's uncertainty. */
+  /** What training minimises: the same, or weighted by each domain's uncertainty, and penalties. */
   readonly trainingLoss: number;
 }
 
@@ -266,15 +266,19 @@ export abstract class Model extends Module<[Batch], Tensor> {
     const slot = symbolicTensor(trace, trace.slot);
     const label = symbolicTensor(trace, graph.input('label', 'float32', [-1]));
     const weight = symbolicTensor(trace, graph.input('weight', 'float32', [-1]));
+    const penalties: number[] = [];
+    trace.penalties = penalties;
     const { output, losses } = withTrace(trace, () => {
       const logits = this.forward({ features, domain, slot });
+      const penalized = (loss: Tensor): Tensor =>
+        penalties.reduce((sum, term) => ops.add(sum, symbolicTensor(trace, term)), loss);
       return {
         output: logits.symbolic()?.value,
         // What a program does not use costs it nothing.
         losses: [ops.bceWithLogits(logits, label), ops.bceWithLogits(logits, label, weight)].map(
           (own) => ({
             loss: own.symbolic()?.value as number,
-            trainingLoss: this.#weighted(own, slot).symbolic()?.value as number,
+            trainingLoss: penalized(this.#weighted(own, slot)).symbolic()?.value as number,
           }),
         ) as [Losses, Losses],
       };

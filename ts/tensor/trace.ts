@@ -7,6 +7,8 @@ export class Trace {
   readonly graph: NativeGraph = new (addon().Graph)();
   /** The input [1] that addresses banks, where the traced function has one. */
   slot: number | undefined;
+  /** Values of scalars that training minimises beside the loss, where a model is traced. */
+  penalties: number[] | undefined;
   private readonly parameters = new Map<string, number>();
 
   /** The value of a parameter, one per trace however often it is read. */
