@@ -49,6 +49,7 @@ Command toCommand(const Napi::Object& object, std::vector<std::vector<int32_t>>&
   command.blocks = object.Get("blocks").ToBoolean();
   command.rowsPerDomain = integer("rowsPerDomain", 0);
   command.shortest = object.Get("shortest").ToBoolean();
+  if (object.Get("clip").IsBoolean()) command.clip = object.Get("clip").ToBoolean();
   command.shareFrom = numberAt(object, "shareFrom", 0.0);
   command.shareTo = numberAt(object, "shareTo", 1.0);
   command.maxSteps = integer("maxSteps", 0);

@@ -89,17 +89,22 @@ class Program::Impl {
   void checkIds(size_t input, const void* column, int64_t rows) const {
     const auto* ids = static_cast<const int32_t*>(column);
     for (const TableUse& use : tables_) {
-      const auto reads = [&](const Lookup& lookup) { return lookup.ids == inputs_[input]; };
-      const auto lookup = std::find_if(use.lookups.begin(), use.lookups.end(), reads);
-      if (lookup == use.lookups.end()) continue;
+      bool read = false, bags = true;
+      for (const Lookup& lookup : use.lookups) {
+        if (lookup.ids != inputs_[input]) continue;
+        read = true;
+        bags = bags && lookup.width > 0;
+      }
+      if (!read) continue;
       const ParameterSpec& spec = space_.parameter(use.parameter);
       for (int64_t row = 0; row < rows; ++row) {
         if (ids[row] >= 0 && ids[row] < spec.shape[0]) continue;
-        if (ids[row] == cpu::kNoId && lookup->width > 0) continue;
+        if (ids[row] == cpu::kNoId && bags) continue;
         throw Error(ErrorKind::kData, "input '" + inputNames_[input] + "', row " +
                                           std::to_string(row) + ": id " + std::to_string(ids[row]) +
                                           "; '" + spec.name + "' has ids 0 to " +
-                                          std::to_string(spec.shape[0] - 1));
+                                          std::to_string(spec.shape[0] - 1) +
+                                          (ids[row] == cpu::kNoId ? ", and bags alone -1" : ""));
       }
     }
   }
@@ -345,8 +350,9 @@ class Program::Impl {
                     "running_average: its second input is no parameter that is not trainable; "
                     "expected one, or one slot of such a table");
       }
-      averages_.push_back(
-          {v, space_.find(kept.name), slot, graph_[v].attributes.get<double>("momentum")});
+      const int parameter = space_.find(kept.name);
+      if (!options_.trained.empty() && !options_.trained[static_cast<size_t>(parameter)]) continue;
+      averages_.push_back({v, parameter, slot, graph_[v].attributes.get<double>("momentum")});
     }
   }
 

@@ -1,6 +1,7 @@
 #include "batch.h"
 
 #include <algorithm>
+#include <limits>
 #include <numeric>
 
 #include "cpu/embedding.h"
@@ -47,6 +48,14 @@ const IdLists& listsOf(const SplitData& split, size_t column) {
   return at(split.lists, column, "multi-valued feature");
 }
 
+int64_t shortest(const IdLists& lists, int64_t rows) {
+  int64_t size = std::numeric_limits<int64_t>::max();
+  for (int64_t r = 0; r < rows; ++r) {
+    size = std::min<int64_t>(size, lists.offsets[r + 1] - lists.offsets[r]);
+  }
+  return size;
+}
+
 // Row r of `to` = row base + order[r] of `from`, `width` values each.
 template <typename Value, int64_t width = 1>
 const Value* copyRows(const Value* from, int64_t base, std::span<const int32_t> order,
@@ -78,6 +87,10 @@ void BoundProgram::check(const SplitData& split) const {
       case Kind::kList: {
         const IdLists& lists = listsOf(split, column);
         program->checkIds(input, lists.ids, lists.offsets[split.rows]);
+        // What shorter lists are filled up with.
+        if (shortest(lists, split.rows) < program->inputSize(input, 1)) {
+          program->checkIds(input, &cpu::kNoId, 1);
+        }
         break;
       }
       case Kind::kDomain:

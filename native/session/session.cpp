@@ -391,7 +391,8 @@ class Session::Impl {
         return CommandResult{};
       case CommandKind::kBufferApply: {
         OpenOverlay overlay(*space_, command.overlay);
-        apply(bufferOf(command.target), command.optimizer, selectionOf(command.selection));
+        apply(bufferOf(command.target), command.optimizer, command.clip,
+              selectionOf(command.selection));
         overlay.keep();
         buffers_.erase(command.target);
         return CommandResult{};
@@ -574,7 +575,7 @@ class Session::Impl {
     }
     blockDomain_ = domainOf(command);
     if (buffers) {
-      apply(stepGradient_, command.optimizer);
+      apply(stepGradient_, command.optimizer, true);
       lap(profile_.get(), Profile::kApplyGradients);
     }
     endStep(profile_.get());
@@ -596,10 +597,11 @@ class Session::Impl {
     }
   }
 
-  // One optimizer step with a gradient, whose norm is clipped first, as PyTorch's clip_grad_norm_
-  // does.
-  void apply(GradientBuffer& gradient, int32_t optimizer, const Selection* only = nullptr) {
-    if (clips()) {
+  // One optimizer step with a gradient, whose norm is clipped first if wanted, as PyTorch's
+  // clip_grad_norm_ does.
+  void apply(GradientBuffer& gradient, int32_t optimizer, bool clip,
+             const Selection* only = nullptr) {
+    if (clip && clips()) {
       const double norm = gradient.norm();
       if (!std::isfinite(norm)) {
         throw Error(ErrorKind::kTraining, "the gradient's norm is " + std::to_string(norm) +

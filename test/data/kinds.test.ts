@@ -199,6 +199,16 @@ describe('weights', () => {
   });
 });
 
+describe('weights of some parts', () => {
+  it('are refused', () => {
+    const { schema, vocabulary, train, validation, test } = kindsData({ weight: 'weight' });
+    const { weights: _, ...bare } = validation;
+    const making = () => Dataset.of(schema, vocabulary.values, [train, bare, test]);
+    expect(making).toThrow(DataError);
+    expect(making).toThrow('validation: no weights; expected them in every part or in none');
+  });
+});
+
 describe('every kind', () => {
   const data = kindsData({ weight: 'weight' });
 

@@ -84,6 +84,10 @@ describe('bootstrap', () => {
     );
     const reversed = { ...rows, domainOffsets: Int32Array.of(0, 400, 300, 485) };
     await expect(metrics.bootstrapAuc(runs, reversed)).rejects.toThrow(/rise from 0 to the 485/);
+    const wide = { ...rows, labels: Float64Array.from(rows.labels) as never };
+    await expect(metrics.bootstrapAuc(runs, wide)).rejects.toThrow(/labels.*of another kind/);
+    const listed = { ...rows, domainOffsets: [...rows.domainOffsets] as never };
+    await expect(metrics.bootstrapAuc(runs, listed)).rejects.toThrow(/Offsets of another kind/);
     await expect(metrics.bootstrapAuc(runs, rows, { resamples: 0 })).rejects.toThrow(
       /resamples: 0/,
     );

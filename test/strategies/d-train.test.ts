@@ -165,6 +165,45 @@ describe('d-train', () => {
     expect(bitsOf(again.model as never)).toBe(bitsOf(split.model as never));
   });
 
+  it('trains nothing but heads in the end, running averages included', async () => {
+    const model = models.mlp({
+      schema: data.schema,
+      embeddingDim: 4,
+      hidden: [6],
+      batchNorm: true,
+      seed: 2,
+    });
+    await fit(model, data, { ...options, strategy: strategies.joint() });
+    const before = new Map([...model.parameters()].map(([name, own]) => [name, own.data.slice()]));
+    const strategy = strategies.dTrain({ preTrain: false, postTrain: false });
+    await fit(model, data, { ...options, strategy });
+    const changed = [...model.parameters()].filter(
+      ([name, own]) => own.data.join() !== before.get(name)?.join(),
+    );
+    expect(changed.map(([name]) => name)).toEqual(['output.weight']);
+  });
+
+  it('is resumed in another process where it started from a split model', async () => {
+    const first = await fit(toyModel(data), data, { ...options, strategy: strategies.dTrain() });
+    const training = (runFolder: string, more: Partial<Parameters<typeof fit>[2]> = {}) =>
+      fit(toyModel(data), data, {
+        ...options,
+        from: first,
+        strategy: strategies.alternate(),
+        runFolder,
+        ...more,
+      });
+    const whole = await training(folder('whole'));
+    const abort = new AbortController();
+    const onEvent = ({ kind }: FitEvent) => {
+      if (kind === 'epoch') abort.abort(new Error('stopped'));
+    };
+    const stopped = training(folder('parts'), { signal: abort.signal, onEvent });
+    await expect(stopped).rejects.toThrow('stopped');
+    const resumed = await training(folder('parts'), { resume: true });
+    expect(bitsOf(resumed.model)).toBe(bitsOf(whole.model));
+  });
+
   it('needs a phase behind pre-training', () => {
     const make = () => strategies.dTrain({ postTrain: false, fineTune: false });
     expect(make).toThrow(ConfigError);
@@ -177,7 +216,9 @@ describe('d-train', () => {
         ...options,
         strategy: strategies.dTrain({ ...(heads && { heads }) }),
       });
-    await expect(training(['towers.*'])).rejects.toThrow(/heads: 'towers\.\*' name no parameter/);
+    await expect(training(['towers.*'])).rejects.toThrow(/heads: 'towers\.\*' names no parameter/);
+    await expect(training(['output.*', 'hiden.*'])).rejects.toThrow(/'hiden\.\*' names no par/);
+    await expect(training(['output.*', '!output.*'])).rejects.toThrow(/leave no parameter/);
     await expect(training(['embedding.*'])).rejects.toThrow(
       /'embedding.user.weight' is no trained/,
     );

@@ -65,7 +65,7 @@ export const everyStrategy: Record<string, [() => Strategy | StagedStrategy, Par
         strategies.dTrain({
           postTrain: false,
           headStart: 'random',
-          heads: ['hidden.1.*', 'towers.*', 'bias', 'output.*'],
+          heads: ['all', '!embedding.*'],
           maxSteps: 4,
         }),
       tuning,

@@ -58,6 +58,28 @@ const sameEveryTime: Strategy = {
   },
 };
 
+describe('clipNorm', () => {
+  it('clips gradients, and not the ways that a batch variant sums', async () => {
+    const data = toyData([80]);
+    const end = async (batch: boolean) => {
+      const model = toyModel(data, 0);
+      await fit(model, data, {
+        strategy: strategies.reptile({ batch, outerRate: 0.5 }),
+        optimizer: optim.adam({ learningRate: 1e-2 }),
+        batchSize: 16,
+        epochs: 1,
+        clipNorm: 0.05,
+      });
+      return [...model.parameters().values()].flatMap(({ data: own }) => [...own]);
+    };
+    // Of one domain they are the same step, in another order of sums.
+    const expected = await end(false);
+    (await end(true)).forEach((value, i) => {
+      expect(Math.abs(value - Number(expected[i]))).toBeLessThan(1e-6);
+    });
+  });
+});
+
 describe('domainOrder', () => {
   const sequencesOf = async (options: Partial<FitOptions>) => {
     const { strategy, sequences } = noting();

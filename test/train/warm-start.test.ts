@@ -182,6 +182,36 @@ describe('a warm start', () => {
     expect(JSON.stringify(warnings)).toContain('left behind');
   });
 
+  it('warns of numbers that are standardised otherwise', async () => {
+    const of = (factor: number) =>
+      Dataset.from(
+        {
+          shop: ['a', 'a', 'a', 'a'],
+          part: ['train', 'train', 'validation', 'test'],
+          price: [1, 2, 3, 4].map((price) => factor * price),
+          size: [1, 2, 3, 4],
+          bought: [0, 1, 0, 1],
+        },
+        {
+          domain: 'shop',
+          label: 'bought',
+          split: { column: 'part' },
+          features: ['price', 'size'].map((name) => ({ name, kind: 'numeric' as const })),
+        },
+      );
+    const plain = { ...options, strategy: strategies.alternate() };
+    const first = await fit(makers.mlp(of(1)), of(1), plain);
+    const warnings: string[] = [];
+    const onEvent = (event: FitEvent): void => {
+      if (event.kind === 'warning') warnings.push(event.message);
+    };
+    await fit(makers.mlp(of(1)), of(1), { ...plain, from: first, onEvent });
+    expect(warnings).toEqual([]);
+    await fit(makers.mlp(of(2)), of(2), { ...plain, from: first, onEvent });
+    expect(warnings).toHaveLength(1);
+    expect(warnings[0]).toContain("fit.from: 'price' has another mean or deviation");
+  });
+
   it('names the first parameter that does not fit, and changes nothing', async () => {
     const data = dataOf(old);
     const first = await fit(makers.mlp(data), data, options);

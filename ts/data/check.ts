@@ -1,6 +1,13 @@
 import { DataError } from '../errors.js';
 import { hasIds, idTables, ofKind, tableOf } from './features.js';
-import type { Feature, IdFeature, Schema, Split, SplitName } from './types.js';
+import {
+  type Feature,
+  type IdFeature,
+  type Schema,
+  type Split,
+  type SplitName,
+  splitNames,
+} from './types.js';
 
 /** Throws DataError where the rows of a part do not fit the schema: native kernels trust them. */
 export function checkSplit(schema: Schema, split: Split, name: SplitName): void {
@@ -102,6 +109,13 @@ export function requireTrainingRows(schema: Schema, { domainOffsets }: Split): v
       `train: domain '${domain}' has no rows; expected one at least, or the domain left out (minRows)`,
     );
   });
+}
+
+/** Throws DataError where some parts have weights and others have none. */
+export function requireWeights(splits: readonly Split[]): void {
+  const without = splits.findIndex(({ weights }) => !weights);
+  if (without < 0 || splits.every(({ weights }) => !weights)) return;
+  throw new DataError(`${splitNames[without]}: no weights; expected them in every part or in none`);
 }
 
 /** Throws DataError for vocabularies that name more ids than there are, and for names used twice. */

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { brand } from '../brand.js';
 import { ConfigError } from '../errors.js';
 import { parse } from '../options.js';
-import { checkSplit, checkVocabularies, requireTrainingRows } from './check.js';
+import { checkSplit, checkVocabularies, requireTrainingRows, requireWeights } from './check.js';
 import { readFolder, writeFolder } from './folder.js';
 import { isMamdrFolder, readMamdrFolder } from './mamdr.js';
 import { type DatasetOptions, type Roles, roles, sourceOptions } from './options.js';
@@ -69,6 +69,7 @@ export class Dataset {
     splits.forEach((split, p) => {
       checkSplit(schema, split, splitNames[p] as SplitName);
     });
+    requireWeights(splits);
     return new Dataset(new Vocabulary(schema, vocabularies), ...splits);
   }
 

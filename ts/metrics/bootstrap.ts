@@ -43,6 +43,11 @@ export async function bootstrapAuc(
     if (scores instanceof Float32Array) continue;
     throw new ShapeError('bootstrapAuc: scores of another kind; expected Float32Arrays');
   }
+  if (!(labels instanceof Float32Array && domainOffsets instanceof Int32Array)) {
+    throw new ShapeError(
+      'bootstrapAuc: labels or domainOffsets of another kind; expected a Float32Array and an Int32Array',
+    );
+  }
   const means = await addon().bootstrapAucs(runs, labels, domainOffsets, resamples, seed);
   return runs.map((_, r) =>
     Float64Array.from({ length: resamples }, (_, i) => means[i * runs.length + r] as number),

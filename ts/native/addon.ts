@@ -167,6 +167,7 @@ export interface NativeCommand {
   readonly blocks?: boolean;
   readonly rowsPerDomain?: number;
   readonly shortest?: boolean;
+  readonly clip?: boolean;
   readonly shareFrom?: number;
   readonly shareTo?: number;
   readonly maxSteps?: number;

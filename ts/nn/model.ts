@@ -164,6 +164,13 @@ export abstract class Model extends Module<[Batch], Tensor> {
     return [...this.collect()].filter(([, { isBank }]) => isBank).map(([name]) => name);
   }
 
+  /** @internal Names of the parameters that are not trained: running averages. */
+  get buffers(): string[] {
+    return [...this.collect()]
+      .filter(([, parameter]) => !parameter.spec().trainable)
+      .map(([name]) => name);
+  }
+
   /** @internal Names of the parameters that became banks by splitHeads(). */
   get split(): readonly string[] {
     return this.#split;
@@ -177,11 +184,14 @@ export abstract class Model extends Module<[Batch], Tensor> {
   splitHeads(patterns?: readonly string[]): readonly string[] {
     const parameters = this.collect();
     const names = [...parameters.keys()];
+    for (const pattern of patterns ?? []) {
+      const own = pattern.replace(/^!/, '');
+      if (names.some((name) => selects([own], name))) continue;
+      throw new ConfigError(`heads: '${pattern}' names no parameter${suggest(own, names)}`);
+    }
     const named = patterns && names.filter((name) => selects(patterns, name));
     if (named?.length === 0) {
-      throw new ConfigError(
-        `heads: '${patterns?.join("', '")}' name no parameter${suggest(patterns?.[0] ?? '', names)}`,
-      );
+      throw new ConfigError(`heads: '${patterns?.join("', '")}' leave no parameter`);
     }
     const { graph, output } = this.compile();
     let heads = [...new Set(named ?? headsAmong(parameters))];

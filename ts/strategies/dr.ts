@@ -89,7 +89,7 @@ export function* regularize(
     }
     if (batch) {
       const optimizer = context.optimizer(own);
-      yield { kind: 'bufferApply', target: ways, optimizer, overlay: domain };
+      yield { kind: 'bufferApply', target: ways, optimizer, overlay: domain, clip: false };
     }
   }
 }

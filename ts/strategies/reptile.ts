@@ -48,7 +48,7 @@ export function reptile(options: z.input<typeof reptileOptions> = {}): Strategy 
         yield { kind: 'release', target: outerMark };
       }
       if (batch) {
-        yield { kind: 'bufferApply', target: ways, optimizer: optimizer(0), ...moved };
+        yield { kind: 'bufferApply', target: ways, optimizer: optimizer(0), clip: false, ...moved };
       }
     },
   };

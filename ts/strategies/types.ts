@@ -62,7 +62,10 @@ export interface Strategy {
   readonly domainsStop?: boolean;
   /** Makes the steps of passes in place of the run's. */
   readonly optimizer?: Optimizer;
-  /** Glob patterns of the parameters that passes train, all by default; 'heads': see StagedStrategy. */
+  /**
+   * Glob patterns of the parameters that passes train, and of the running averages that they move; all by
+   * default; 'heads': see StagedStrategy.
+   */
   readonly trained?: readonly string[] | 'heads';
   /** Epochs at most, in place of the run's. */
   readonly epochs?: number;

@@ -22,6 +22,8 @@ export interface Progress {
   readonly history: readonly EpochRecord[];
   readonly best: { readonly epoch: number; readonly score: number } | null;
   readonly finished: readonly FinishedStage[];
+  /** Parameters that have a slot per domain by now (see Model.splitHeads). */
+  readonly split: readonly string[];
 }
 
 interface Stored extends Progress {
@@ -35,6 +37,19 @@ interface Stored extends Progress {
 /** Whether a run folder has a checkpoint. */
 export function checkpointIn(runFolder: string): boolean {
   return existsSync(join(runFolder, 'checkpoints', 'progress.json'));
+}
+
+/**
+ * What a model has to be split into before a run folder's checkpoint fits it; nothing without a
+ * checkpoint that can be read: loading it tells why.
+ */
+export async function splitIn(runFolder: string): Promise<readonly string[]> {
+  try {
+    const text = await readFile(join(runFolder, 'checkpoints', 'progress.json'), 'utf8');
+    return (JSON.parse(text) as Stored).split ?? [];
+  } catch {
+    return [];
+  }
 }
 
 /** A run's checkpoints: progress.json and the native state that it names. */

@@ -39,7 +39,7 @@ const fields: Readonly<Record<Command['kind'], readonly [string[], string[]]>> =
   bufferScale: [['target', 'rate'], []],
   bufferAddChange: [['target', 'other', 'rate'], ['overlay']],
   bufferProject: [['target', 'other'], []],
-  bufferApply: [['target'], ['optimizer', 'selection', 'overlay']],
+  bufferApply: [['target'], ['optimizer', 'selection', 'overlay', 'clip']],
   bufferDot: [['target', 'other'], []],
   evaluate: [['domain'], ['split', 'overlay']],
   dropOverlay: [['domain'], []],

@@ -18,7 +18,7 @@ import { parse } from '../options.js';
 import { Predictor } from '../serve/predictor.js';
 import { type FinetuneOptions, finetune } from '../strategies/finetune.js';
 import { type StagedStrategy, type Strategy, stagesOf } from '../strategies/types.js';
-import { Checkpoints, checkpointIn, type Progress } from './checkpoint.js';
+import { Checkpoints, checkpointIn, type Progress, splitIn } from './checkpoint.js';
 import { evaluateSplit } from './evaluate.js';
 import { EventLog } from './event-log.js';
 import type { EpochRecord, FitEvent } from './events.js';
@@ -107,7 +107,8 @@ export async function fit(
   const { from, resume, runFolder } = options;
   const resumed = resume && runFolder !== undefined && checkpointIn(runFolder);
   const trained = from === undefined || resumed ? undefined : await trainedOf(from);
-  const run = new Fit(asModel(module, data.schema, options.seed), data, options, trained);
+  const split = resumed ? await splitIn(runFolder) : trained?.split;
+  const run = new Fit(asModel(module, data.schema, options.seed), data, options, trained, split);
   try {
     run.prepare();
     const result = await run.run();
@@ -142,7 +143,8 @@ class Fit {
   readonly #plan: Strategy[];
   #heads: readonly string[] = [];
   #stages: readonly Stage[] = [];
-  readonly #leftBehind: string | undefined;
+  /** Of the warm start. */
+  readonly #warnings: readonly string[];
   #choice: DomainChoice = { target: undefined, order: undefined };
   readonly #checkpoints: Checkpoints | undefined;
   #history: EpochRecord[] = [];
@@ -156,6 +158,7 @@ class Fit {
     private readonly data: Dataset,
     private readonly options: FitOptions,
     trained?: Trained,
+    split: readonly string[] = [],
   ) {
     const {
       strategy,
@@ -187,13 +190,13 @@ class Fit {
     this.#profile = profile === undefined ? undefined : new Profile(profile, data.schema.domains);
     if (tuning) this.#plan.push(finetune(tuning, this.#plan.at(-1) as Strategy));
     if (this.#plan.some(({ weightedLoss }) => weightedLoss)) model.weightLosses();
-    if (trained && trained.split.length > 0) model.splitHeads(trained.split);
+    if (split.length > 0) model.splitHeads(split);
     if ('heads' in strategy && strategy.heads) {
       this.#heads = model.splitHeads(strategy.heads === 'last' ? undefined : strategy.heads);
     }
     const { space } = model.compile();
     model.configureOverlays(first.overlays);
-    this.#leftBehind = trained && warmStart(model, data.vocabulary, trained);
+    this.#warnings = trained ? warmStart(model, data.vocabulary, trained) : [];
     this.#session = new (addon().Session)(space, {
       batchSize,
       seed,
@@ -247,7 +250,7 @@ class Fit {
     this.#stages = this.#plan.map((strategy, index) => {
       const { optimizer = this.options.optimizer, gradients, domainsStop, overlays } = strategy;
       // What may not be specific is shared: where domains train by themselves they leave it alone.
-      const own = (domainsStop && overlays?.specific) || ['all'];
+      const own = domainsStop && overlays ? [...overlays.specific, ...model.buffers] : ['all'];
       const patterns = strategy.trained === 'heads' ? this.#heads : (strategy.trained ?? own);
       const train = this.#session.addTrainingProgram(graph, output, trainingLoss, patterns);
       const gradient = gradients
@@ -293,7 +296,7 @@ class Fit {
         message: `the run may need ${size.expectedBytes} bytes of memory, and there are ${memoryLimit()}; expected fewer specific parameters, or an overlayBudget`,
       });
     }
-    if (this.#leftBehind) this.#emit({ kind: 'warning', message: this.#leftBehind });
+    for (const message of this.#warnings) this.#emit({ kind: 'warning', message });
     for (const stage of this.#stages.slice(from?.stage ?? 0)) {
       await this.#runStage(stage, from);
       from = undefined;
@@ -419,6 +422,7 @@ class Fit {
           ...progress,
           history: this.#history,
           finished: this.#finished,
+          split: this.model.split,
         };
         const path = await this.#phase('checkpoint', () =>
           checkpoints.save(this.#session, checkpoint),

@@ -1,5 +1,5 @@
-import { hasIds, inputName } from '../data/features.js';
-import type { IdFeature } from '../data/types.js';
+import { hasIds, inputName, ofKind } from '../data/features.js';
+import type { IdFeature, Schema } from '../data/types.js';
 import type { Vocabulary } from '../data/vocabulary.js';
 import { ConfigError, DataError } from '../errors.js';
 import { readRun, readSpecific } from '../io/run-folder.js';
@@ -121,10 +121,10 @@ function rowsBefore(key: string, rows: number, before: Vocabulary, now: Vocabula
 /**
  * Takes over a trained model's values by parameter name: rows of tables by raw value, or by the name of the
  * domain; rows that it did not have keep their start. The domains' own values come along when the
- * model combines them by the same rule; returns what was left behind. Throws ConfigError naming the
+ * model combines them by the same rule; returns warnings. Throws ConfigError naming the
  * first parameter that does not fit.
  */
-export function warmStart(model: Model, now: Vocabulary, trained: Trained): string | undefined {
+export function warmStart(model: Model, now: Vocabulary, trained: Trained): string[] {
   const { vocabulary: before, parameters, own } = trained;
   const { graph, space } = model.compile();
   const keys = keysOf(graph);
@@ -171,8 +171,24 @@ export function warmStart(model: Model, now: Vocabulary, trained: Trained): stri
       space.setOverlay(domain, name, isTable ? moved(entries, rowNow) : entries);
     });
   }
-  if (takesOwn || !trained.overlays) return undefined;
-  return "fit.from: the domains' own values were left behind; the strategy has none by the same rule";
+  const warnings = rescaled(before.schema, now.schema).map(
+    (name) =>
+      `fit.from: '${name}' has another mean or deviation than before; what the model learned of it is about other numbers`,
+  );
+  if (takesOwn || !trained.overlays) return warnings;
+  return [
+    ...warnings,
+    "fit.from: the domains' own values were left behind; the strategy has none by the same rule",
+  ];
+}
+
+/** Names of the numbers that are standardised otherwise than before. */
+function rescaled(before: Schema, now: Schema): string[] {
+  const known = new Map(ofKind(before.features, 'numeric').map((own) => [own.name, own]));
+  return ofKind(now.features, 'numeric').flatMap(({ name, mean, deviation }) => {
+    const other = known.get(name);
+    return other && (other.mean !== mean || other.deviation !== deviation) ? [name] : [];
+  });
 }
 
 /** Own rows of a table where they are now; rows that are no more are left out. */

@@ -22,8 +22,9 @@ struct ProgramOptions {
   Mode mode = Mode::kPredict;
   ValueId output = kNoValue;  // [rows] or [rows, 1]: the logits
   ValueId loss = kNoValue;    // scalar; not for kPredict
-  Selection trained;          // kTrain, kGradient: which parameters get gradients
-  bool fuse = true;           // false only in tests: the graph as traced
+  // kTrain, kGradient: which parameters get gradients, and which running averages move; empty: all.
+  Selection trained;
+  bool fuse = true;  // false only in tests: the graph as traced
 };
 
 // One column of the batch: int32 ids or float32 values, [rows] contiguous.
