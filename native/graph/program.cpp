@@ -220,7 +220,13 @@ class Program::Impl {
     std::vector<ValueId> keep{options_.output};
     if (withLoss) keep.push_back(options_.loss);
     const bool training = differentiates();
-    Rewritten forward = rewriteForward(graph, keep, training, options_.fuse);
+    // A layer that is not trained keeps its statistics and works with them.
+    const auto averages = [&](const std::string& parameter) {
+      const Selection& trained = options_.trained;
+      if (!training || trained.empty()) return training;
+      return static_cast<bool>(trained[static_cast<size_t>(space_.find(parameter))]);
+    };
+    Rewritten forward = rewriteForward(graph, keep, training, options_.fuse, averages);
     if (training) {
       const Selection wanted = space_.trainable(options_.trained);
       std::vector<ValueId> trained;
@@ -351,7 +357,6 @@ class Program::Impl {
                     "expected one, or one slot of such a table");
       }
       const int parameter = space_.find(kept.name);
-      if (!options_.trained.empty() && !options_.trained[static_cast<size_t>(parameter)]) continue;
       averages_.push_back({v, parameter, slot, graph_[v].attributes.get<double>("momentum")});
     }
   }

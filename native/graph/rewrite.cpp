@@ -102,10 +102,17 @@ ValueId fuseLookups(const Graph& graph, Copier& copier, const std::vector<ValueI
   return parts.size() == 1 ? parts[0] : copier.graph().add("concat", std::move(parts));
 }
 
+// The parameter behind a running average: read whole, or a slot of it.
+const std::string& averageOf(const Graph& graph, ValueId value) {
+  while (graph[value].kind == NodeKind::kOp) value = graph[value].inputs[0];
+  return graph[value].name;
+}
+
 }  // namespace
 
 Rewritten rewriteForward(const Graph& graph, const std::vector<ValueId>& keep, bool training,
-                         bool fuse) {
+                         bool fuse,
+                         const std::function<bool(const std::string& parameter)>& averages) {
   Copier copier(graph, keep);
   // Appends to the linear that made value `x`, which nothing else reads.
   const auto extend = [&](ValueId x, const std::function<bool(Attributes&)>& change) {
@@ -131,8 +138,10 @@ Rewritten rewriteForward(const Graph& graph, const std::vector<ValueId>& keep, b
         return true;
       });
     }
-    // Outside of training it is what the steps have left.
-    if (isOp(graph, v, "running_average") && !training) return copier.mapped(node.inputs[1]);
+    if (isOp(graph, v, "running_average")) {
+      const ValueId kept = node.inputs[1];
+      return averages(averageOf(graph, kept)) ? kNoValue : copier.mapped(kept);
+    }
     if (isOp(graph, v, "relu")) {
       return extend(node.inputs[0], [](Attributes& attributes) {
         if (attributes.get<bool>("relu", false) || attributes.has("keep")) return false;

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <functional>
+#include <string>
 #include <vector>
 
 #include "polydomain/graph.h"
@@ -12,11 +14,13 @@ struct Rewritten {
   std::vector<ValueId> kept;  // like the `keep` of the call, as values of `graph`
 };
 
-// Copies what `keep` needs; without `training`, dropout is the identity.
-// `fuse` makes layers out of chains that have no other reader: linear, relu and dropout become one
-// linear; a concat of embeddings becomes gather_concat.
+// Copies what `keep` needs; without `training`, dropout is the identity. A running average is
+// formed of the batch where `averages` tells so of its parameter, else it is what the steps have
+// left. `fuse` makes layers out of chains that have no other reader: linear, relu and dropout
+// become one linear; a concat of embeddings becomes gather_concat.
 Rewritten rewriteForward(const Graph& graph, const std::vector<ValueId>& keep, bool training,
-                         bool fuse);
+                         bool fuse,
+                         const std::function<bool(const std::string& parameter)>& averages);
 
 // Drops what `keep` does not need and lets linear_input_gradient apply the activation_gradient
 // that follows it.

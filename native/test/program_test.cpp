@@ -295,5 +295,55 @@ TEST(Failures, AProgramNeedsAColumnOfLogitsAndAScalarLoss) {
             ErrorKind::kShape);
 }
 
+TEST(Program, ARunningAverageOfALayerThatIsNotTrainedStaysAndIsRead) {
+  std::vector<ParameterSpec> parameters = {
+      {"table", ParameterKind::kTable, {mlp::kUsers, 4}, {InitKind::kNormal, 0.0f, 1.0f}},
+      {"mean", ParameterKind::kDense, {4}, {InitKind::kConstant, 0.5f, 0.0f}},
+      {"output", ParameterKind::kDense, {1, 4}, {InitKind::kConstant, 0.3f, 0.0f}}};
+  parameters[1].trainable = false;
+  ParameterSpace space(parameters, 3);
+  Graph graph;
+  const auto parameter = [&](int p) {
+    const ParameterSpec& spec = parameters[static_cast<size_t>(p)];
+    return graph.parameter(spec.name, {DType::kFloat32, spec.shape});
+  };
+  const ValueId ids = graph.input("feature:0", {DType::kInt32, {kRows}});
+  const ValueId x = graph.add("embedding", {parameter(0), ids});
+  const ValueId mean =
+      graph.add("running_average", {graph.add("mean", {x}, {{"axis", int64_t{0}}}), parameter(1)},
+                {{"momentum", 0.9}});
+  ProgramOptions options;
+  options.output = graph.add("linear", {graph.add("sub", {x, mean}), parameter(2)});
+  const ValueId label = graph.input("label", {DType::kFloat32, {kRows}});
+  options.loss = graph.add("bce_with_logits", {options.output, label});
+
+  ThreadPool pool(1);
+  OptimizerSpec spec;
+  spec.kind = OptimizerKind::kSgd;
+  OptimizerState optimizer(space, spec);
+  const Batch batch(16);
+  const auto lossOf = [&](Mode mode, const std::vector<std::string>& trained) {
+    options.mode = mode;
+    options.trained = trained.empty() ? Selection{} : space.select(trained);
+    Program program(graph, space, options);
+    Program::Run run;
+    run.pool = &pool;
+    run.rows = batch.rows;
+    run.optimizer = &optimizer;
+    for (const std::string& name : program.inputNames()) {
+      run.inputs.push_back(
+          {name == "label" ? static_cast<const void*>(batch.labels.data()) : batch.users.data()});
+    }
+    program.beginPass();
+    program.run(run);
+    return program.loss();
+  };
+  const float evaluated = lossOf(Mode::kEvaluate, {});
+  EXPECT_EQ(lossOf(Mode::kTrain, {"output"}), evaluated);
+  EXPECT_EQ(space.data(1)[0], 0.5f);
+  EXPECT_NE(lossOf(Mode::kTrain, {}), evaluated);
+  EXPECT_NE(space.data(1)[0], 0.5f);
+}
+
 }  // namespace
 }  // namespace polydomain
