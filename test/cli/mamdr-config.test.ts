@@ -5,6 +5,7 @@ import { runConfig } from '../../ts/cli/config.js';
 import { fromMamdrConfig } from '../../ts/cli/mamdr-config.js';
 import { Random } from '../../ts/data/random.js';
 import { ConfigError } from '../../ts/index.js';
+import { readTensors } from '../../ts/io/safetensors.js';
 import { Sandbox } from './sandbox.js';
 
 interface Changes {
@@ -246,6 +247,25 @@ describe("a config of MAMDR's public code", () => {
     });
   });
 
+  it.each([true, false])('reads tables for users and items, trainable: %s', (trainable) => {
+    const train = { load_pretrain_emb: true, emb_trainable: trainable };
+    const { config, unread } = fromMamdrConfig(common('mlp', { train }));
+    const folder = 'dataset/Amazon/split_by_category_6/processed_data';
+    expect(config.model).toMatchObject({
+      pretrained: {
+        uid: { source: `${folder}/user_emb.json`, trainable },
+        pid: { source: `${folder}/item_emb.json`, trainable },
+      },
+    });
+    expect(unread).not.toContain('train.emb_trainable');
+  });
+
+  it('ignores emb_trainable without tables to read', () => {
+    const { config, unread } = fromMamdrConfig(common('mlp', { train: { emb_trainable: false } }));
+    expect(config.model).not.toHaveProperty('pretrained');
+    expect(unread).toContain('train.emb_trainable');
+  });
+
   it('tells which keys are not read', () => {
     const { unread } = fromMamdrConfig(shipped.mlp);
     expect(unread).toContain('dataset.shuffle_buffer_size');
@@ -280,7 +300,6 @@ describe("a config of MAMDR's public code", () => {
       meta('mlp_pcgrad', { train: { average_meta_grad: 'mean' } }),
       /train\.average_meta_grad: "mean"; expected none/,
     ],
-    [common('mlp', { train: { load_pretrain_emb: true } }), /train\.load_pretrain_emb: true; exp/],
     [common('mlp', { dataset: { fixed_train: true } }), /dataset\.fixed_train: true; expected/],
     [common('star', { model: { norm: 'ln' } }), /model\.norm: "ln"; .*expected one of/],
     [common('mlp', { model: { dropout: 1.5 } }), /model\.dropout: 1\.5; expected/],
@@ -291,6 +310,10 @@ describe("a config of MAMDR's public code", () => {
     expect(() => fromMamdrConfig(config)).toThrow(message);
   });
 });
+
+/** The pre-trained vector of a user or an item. */
+const vectorOf = (field: 'uid' | 'pid', id: number): number[] =>
+  [0.5, -0.25, 1e-3, 2].map((value) => value * (field === 'uid' ? 1 + id : -1 - id));
 
 /** Four small domains in the layout of the public preparation. */
 function writeLayout(sandbox: Sandbox): void {
@@ -320,6 +343,10 @@ function writeLayout(sandbox: Sandbox): void {
     ['pid', 9],
   ] as const) {
     const raw = Object.fromEntries(Array.from({ length: size }, (_, id) => [`raw ${id}`, id]));
+    const vectors = Array.from({ length: size }, (_, id) => [id, vectorOf(field, id).join(' ')]);
+    const name = { uid: 'user', pid: 'item' }[field];
+    const vectorsPath = `data/split/processed_data/${name}_emb.json`;
+    write(vectorsPath, JSON.stringify(Object.fromEntries(vectors)));
     const content = JSON.stringify({ id: size, raw_id2id: raw });
     write(`data/split/processed_data/${field}2id.json`, content);
   }
@@ -401,6 +428,56 @@ describe('the command line trains a config of every kind that is shipped', () =>
       validateEvery: 2,
       validationPasses: 1,
     });
+  }, 60_000);
+
+  /** The rows of a run's table, without the unknown id's. */
+  const tableOf = async (run: string, field: 'uid' | 'pid') => {
+    const tensors = await readTensors(sandbox.path(`${run}/model.safetensors`));
+    const values = [...(tensors.get(`embedding.${field}.weight`) as Float32Array)];
+    return Array.from({ length: values.length / 4 - 1 }, (_, i) =>
+      values.slice(4 * i + 4, 4 * i + 8),
+    );
+  };
+  const given = (field: 'uid' | 'pid', size: number) =>
+    Array.from({ length: size }, (_, id) => vectorOf(field, id).map(Math.fround));
+
+  it.each(['mlp', 'mlp_meta_mamdr_finetune', 'star'] as const)(
+    'with pre-trained tables that stay as they are: %s',
+    async (name) => {
+      const config = small(shipped[name]);
+      const train = { ...config.train, load_pretrain_emb: true, emb_trainable: false };
+      sandbox.write('frozen.json', JSON.stringify({ ...config, train }));
+      await sandbox.done(['train', 'frozen.json', '-o', `run-frozen-${name}`]);
+      expect(await tableOf(`run-frozen-${name}`, 'uid')).toEqual(given('uid', 12));
+      expect(await tableOf(`run-frozen-${name}`, 'pid')).toEqual(given('pid', 9));
+    },
+    60_000,
+  );
+
+  it('with pre-trained tables that are trained', async () => {
+    const config = small(shipped.mlp);
+    const train = { ...config.train, load_pretrain_emb: true };
+    sandbox.write('trained.json', JSON.stringify({ ...config, train }));
+    await sandbox.done(['train', 'trained.json', '-o', 'run-trained']);
+    const distances = (await tableOf('run-trained', 'uid')).flatMap((row, id) =>
+      row.map((value, i) => Math.abs(value - (vectorOf('uid', id)[i] as number))),
+    );
+    // Adam's steps of 1e-3: near the start, and no longer there.
+    expect(Math.max(...distances)).toBeLessThan(0.05);
+    expect(Math.max(...distances)).toBeGreaterThan(1e-4);
+  }, 60_000);
+
+  it('unless its vectors have another size', async () => {
+    const config = small(shipped.mlp);
+    const train = { ...config.train, load_pretrain_emb: true };
+    const model = { ...config.model, item_dim: 3 };
+    sandbox.write('vectors.json', JSON.stringify({ ...config, model, train }));
+    const { code, stderr } = await sandbox.run(['train', 'vectors.json', '-o', 'run-vectors']);
+    expect(code).toBe(3);
+    expect(stderr).toMatch(
+      /pretrained\.pid: .*item_emb\.json', vector '0' has 4 values; expected 3/,
+    );
+    expect(sandbox.exists('run-vectors')).toBe(false);
   }, 60_000);
 
   it('unless it asks for more helpers than there are', async () => {

@@ -2,7 +2,7 @@ import { readFile, stat, truncate, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { CheckpointError } from '../../ts/index.js';
-import { readTensors, type Stored, writeTensors } from '../../ts/io/safetensors.js';
+import { readTensorSync, readTensors, type Stored, writeTensors } from '../../ts/io/safetensors.js';
 import { errorOf } from '../error-of.js';
 import { temporaryFolder } from '../folder.js';
 
@@ -114,12 +114,33 @@ describe('a safetensors file', () => {
   });
 });
 
+describe('one tensor', () => {
+  it('is read at once by its name, or as the only one', async () => {
+    const file = fixture('reference');
+    expect(readTensorSync(file, 'weight')).toEqual(weight);
+    expect(readTensorSync(file, 'größe 大')).toEqual({ data: signed, shape: [4] });
+    expect(readTensorSync(file, 'empty')).toEqual({ data: new Int32Array(), shape: [0, 4] });
+    await writeTensors(path('one.safetensors'), new Map([['some', weight]]));
+    expect(readTensorSync(path('one.safetensors'))).toEqual(weight);
+  });
+
+  it.each([
+    ['wieght', /holds no tensor 'wieght'; did you mean 'weight'/],
+    [undefined, /holds 5 tensors; expected the name of one of .*weight/],
+  ])('is refused as %s', (name, message) => {
+    expect(() => readTensorSync(fixture('reference'), name)).toThrow(CheckpointError);
+    expect(() => readTensorSync(fixture('reference'), name)).toThrow(message);
+  });
+});
+
 describe('a safetensors file is refused', () => {
   const expectError = async (file: string, ...told: readonly string[]) => {
-    const error = await errorOf(() => readTensors(file));
-    expect(error).toBeInstanceOf(CheckpointError);
-    for (const text of [`'${file}'`, 'expected a safetensors file', ...told]) {
-      expect(error.message).toContain(text);
+    for (const read of [() => readTensors(file), () => readTensorSync(file)]) {
+      const error = await errorOf(read);
+      expect(error).toBeInstanceOf(CheckpointError);
+      for (const text of [`'${file}'`, 'expected a safetensors file', ...told]) {
+        expect(error.message).toContain(text);
+      }
     }
   };
 

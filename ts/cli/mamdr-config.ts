@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { mamdrDomainName } from '../data/mamdr.js';
@@ -121,7 +122,24 @@ const bases: readonly (readonly [
   ],
 ];
 
-function modelOf({ model }: MamdrConfig): Options {
+/** Vectors by the numbers of users and items; without them emb_trainable says nothing. */
+function pretrainedOf({ train }: MamdrConfig, source: string): Options {
+  if (!train.load_pretrain_emb) return {};
+  const table = (field: string, file: string): Options => {
+    const values = join(source, 'processed_data', `${field}2id.json`);
+    return {
+      source: join(source, 'processed_data', file),
+      // Without it the numbers are the raw values.
+      ...(existsSync(values) && { values }),
+      trainable: train.emb_trainable,
+    };
+  };
+  const [uid, pid] = [table('uid', 'user_emb.json'), table('pid', 'item_emb.json')];
+  return { pretrained: { uid, pid } };
+}
+
+function modelOf(config: MamdrConfig, source: string): Options {
+  const { model } = config;
   const base = bases.find(([part]) => model.name.includes(part));
   if (!base) {
     const known = bases.map(([part]) => part).join(', ');
@@ -134,7 +152,12 @@ function modelOf({ model }: MamdrConfig): Options {
     user_dim === item_dim && user_dim === domain_dim
       ? user_dim
       : { uid: user_dim, pid: item_dim, domain: domain_dim };
-  return { name, embeddingDim, ...Object.fromEntries(given) };
+  return {
+    name,
+    embeddingDim,
+    ...Object.fromEntries(given),
+    ...pretrainedOf(config, source),
+  };
 }
 
 /** What STAR's variables are called there, and patterns of our names. */
@@ -314,9 +337,6 @@ export function fromMamdrConfig(config: Record<string, unknown>): {
   if (train.loss !== 'binary_crossentropy') {
     refuse('train.loss', train.loss, 'binary_crossentropy');
   }
-  if (train.load_pretrain_emb) {
-    refuse('train.load_pretrain_emb', true, 'false: pre-trained tables are not read yet');
-  }
   if (dataset.fixed_train) {
     refuse('dataset.fixed_train', true, 'false: training rows are always shuffled');
   }
@@ -330,7 +350,7 @@ export function fromMamdrConfig(config: Record<string, unknown>): {
   });
   const translated = {
     data: { source },
-    model: modelOf(own),
+    model: modelOf(own, source),
     strategy: strategyOf(own, strategy),
     ...(model.name.includes('finetune') && { finetune: finetune() }),
     optimizer: optimizerOf(own, strategy),

@@ -46,7 +46,8 @@ export async function train(
   const training = Object.fromEntries(
     Object.keys(trainingShape).map((key) => [key, config[key as keyof typeof trainingShape]]),
   );
-  const model = modelOf(config.model, { schema: data.schema, seed });
+  const { schema, vocabulary } = data;
+  const model = modelOf(config.model, { schema, vocabulary, seed });
   const progress = showProgress(`${config.model.name}, ${strategy.name}`);
   try {
     const { metrics, bestEpoch, seconds } = await fit(model, data, {
@@ -61,6 +62,7 @@ export async function train(
         ...(config.from !== undefined && { from: resolve(config.from) }),
         // Absolute, so that the run folder can be evaluated from anywhere.
         data: { ...config.data, source: resolve(config.data.source) },
+        model: withAbsolutePaths(config.model),
         strategy: { name: strategy.name, ...strategy.options },
       },
       resume,
@@ -74,6 +76,16 @@ export async function train(
   } finally {
     progress.stop();
   }
+}
+
+/** A model's options with the files of its pre-trained tables wherever it is built again. */
+function withAbsolutePaths(model: RunConfig['model']): RunConfig['model'] {
+  if (!model.pretrained) return model;
+  const tables = Object.entries(model.pretrained).map(([name, { source, values, ...rest }]) => [
+    name,
+    { source: resolve(source), ...(values !== undefined && { values: resolve(values) }), ...rest },
+  ]);
+  return { ...model, pretrained: Object.fromEntries(tables) as typeof model.pretrained };
 }
 
 /** Scores by domain as a table for people. */

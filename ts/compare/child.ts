@@ -85,7 +85,8 @@ async function run({ job, folder, library, conflicts }: Order, signal: AbortSign
   } = job.config;
   const data = await Dataset.open(files.dataset);
   const strategy = strategyOf(strategyConfig);
-  const model = modelOf(modelConfig, { schema: data.schema, seed: job.seed });
+  const { schema, vocabulary } = data;
+  const model = modelOf(modelConfig, { schema, vocabulary, seed: job.seed });
   const before = await readSpent(spentFile);
   const begun = performance.now();
   const spent = async (): Promise<Spent> => ({

@@ -148,7 +148,8 @@ async function prepare(
 /** Throws ConfigError where fit() would. */
 function check(config: RunConfig, data: Dataset): void {
   const { model: modelConfig, strategy, data: _, $schema: __, ...rest } = config;
-  const model = modelOf(modelConfig, { schema: data.schema, seed: config.seed });
+  const { schema, vocabulary } = data;
+  const model = modelOf(modelConfig, { schema, vocabulary, seed: config.seed });
   try {
     checkFit(model, data, { ...rest, strategy: strategyOf(strategy) });
   } finally {

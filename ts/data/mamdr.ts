@@ -126,19 +126,26 @@ export function mamdrDomainName(folder: string, index: number): string {
   return mamdrProperty(folder, index)?.domain_name ?? `domain_${index}`;
 }
 
+/** What the public preparation writes as `<field>2id.json`. */
+export interface MamdrIds {
+  readonly id?: number;
+  readonly raw_id2id?: Readonly<Record<string, number>>;
+}
+
+/** The raw values of ids from 0; a number that none is known of stands for itself. */
+export function mamdrValues({ id = 0, raw_id2id = {} }: MamdrIds, least = 0): string[] {
+  const names = Array.from({ length: Math.max(id, least) }, (_, number) => String(number));
+  for (const [raw, number] of Object.entries(raw_id2id)) {
+    if (number < names.length) names[number] = raw;
+  }
+  return names;
+}
+
 function vocabulary(folder: string, field: string, columns: readonly Int32Array[][]): string[] {
-  const stored = json<{ readonly id?: number; readonly raw_id2id?: Record<string, number> }>(
-    join(folder, 'processed_data', `${field}2id.json`),
-  );
+  const stored = json<MamdrIds>(join(folder, 'processed_data', `${field}2id.json`));
   let highest = -1;
   for (const part of columns) {
     for (const own of part) for (const id of own) highest = Math.max(highest, id);
   }
-  if (!stored) return Array.from({ length: highest + 1 }, (_, id) => String(id));
-  const size = Math.max(stored.id ?? 0, highest + 1);
-  const names = Array.from({ length: size }, (_, id) => String(id));
-  for (const [raw, id] of Object.entries(stored.raw_id2id ?? {})) {
-    if (id < size) names[id] = raw;
-  }
-  return names;
+  return mamdrValues(stored ?? {}, highest + 1);
 }

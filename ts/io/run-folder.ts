@@ -187,8 +187,10 @@ export async function load(
       `load: model '${stored.name}'${suggest(stored.name, [...makers.keys()])}`,
     );
   }
+  const { vocabulary } = run;
   const { schema, options, seed, split, overlays } = stored;
-  const model = asModel(make({ ...options, schema, seed }), schema, seed);
+  const model = asModel(make({ ...options, schema, vocabulary, seed }), schema, seed);
+  model.skipFilling();
   if (split.length > 0) model.splitHeads(split);
   const parameters = model.parameters();
   for (const [name, { data, shape }] of parameters) {
@@ -209,7 +211,7 @@ export async function load(
       }
     }
   }
-  return new Predictor(model, run.vocabulary);
+  return new Predictor(model, vocabulary);
 }
 
 /** A run folder's content but for the domains' own values. Throws CheckpointError. */

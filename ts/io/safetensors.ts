@@ -1,6 +1,8 @@
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { z } from 'zod';
 import { CheckpointError } from '../errors.js';
+import { suggest } from '../nearest.js';
 import { writeFileAtomic } from './atomic.js';
 
 type Values = Float32Array | Int32Array | Uint32Array;
@@ -93,8 +95,51 @@ export async function readTensors(path: string): Promise<Map<string, Values>> {
   }
 }
 
+/**
+ * Reads one tensor, by default the only one, before anything else goes on. Throws CheckpointError when
+ * the file is missing, truncated or foreign, or does not hold it.
+ */
+export function readTensorSync(path: string, name?: string): Stored {
+  const fail = failing(path);
+  let file: number | undefined;
+  try {
+    const opened = openSync(path, 'r');
+    file = opened;
+    const total = fstatSync(file).size;
+    const read = (size: number, position: number): Buffer => {
+      const bytes = Buffer.from(new ArrayBuffer(size));
+      for (let at = 0; at < size; ) {
+        const count = readSync(opened, bytes, at, Math.min(mostAtOnce, size - at), position + at);
+        if (count === 0) throw new Error('it ends early');
+        at += count;
+      }
+      return bytes;
+    };
+    if (total < 8) fail('has no header');
+    const entries = parseHeader(read(headerSizeOf(read(8, 0), total, fail), 8), total, fail);
+    const only = entries.size === 1 ? [...entries.keys()][0] : undefined;
+    const entry = entries.get(name ?? only ?? '');
+    if (!entry) {
+      const known = [...entries.keys()];
+      throw new CheckpointError(
+        name === undefined
+          ? `'${path}' holds ${known.length} tensors; expected the name of one of ${known.join(', ')}`
+          : `'${path}' holds no tensor '${name}'${suggest(name, known)}`,
+      );
+    }
+    const { buffer } = read(4 * entry.count, entry.begin);
+    return { data: new entry.type(buffer as ArrayBuffer), shape: entry.shape };
+  } catch (cause) {
+    if (cause instanceof CheckpointError) throw cause;
+    return fail(`cannot be read (${(cause as Error).message})`, cause);
+  } finally {
+    if (file !== undefined) closeSync(file);
+  }
+}
+
 interface Entry {
   readonly type: new (bytes: ArrayBuffer) => Values;
+  readonly shape: readonly number[];
   readonly count: number;
   /** Where its bytes begin in the file. */
   readonly begin: number;
@@ -110,9 +155,7 @@ export class TensorFile {
 
   /** Throws CheckpointError when it is missing, truncated or foreign. */
   static async open(path: string): Promise<TensorFile> {
-    const fail = (why: string, cause?: unknown): never => {
-      throw new CheckpointError(`'${path}' ${why}; expected a safetensors file`, { cause });
-    };
+    const fail = failing(path);
     let file: FileHandle | undefined;
     try {
       file = await open(path, 'r');
@@ -156,29 +199,44 @@ export class TensorFile {
   }
 }
 
+/** Bytes of one read. */
+const mostAtOnce = 2 ** 30;
+
 /** Fills `bytes` from a place in the file: files may be larger than one read, or one buffer. */
 async function readRange(file: FileHandle, bytes: Uint8Array, position: number): Promise<void> {
-  const most = 2 ** 30;
   for (let at = 0; at < bytes.length; ) {
-    const part = Math.min(most, bytes.length - at);
+    const part = Math.min(mostAtOnce, bytes.length - at);
     const { bytesRead } = await file.read(bytes, at, part, position + at);
     if (bytesRead === 0) throw new Error('it ends early');
     at += bytesRead;
   }
 }
 
-async function readEntries(
-  file: FileHandle,
-  fail: (why: string, cause?: unknown) => never,
-): Promise<Map<string, Entry>> {
+async function readEntries(file: FileHandle, fail: Fail): Promise<Map<string, Entry>> {
   const { size: total } = await file.stat();
   const length = Buffer.alloc(8);
   if (total < 8) fail('has no header');
   await readRange(file, length, 0);
-  const headerSize = Number(length.readBigUInt64LE(0));
-  if (headerSize < 2 || headerSize > total - 8) fail('has no header');
-  const text = Buffer.alloc(headerSize);
+  const text = Buffer.alloc(headerSizeOf(length, total, fail));
   await readRange(file, text, 8);
+  return parseHeader(text, total, fail);
+}
+
+type Fail = (why: string, cause?: unknown) => never;
+
+function failing(path: string): Fail {
+  return (why, cause) => {
+    throw new CheckpointError(`'${path}' ${why}; expected a safetensors file`, { cause });
+  };
+}
+
+/** What the first 8 bytes of a file of `total` bytes say. */
+function headerSizeOf(length: Buffer, total: number, fail: Fail): number {
+  const size = Number(length.readBigUInt64LE(0));
+  return size < 2 || size > total - 8 ? fail('has no header') : size;
+}
+
+function parseHeader(text: Buffer, total: number, fail: Fail): Map<string, Entry> {
   let header: unknown;
   try {
     header = JSON.parse(text.toString('utf8'));
@@ -189,14 +247,14 @@ async function readEntries(
   if (!parsed.success) return fail('has a header of another kind');
   const { __metadata__, ...entries } = parsed.data;
   const found = new Map<string, Entry>();
-  for (const [name, entry] of Object.entries(entries)) {
-    const type = dtypes.get(entry.dtype);
-    if (!type) return fail(`holds '${name}' as ${entry.dtype}, which is not F32, I32 or U32`);
-    const [begin, end] = entry.data_offsets;
-    const count = entry.shape.reduce((product, n) => product * n, 1);
+  for (const [name, { dtype, shape, data_offsets }] of Object.entries(entries)) {
+    const type = dtypes.get(dtype);
+    if (!type) return fail(`holds '${name}' as ${dtype}, which is not F32, I32 or U32`);
+    const [begin, end] = data_offsets;
+    const count = shape.reduce((product, n) => product * n, 1);
     if (end - begin !== count * 4) fail(`holds '${name}' of another size than its shape`);
-    if (8 + headerSize + end > total) fail(`is truncated at '${name}'`);
-    found.set(name, { type, count, begin: 8 + headerSize + begin });
+    if (8 + text.length + end > total) fail(`is truncated at '${name}'`);
+    found.set(name, { type, shape, count, begin: 8 + text.length + begin });
   }
   return found;
 }

@@ -11,6 +11,7 @@ import { count, parse } from '../options.js';
 import * as ops from '../tensor/ops.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { layerShape } from './dnn.js';
+import { type PretrainedTable, pretrained, pretrainedTables } from './pretrained.js';
 
 const defaultDim = 128;
 const dims = z
@@ -26,6 +27,7 @@ type FieldDims = z.output<typeof dims>;
 export const embeddingShape = {
   embeddingDim: dims,
   l2: z.number().gte(0).default(0).describe('L2 of the embedding rows that a step touches'),
+  pretrained,
 };
 type EmbeddingOptions = z.output<z.ZodObject<typeof embeddingShape>>;
 
@@ -69,6 +71,8 @@ interface FieldRule {
   dim(table: string): number;
   /** Of numeric fields; undefined: they stand as value and missing flag, without parameters. */
   readonly numberDim?: number | undefined;
+  /** By table. */
+  readonly pretrained?: ReadonlyMap<string, PretrainedTable>;
 }
 
 /**
@@ -84,7 +88,8 @@ class Fields {
     const { l2 } = rule;
     const init = rule.initializer && { initializer: rule.initializer };
     for (const { name, size } of idTables({ features })) {
-      this.tables.set(name, new Embedding(size, rule.dim(name), { l2, ...init }));
+      const own = rule.pretrained?.get(name);
+      this.tables.set(name, new Embedding(size, rule.dim(name), { l2, ...init, ...own }));
     }
     if (this.tables.has('domain') || features.some(({ name }) => name === 'domain')) {
       throw new ConfigError(
@@ -165,7 +170,7 @@ export abstract class FieldModel<Settings extends EmbeddingOptions> extends Mode
   constructor(
     name: string,
     shape: z.ZodType<Settings>,
-    { schema, seed, ...options }: ModelContext,
+    { schema, vocabulary, seed, ...options }: ModelContext,
     { equal = false, initializer }: FieldRules = {},
   ) {
     const settings = parse(shape, options, name);
@@ -173,10 +178,11 @@ export abstract class FieldModel<Settings extends EmbeddingOptions> extends Mode
     this.#name = name;
     this.settings = settings;
     const { embeddingDim, l2 } = settings;
+    const pretrained = pretrainedTables(settings.pretrained ?? {}, schema, vocabulary);
     const dim = dimensions(schema, embeddingDim);
     const numberDim = equal ? dim('domain') : undefined;
     const init = initializer && { initializer };
-    const fields = new Fields(schema, { l2, dim, numberDim, ...init });
+    const fields = new Fields(schema, { l2, dim, numberDim, pretrained, ...init });
     this.embedding = fields.tables;
     this.numeric = fields.numbers;
     this.#fields = fields.list;

@@ -4,7 +4,7 @@ import type { NativeInitializer } from '../native/addon.js';
 import type { Operand } from '../tensor/apply.js';
 import * as ops from '../tensor/ops.js';
 import type { Tensor } from '../tensor/tensor.js';
-import { Module, Parameter } from './module.js';
+import { Module, Parameter, type ParameterOptions } from './module.js';
 
 function requireSize(layer: string, what: string, size: number): void {
   if (Number.isInteger(size) && size > 0) return;
@@ -48,15 +48,16 @@ export class Embedding extends Module<[Operand], Tensor> {
       readonly deviation?: number;
       /** In place of the normal one. */
       readonly initializer?: NativeInitializer;
-    } = {},
+    } & Pick<ParameterOptions, 'trainable' | 'fill'> = {},
   ) {
     super();
     requireSize('Embedding', 'count', count);
     requireSize('Embedding', 'dim', dim);
+    const { deviation = 1e-4, ...own } = options;
     this.weight = new Parameter([count, dim], {
+      initializer: { kind: 'normal', a: 0, b: deviation },
+      ...own,
       kind: 'table',
-      initializer: options.initializer ?? { kind: 'normal', a: 0, b: options.deviation ?? 1e-4 },
-      l2: options.l2 ?? 0,
     });
   }
 

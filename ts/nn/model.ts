@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { brand } from '../brand.js';
 import { hasIds, inputName } from '../data/features.js';
 import type { Feature, Schema } from '../data/types.js';
+import type { Vocabulary } from '../data/vocabulary.js';
 import { BusyError, ConfigError, TraceError } from '../errors.js';
 import { selects } from '../glob.js';
 import type {
@@ -39,6 +40,8 @@ export interface Batch {
 /** What every model is made for, beside its own options. */
 export interface ModelContext {
   readonly schema: Schema;
+  /** The raw values behind the ids: `vocabulary` of a dataset. Pre-trained tables may need it. */
+  readonly vocabulary?: Vocabulary | undefined;
   /** Of the parameters' start. */
   readonly seed?: number | undefined;
 }
@@ -101,6 +104,8 @@ export abstract class Model extends Module<[Batch], Tensor> {
   #overlays: OverlayRule | undefined;
   #uncertainty: Embedding | undefined;
   readonly #split: string[] = [];
+  /** Whether parameters have values that compilation must not start anew. */
+  #filled = false;
   #disposed = false;
 
   constructor(schema: Schema, seed = 0) {
@@ -299,10 +304,27 @@ export abstract class Model extends Module<[Batch], Tensor> {
     const specs = [...parameters.values()].map((parameter) => parameter.spec());
     requireMemory(specs);
     const space = new (addon().Space)(specs, this.seed);
+    this.#fill(parameters, space);
     const scoring = new (addon().Program)(graph, space, output);
     const [plain, weighted] = losses;
     this.#compiled = { graph, output, ...plain, weighted, space, scoring };
     return this.#compiled;
+  }
+
+  /** @internal Its parameters get their values from elsewhere: what would fill them is not asked. */
+  skipFilling(): void {
+    this.#filled = true;
+  }
+
+  #fill(parameters: ReadonlyMap<string, Parameter>, space: NativeSpace): void {
+    if (this.#filled) return;
+    try {
+      for (const [name, { options }] of parameters) options.fill?.(space.data(name));
+    } catch (error) {
+      space.dispose();
+      throw error;
+    }
+    this.#filled = true;
   }
 
   /** Its sigma is the slot's: so rows of several domains are trained in blocks, each by its own. */

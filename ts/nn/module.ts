@@ -16,6 +16,11 @@ export interface ParameterOptions {
   readonly bank?: boolean;
   /** False: no optimizer and no strategy ever changes it; it is saved and loaded as the others are. */
   readonly trainable?: boolean;
+  /**
+   * Changes the values that the initializer drew, once, before the parameter is first used: to those of a
+   * file, for instance. Not called for a model that load() makes, whose values the run folder has.
+   */
+  readonly fill?: (values: Float32Array) => void;
 }
 
 /** A tensor of a module that its model keeps. Its name is its path in the model, given when that is compiled. */
