@@ -294,6 +294,7 @@ ProgramOptions toOptions(const Napi::CallbackInfo& info, const ParameterSpace& s
   options.output = info[1].As<Napi::Number>();
   options.loss = info[2].As<Napi::Number>();
   if (info[3].IsArray()) options.trained = space.select(toStrings(info[3]));
+  if (info[4].IsBoolean()) options.dropout = info[4].ToBoolean();
   return options;
 }
 

@@ -1,6 +1,7 @@
 // Batch normalisation of the columns of [rows, width], and averages that a program keeps over its
 // training steps.
 
+#include <algorithm>
 #include <cstring>
 
 #include "cpu/batch_norm.h"
@@ -97,7 +98,15 @@ void runningAverageKernel(const RunContext&, const Attributes&, std::span<const 
   std::memcpy(output.data, inputs[0].data, static_cast<size_t>(output.size()) * sizeof(float));
 }
 
-// Inputs: x, scale, shift, mean, variance. The last two are x's own, and x's gradient holds theirs.
+bool dependsOn(const Graph& graph, ValueId value, ValueId source) {
+  if (value == source) return true;
+  const std::vector<ValueId>& inputs = graph[value].inputs;
+  return std::any_of(inputs.begin(), inputs.end(),
+                     [&](ValueId input) { return dependsOn(graph, input, source); });
+}
+
+// Inputs: x, scale, shift, mean, variance. Where the last two are x's own, its gradient holds
+// theirs; else they are constants.
 std::vector<ValueId> batchNormBackward(Graph& graph, ValueId node, ValueId gradient,
                                        std::span<const bool> wanted) {
   const std::vector<ValueId> in = graph[node].inputs;
@@ -108,7 +117,12 @@ std::vector<ValueId> batchNormBackward(Graph& graph, ValueId node, ValueId gradi
   const auto half = [&](int64_t start) {
     return graph.add("slice", {sums}, {{"start", start}, {"length", width}});
   };
-  if (wanted[0]) {
+  if (wanted[0] && !dependsOn(graph, in[3], in[0])) {
+    const double epsilon = attributes.get<double>("epsilon");
+    const ValueId variance = graph.add("add_scalar", {in[4]}, {{"value", epsilon}});
+    const ValueId factor = graph.add("div", {in[1], graph.add("sqrt", {variance})});
+    gradients[0] = graph.add("mul", {gradient, factor});
+  } else if (wanted[0]) {
     gradients[0] =
         graph.add("batch_norm_gradient", {gradient, in[0], in[1], in[3], in[4], sums}, attributes);
   }

@@ -226,7 +226,8 @@ class Program::Impl {
       if (!training || trained.empty()) return training;
       return static_cast<bool>(trained[static_cast<size_t>(space_.find(parameter))]);
     };
-    Rewritten forward = rewriteForward(graph, keep, training, options_.fuse, averages);
+    Rewritten forward =
+        rewriteForward(graph, keep, training && options_.dropout, options_.fuse, averages);
     if (training) {
       const Selection wanted = space_.trainable(options_.trained);
       std::vector<ValueId> trained;

@@ -110,7 +110,7 @@ const std::string& averageOf(const Graph& graph, ValueId value) {
 
 }  // namespace
 
-Rewritten rewriteForward(const Graph& graph, const std::vector<ValueId>& keep, bool training,
+Rewritten rewriteForward(const Graph& graph, const std::vector<ValueId>& keep, bool dropout,
                          bool fuse,
                          const std::function<bool(const std::string& parameter)>& averages) {
   Copier copier(graph, keep);
@@ -129,7 +129,7 @@ Rewritten rewriteForward(const Graph& graph, const std::vector<ValueId>& keep, b
     const Node& node = graph[v];
     if (isOp(graph, v, "dropout")) {
       const ValueId x = node.inputs[0];
-      if (!training || node.attributes.get<double>("keep") >= 1.0) return copier.mapped(x);
+      if (!dropout || node.attributes.get<double>("keep") >= 1.0) return copier.mapped(x);
       return extend(x, [&](Attributes& attributes) {
         // A positive stored output must mean that the gradient passes: relu comes first.
         if (!attributes.get<bool>("relu", false) || attributes.has("keep")) return false;

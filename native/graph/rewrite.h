@@ -14,11 +14,11 @@ struct Rewritten {
   std::vector<ValueId> kept;  // like the `keep` of the call, as values of `graph`
 };
 
-// Copies what `keep` needs; without `training`, dropout is the identity. A running average is
+// Copies what `keep` needs; without `dropout` that is the identity. A running average is
 // formed of the batch where `averages` tells so of its parameter, else it is what the steps have
 // left. `fuse` makes layers out of chains that have no other reader: linear, relu and dropout
 // become one linear; a concat of embeddings becomes gather_concat.
-Rewritten rewriteForward(const Graph& graph, const std::vector<ValueId>& keep, bool training,
+Rewritten rewriteForward(const Graph& graph, const std::vector<ValueId>& keep, bool dropout,
                          bool fuse,
                          const std::function<bool(const std::string& parameter)>& averages);
 

@@ -88,6 +88,9 @@ describe('bootstrap', () => {
     await expect(metrics.bootstrapAuc(runs, wide)).rejects.toThrow(/labels.*of another kind/);
     const listed = { ...rows, domainOffsets: [...rows.domainOffsets] as never };
     await expect(metrics.bootstrapAuc(runs, listed)).rejects.toThrow(/Offsets of another kind/);
+    const unknown = (runs[0] as Float32Array).with(7, Number.NaN);
+    await expect(metrics.bootstrapAuc([unknown], rows)).rejects.toThrow('row 7 scores NaN');
+    expect(() => metrics.auc(unknown, rows.labels)).toThrow('auc: row 7 scores NaN');
     await expect(metrics.bootstrapAuc(runs, rows, { resamples: 0 })).rejects.toThrow(
       /resamples: 0/,
     );

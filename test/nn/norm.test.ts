@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import {
   type Batch,
   ConfigError,
+  evaluate,
   type FitOptions,
   fit,
   Module,
@@ -99,6 +100,40 @@ const near = (actual: number[][], wanted: number[][]) => {
   });
 };
 const whole = { batchSize: 100 };
+
+describe.each(['shared', 'bank'] as const)('a %s norm that is not trained', (kind) => {
+  it('lets the gradient through as a layer of constants', async () => {
+    const start = await train(kind, function* () {});
+    const { model } = await train(
+      kind,
+      function* () {
+        yield { kind: 'run', domain: 0 };
+      },
+      { trained: ['tables.*'] },
+      { optimizer: optim.sgd({ learningRate: 1 }), batchSize: 90 },
+    );
+    const name = 'tables.0.weight';
+    const before = start.model.parameters().get(name)?.data as Float32Array;
+    const after = model.parameters().get(name)?.data as Float32Array;
+    const lossAt = async (i: number, value: number) => {
+      const kept = before[i] as number;
+      before[i] = value;
+      const { loss } = await evaluate(start.model, data, 'train');
+      before[i] = kept;
+      return loss.byDomain.d0 as number;
+    };
+    const places = [...before.keys()].filter((i) => before[i] !== after[i]).slice(0, 12);
+    const gradient = places.map((i) => (before[i] as number) - (after[i] as number));
+    const measured: number[] = [];
+    const h = 0.02;
+    for (const i of places) {
+      const at = before[i] as number;
+      measured.push(((await lossAt(i, at + h)) - (await lossAt(i, at - h))) / (2 * h));
+    }
+    expect(places).toHaveLength(12);
+    expect(distance(gradient, measured)).toBeLessThan(1e-3);
+  });
+});
 
 describe('running statistics', () => {
   it('follow every batch of a pass, in gradient passes too', async () => {

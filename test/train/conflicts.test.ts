@@ -75,6 +75,13 @@ describe('gradientCosines', () => {
     expect(some[0]?.[1]).toBeCloseTo(Number(cosines[2]?.[0]), 6);
   });
 
+  it('are about the domains and not about dropout', async () => {
+    const data = toyData();
+    const model = models.mlp({ schema: data.schema, embeddingDim: 4, hidden: [8], dropout: 0.5 });
+    const twice = await gradientCosines(model, data, { domains: [1, 1] });
+    expect(twice[0]?.[1]).toBeCloseTo(1, 6);
+  });
+
   it('leaves the model as it was', async () => {
     const data = toyData();
     const model = models.mlp({

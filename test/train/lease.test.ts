@@ -127,6 +127,10 @@ describe("commands of a user's own strategy", () => {
     [{ kind: 'run', domain: 0, maxSteps: -1 }, /maxSteps -1/],
     [{ kind: 'run', domain: 0, maxStep: 1 }, /unknown field 'maxStep'; did you mean 'maxSteps'/],
     [{ kind: 'run', domain: 0, mode: 'gradient', target: 1 }, /rate is missing/],
+    [{ kind: 'run', domain: 0, shareTo: 1.5 }, /shareTo 1.5; expected a number from 0 to 1/],
+    [{ kind: 'run', domain: 0, shareFrom: Number.NaN }, /shareFrom NaN/],
+    [{ kind: 'run', domain: 0, order: [0, 1] }, /order; expected an Int32Array/],
+    [{ kind: 'run', domain: 0, order: new Int32Array() }, /order; expected an Int32Array of one/],
     [{ kind: 'mark', target: -1 }, /target -1/],
     [{ kind: 'walk' }, /unknown; did you mean/],
   ])('%o are checked', async (command, message) => {

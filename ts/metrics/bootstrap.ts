@@ -1,6 +1,12 @@
-import { ShapeError } from '../errors.js';
+import { DataError, ShapeError } from '../errors.js';
 import { addon } from '../native/load.js';
 import { count, parse } from '../options.js';
+
+/** Throws DataError for scores that have no order. */
+export function requireNumbers(scores: Float32Array, what: string): void {
+  const row = scores.findIndex(Number.isNaN);
+  if (row >= 0) throw new DataError(`${what}: row ${row} scores NaN; expected a number`);
+}
 
 /** Rows sorted by domain, as the parts of a Dataset have them. */
 export interface LabelledRows {
@@ -31,7 +37,8 @@ export interface Significance {
  * Mean AUC over the domains of each of `runs` (scores [rows]) on bootstrap resamples, one array
  * [resamples] per run. All runs see the same resamples, so that they can be compared in pairs. A resample draws within each
  * domain as many positives and as many negatives as it has, with replacement; domains of one class are left
- * out. Off the event loop. Throws ShapeError.
+ * out. Off the event loop. Throws ShapeError, and DataError for
+ * a score that is not a number.
  */
 export async function bootstrapAuc(
   runs: readonly Float32Array[],
@@ -40,8 +47,10 @@ export async function bootstrapAuc(
 ): Promise<Float64Array[]> {
   parse(count, resamples, 'resamples');
   for (const scores of runs) {
-    if (scores instanceof Float32Array) continue;
-    throw new ShapeError('bootstrapAuc: scores of another kind; expected Float32Arrays');
+    if (!(scores instanceof Float32Array)) {
+      throw new ShapeError('bootstrapAuc: scores of another kind; expected Float32Arrays');
+    }
+    requireNumbers(scores, 'bootstrapAuc');
   }
   if (!(labels instanceof Float32Array && domainOffsets instanceof Int32Array)) {
     throw new ShapeError(

@@ -1,4 +1,5 @@
 import { addon } from '../native/load.js';
+import { requireNumbers } from './bootstrap.js';
 
 export {
   type BootstrapOptions,
@@ -69,9 +70,13 @@ export function summarize(
   };
 }
 
-/** Exact area under the ROC curve, ties counting half; null when a class is missing. */
+/**
+ * Exact area under the ROC curve, ties counting half; null when a class is missing. Throws DataError for a
+ * score that is not a number.
+ */
 export function auc(scores: Float32Array, labels: Float32Array): number | null {
   const value = addon().auc(scores, labels);
+  requireNumbers(scores, 'auc');
   return Number.isNaN(value) ? null : value;
 }
 

@@ -207,7 +207,7 @@ export interface NativeSession {
   addSplit(split: NativeSplit): number;
   addOptimizer(spec: NativeOptimizerSpec): number;
   addSelection(patterns: readonly string[]): number;
-  /** trained: glob patterns of the parameters that get gradients. */
+  /** trained: glob patterns of the parameters that get gradients; dropout: whether it is on, true by default. */
   addTrainingProgram(
     graph: NativeGraph,
     output: number,
@@ -219,6 +219,7 @@ export interface NativeSession {
     output: number,
     loss: number,
     trained: readonly string[],
+    dropout?: boolean,
   ): number;
   setEvaluationProgram(graph: NativeGraph, output: number, loss: number): void;
   configureOverlays: NativeSpace['configureOverlays'];

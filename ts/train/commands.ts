@@ -60,6 +60,8 @@ const integers = [
   'patience',
 ];
 
+const shares = ['shareFrom', 'shareTo'];
+
 /** The command itself. Throws ConfigError for one that lacks a field or has one out of range. */
 export function checked(command: Command, strategy: string): Command {
   const known = fields[command.kind];
@@ -87,6 +89,12 @@ export function checked(command: Command, strategy: string): Command {
     const whole = Number.isInteger(value) && (value as number) >= 0 && (value as number) < 2 ** 31;
     if (integers.includes(field) && !whole) fail(`${field} ${value}; expected an integer from 0`);
     if (field === 'rate' && !Number.isFinite(value)) fail(`rate ${value}; expected a number`);
+    if (shares.includes(field) && !((value as number) >= 0 && (value as number) <= 1)) {
+      fail(`${field} ${value}; expected a number from 0 to 1`);
+    }
+    if (field === 'order' && !(value instanceof Int32Array && value.length > 0)) {
+      fail('order; expected an Int32Array of one row at least');
+    }
   }
   return command;
 }

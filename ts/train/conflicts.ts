@@ -39,7 +39,7 @@ function bytesPerRow(model: Model, schema: Schema): number {
 /**
  * How the domains' training gradients agree: the cosine of each pair, [domains x domains], at the
  * model's shared values and over all of its parameters. Below 0 two domains are in conflict (Yu et al.
- * 2020, definition 1). Of domains so large that their buffers would hold more than 256 MB a random
+ * 2020, definition 1). Dropout is off: its noise would make gradients look apart. Of domains so large that their buffers would hold more than 256 MB a random
  * sample of rows is taken. NaN where a gradient is zero. Throws ConfigError, BusyError.
  */
 export async function gradientCosines(
@@ -56,7 +56,7 @@ export async function gradientCosines(
   const session = new (addon().Session)(space, { batchSize, seed: 0 });
   try {
     session.addSplit(data.train);
-    const program = session.addGradientProgram(graph, output, loss, ['all']);
+    const program = session.addGradientProgram(graph, output, loss, ['all'], false);
     const rows = mostBytes / Math.max(1, domains.length * bytesPerRow(model, data.schema));
     const maxSteps = Math.max(1, Math.floor(rows / batchSize));
     await session.run([{ kind: 'mark', target: 0 }]);

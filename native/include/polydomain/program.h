@@ -24,7 +24,8 @@ struct ProgramOptions {
   ValueId loss = kNoValue;    // scalar; not for kPredict
   // kTrain, kGradient: which parameters get gradients, and which running averages move; empty: all.
   Selection trained;
-  bool fuse = true;  // false only in tests: the graph as traced
+  bool dropout = true;  // kTrain, kGradient: false leaves it out
+  bool fuse = true;     // false only in tests: the graph as traced
 };
 
 // One column of the batch: int32 ids or float32 values, [rows] contiguous.
