@@ -1,4 +1,4 @@
-import { rmSync } from 'node:fs';
+import { readdirSync, rmSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { RunRecord } from '../../ts/compare/job.js';
 import type { Comparison, EntryResult } from '../../ts/compare/result.js';
@@ -172,6 +172,35 @@ describe('compare', () => {
     expect(stderr).toMatch(/\[3\/3\] MLP, seed 3: .* expected at most/);
     const grown = box.json<Comparison>('out', 'compare.json');
     expect(grown.entries[0]?.runs).toHaveLength(3);
+  });
+
+  it('knows a run again that is older than an option, and not where an option has changed', async () => {
+    const older = new Sandbox(box);
+    const files = readdirSync(older.path('out', 'runs')).filter((name) =>
+      name.startsWith('mlp-seed'),
+    );
+    const rewrite = (change: (settings: Record<string, Record<string, unknown>>) => void): void => {
+      for (const file of files) {
+        const record = older.json<RunRecord>('out', 'runs', file);
+        const settings = structuredClone(record.settings) as Parameters<typeof change>[0];
+        change(settings);
+        older.write(`out/runs/${file}`, JSON.stringify({ ...record, settings }));
+      }
+    };
+    const two = { seeds: 2, entries: entries.slice(0, 1) };
+    older.write('two.json', JSON.stringify({ ...config, compare: two }));
+    const again = async () =>
+      (await older.run(['compare', 'two.json', '-o', 'out', '--resume'])).stderr;
+    rewrite(({ model }) => {
+      expect(model).toHaveProperty('batchNorm', false);
+      delete model?.batchNorm;
+    });
+    expect(await again()).toMatch(/MLP, seed 1: done before[\s\S]*MLP, seed 2: done before/);
+    rewrite(({ model }) => {
+      Object.assign(model ?? {}, { batchNorm: true });
+    });
+    expect(await again()).not.toContain('done before');
+    older.remove();
   });
 
   it('crosses models and strategies', async () => {

@@ -20,7 +20,6 @@ import { type Conflicts, type Job, runFormat, settingsOf } from './job.js';
 export interface Order {
   readonly job: Job;
   readonly folder: string;
-  readonly library: string;
   /** Whether to measure how the domains' gradients agree. */
   readonly conflicts: boolean;
 }
@@ -72,7 +71,7 @@ async function conflictsOf(
   };
 }
 
-async function run({ job, folder, library, conflicts }: Order, signal: AbortSignal): Promise<void> {
+async function run({ job, folder, conflicts }: Order, signal: AbortSignal): Promise<void> {
   const files = new CompareFolder(folder);
   const runFolder = files.unfinished(job);
   const spentFile = join(runFolder, 'spent.json');
@@ -110,9 +109,8 @@ async function run({ job, folder, library, conflicts }: Order, signal: AbortSign
       entry: job.entry,
       seed: job.seed,
       values: job.values,
-      fingerprint: job.fingerprint,
       settings: settingsOf(job.config),
-      library,
+      ...job.origin,
       simd: addon().simdLevel(),
       threads: job.config.threads ?? addon().threads(),
       metrics: result.metrics,

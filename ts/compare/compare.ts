@@ -12,6 +12,7 @@ import { strategyOf } from '../strategies/registry.js';
 import type { FitEvent } from '../train/events.js';
 import { checkFit } from '../train/fit.js';
 import { type CompareConfig, type CompareConfigInput, parseCompareConfig } from './config.js';
+import { digestOf } from './digest.js';
 import {
   type Candidate,
   type Crossing,
@@ -21,7 +22,7 @@ import {
   seedsOf,
 } from './entries.js';
 import { CompareFolder } from './folder.js';
-import { type Job, jobOf } from './job.js';
+import { type Job, jobOf, type Origin, type RunRecord } from './job.js';
 import { runInProcess } from './process.js';
 import { type Comparison, type EntryOutcome, type Outcome, summarizeEntries } from './result.js';
 import { withSignificance } from './significance.js';
@@ -70,11 +71,11 @@ export async function compare(
   const entries = entriesOf(config, { models, strategies });
   const allSeeds = seedsOf(config);
   const folder = new CompareFolder(output);
-  const { domains, rows } = await prepare(config, entries, folder);
+  const { domains, rows, digest } = await prepare(config, entries, folder);
   const library = libraryVersion();
   const comparison = new Runs(
     folder,
-    { data: await folder.digest(), library },
+    { data: digest, library },
     { entries, seeds: allSeeds, onEvent, signal },
   );
   const outcomes = await comparison.run();
@@ -104,12 +105,14 @@ export async function compare(
   return result;
 }
 
-interface Counts {
+/** What a comparison tells of its dataset. */
+interface Summary {
+  readonly digest: string;
   readonly domains: readonly string[];
   readonly rows: Readonly<Record<SplitName, Readonly<Record<string, number>>>>;
 }
 
-function countsOf(data: Dataset): Counts {
+function summaryOf(data: Dataset): Summary {
   const { domains } = data.schema;
   const counts = splitNames.map((name) => {
     const { domainOffsets } = data.split(name);
@@ -119,7 +122,11 @@ function countsOf(data: Dataset): Counts {
     ]);
     return [name, Object.fromEntries(own)];
   });
-  return { domains, rows: Object.fromEntries(counts) as Counts['rows'] };
+  return {
+    digest: digestOf(data),
+    domains,
+    rows: Object.fromEntries(counts) as Summary['rows'],
+  };
 }
 
 /** Makes the dataset that all runs read, or finds it; nothing is written before the entries fit it. */
@@ -127,7 +134,7 @@ async function prepare(
   { data: source }: CompareConfig,
   entries: readonly Entry[],
   folder: CompareFolder,
-): Promise<Counts> {
+): Promise<Summary> {
   const told = JSON.stringify({ ...source, source: resolve(source.source) }, null, 2);
   const prepared = (await readFile(folder.source, 'utf8').catch(() => '')) === `${told}\n`;
   const data = await Dataset.open(prepared ? folder.dataset : sourceOf(source));
@@ -142,7 +149,7 @@ async function prepare(
     await data.save(folder.dataset);
     await writeFileAtomic(folder.source, `${told}\n`);
   }
-  return countsOf(data);
+  return summaryOf(data);
 }
 
 /** Throws ConfigError where fit() would. */
@@ -164,7 +171,7 @@ class Runs {
 
   constructor(
     private readonly folder: CompareFolder,
-    private readonly origin: { readonly data: string; readonly library: string },
+    private readonly origin: Origin,
     private readonly plan: {
       readonly entries: readonly Entry[];
       readonly seeds: readonly number[];
@@ -205,27 +212,31 @@ class Runs {
   async #one(entry: Entry, candidate: Candidate, seed: number): Promise<Outcome> {
     const { onEvent, signal } = this.plan;
     const job = jobOf(entry.label, candidate, seed, this.origin);
-    const done = await this.folder.readRun(job);
+    const finished = ({ record, name }: { record: RunRecord; name: string }): Outcome => ({
+      job: { ...job, name },
+      record,
+      error: undefined,
+    });
+    const found = await this.folder.readRun(job);
     this.#run++;
     onEvent?.({
       kind: 'run',
       run: this.#run,
       total: this.#total,
       job,
-      finished: done !== undefined,
+      finished: found !== undefined,
     });
-    if (done) return { job, record: done, error: undefined };
+    if (found) return finished(found);
     const error = await runInProcess(
       {
         job,
         folder: this.folder.path,
-        library: this.origin.library,
         conflicts: seed === this.plan.seeds[0],
       },
       { signal, onEvent: (event) => onEvent?.({ kind: 'fit', event }) },
     );
-    const record = error === undefined ? await this.folder.readRun(job) : undefined;
-    if (record) return { job, record, error: undefined };
+    const made = error === undefined ? await this.folder.readRun(job) : undefined;
+    if (made) return finished(made);
     const failure = error ?? 'its record cannot be read';
     onEvent?.({ kind: 'failed', job, error: failure });
     return { job, record: undefined, error: failure };

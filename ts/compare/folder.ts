@@ -1,8 +1,6 @@
-import { createHash } from 'node:crypto';
-import { createReadStream, existsSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { pipeline } from 'node:stream/promises';
 import { CheckpointError } from '../errors.js';
 import { writeFileAtomic } from '../io/atomic.js';
 import { readTensors, writeTensors } from '../io/safetensors.js';
@@ -10,7 +8,7 @@ import { comparisonReport } from '../report/comparison.js';
 import type { ReportData } from '../report/data.js';
 import { page } from '../report/page.js';
 import { csvOf } from './csv.js';
-import { type Job, type RunRecord, runFormat } from './job.js';
+import { isOf, type Job, prefixOf, type RunRecord } from './job.js';
 import type { Comparison } from './result.js';
 
 /** JSON of many lines, but lists of numbers on one. */
@@ -20,6 +18,15 @@ function readable(content: unknown): string {
   return JSON.stringify(content, null, 1).replace(lists, (list) =>
     list.replace(/\s+/g, '').replaceAll(',', ', '),
   );
+}
+
+/** JSON; null for text that a killed process left unfinished. */
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
 }
 
 /** Where the files of a comparison lie. */
@@ -72,15 +79,20 @@ export class CompareFolder {
     await writeFileAtomic(this.runFile(job), `${readable(record)}\n`);
   }
 
-  /** The record of a finished run with the job's fingerprint. */
-  async readRun(job: Job): Promise<RunRecord | undefined> {
-    try {
-      const record = JSON.parse(await readFile(this.runFile(job), 'utf8')) as RunRecord;
-      const same = record.format === runFormat && record.fingerprint === job.fingerprint;
-      return same ? record : undefined;
-    } catch {
-      return undefined;
+  /** The record of the finished run of a job, and the name of its files. */
+  async readRun(
+    job: Job,
+  ): Promise<{ readonly record: RunRecord; readonly name: string } | undefined> {
+    const prefix = prefixOf(job.entry, job.seed);
+    const files = await readdir(this.runs).catch(() => []);
+    for (const file of files
+      .filter((own) => own.startsWith(prefix) && own.endsWith('.json'))
+      .sort()) {
+      const text = await readFile(join(this.runs, file), 'utf8').catch(() => 'null');
+      const record = parsed(text) as RunRecord | null;
+      if (record && isOf(record, job)) return { record, name: file.slice(0, -'.json'.length) };
     }
+    return undefined;
   }
 
   /** compare.json as it is; undefined where there is none. Throws CheckpointError. */
@@ -119,15 +131,5 @@ export class CompareFolder {
     await write('compare.json', `${readable(comparison)}\n`);
     await write('compare.csv', csvOf(comparison));
     await write('report.html', await page(await this.report(comparison)));
-  }
-
-  /** Digest of the prepared dataset's files. */
-  async digest(): Promise<string> {
-    const hash = createHash('sha256');
-    for (const name of (await readdir(this.dataset)).sort()) {
-      hash.update(name);
-      await pipeline(createReadStream(join(this.dataset, name)), hash, { end: false });
-    }
-    return hash.digest('hex');
   }
 }

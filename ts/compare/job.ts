@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
-import type { RunConfig } from '../cli/config.js';
+import { isDeepStrictEqual } from 'node:util';
+import { type RunConfig, runConfig } from '../cli/config.js';
 import type { EpochRecord } from '../train/events.js';
 import type { RunMetrics } from '../train/result.js';
 import type { Values } from './entries.js';
@@ -11,10 +12,17 @@ export interface Job {
   /** Tuned values; empty without a grid. */
   readonly values: Values;
   readonly config: RunConfig;
-  /** Of settings, data and library version: the same ones need not be run again. */
-  readonly fingerprint: string;
-  /** Names the run's files. */
+  readonly origin: Origin;
+  /** Names the run's files: of its settings and origin. */
   readonly name: string;
+}
+
+/** What runs depend on beside their settings. */
+export interface Origin {
+  /** Digest of the rows. */
+  readonly data: string;
+  /** Version of the library. */
+  readonly library: string;
 }
 
 /** What out/runs/<name>.json holds. */
@@ -24,8 +32,9 @@ export interface RunRecord {
   readonly entry: string;
   readonly seed: number;
   readonly values: Values;
-  readonly fingerprint: string;
   readonly settings: Readonly<Record<string, unknown>>;
+  /** Digest of the dataset's rows. */
+  readonly data: string;
   readonly library: string;
   readonly simd: string;
   readonly threads: number;
@@ -62,16 +71,33 @@ function slugOf(label: string): string {
   return slug.replace(/^-+|-+$/g, '').slice(0, 60) || 'entry';
 }
 
-/** A run of an entry with one seed; `data` and `library` tell dataset and version. */
+/** The part of its files' names that an entry's runs with one seed share. */
+export function prefixOf(entry: string, seed: number): string {
+  return `${slugOf(entry)}-seed${seed}-`;
+}
+
+/** A run of an entry with one seed. */
 export function jobOf(
   entry: string,
   { values, config }: { readonly values: Values; readonly config: RunConfig },
   seed: number,
-  { data, library }: { readonly data: string; readonly library: string },
+  origin: Origin,
 ): Job {
   const own = { ...config, seed };
-  const told = JSON.stringify({ library, data, settings: settingsOf(own) });
-  const fingerprint = createHash('sha256').update(told).digest('hex').slice(0, 16);
-  const name = `${slugOf(entry)}-seed${seed}-${fingerprint}`;
-  return { entry, seed, values, config: own, fingerprint, name };
+  const told = JSON.stringify({ ...origin, settings: settingsOf(own) });
+  const digest = createHash('sha256').update(told).digest('hex').slice(0, 16);
+  return { entry, seed, values, config: own, origin, name: `${prefixOf(entry, seed)}${digest}` };
+}
+
+/**
+ * Whether a record is of the job. Its settings are completed as a config of today is: an option that is new since
+ * then had today's default.
+ */
+export function isOf(record: RunRecord, { config, origin }: Job): boolean {
+  if (record.format !== runFormat || record.library !== origin.library) return false;
+  if (record.data !== origin.data) return false;
+  const completed = runConfig.safeParse({ ...record.settings, data: config.data });
+  if (!completed.success) return false;
+  const plain = (own: RunConfig): unknown => JSON.parse(JSON.stringify(settingsOf(own)));
+  return isDeepStrictEqual(plain(completed.data), plain(config));
 }
