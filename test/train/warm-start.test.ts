@@ -11,6 +11,7 @@ import {
   load,
   models,
   optim,
+  type Roles,
   strategies,
 } from '../../ts/index.js';
 import { bitsOf } from '../toy.js';
@@ -180,6 +181,44 @@ describe('a warm start', () => {
     await fit(makers.mlp(data), data, { ...options, strategy, from: first, onEvent });
     expect(warnings).toHaveLength(1);
     expect(JSON.stringify(warnings)).toContain('left behind');
+  });
+
+  it('finds the rows of a table by a feature that has joined it', async () => {
+    const of = (more: Roles['features']) =>
+      Dataset.from(
+        {
+          shop: ['a', 'a', 'a', 'a'],
+          part: ['train', 'train', 'validation', 'test'],
+          item: ['x', 'y', 'x', 'y'],
+          seen: [['z', 'y'], ['x'], [], ['y']],
+          bought: [0, 1, 0, 1],
+        },
+        {
+          domain: 'shop',
+          label: 'bought',
+          split: { column: 'part' },
+          features: ['item', ...more],
+        },
+      );
+    const [before, now] = [
+      of([]),
+      of([{ name: 'seen', kind: 'multi-valued', table: 'item' }]),
+    ] as const;
+    const make = ({ schema }: Dataset, seed: number) =>
+      models.nfm({ schema, embeddingDim: 2, hidden: [3], seed });
+    const first = await fit(make(before, 1), before, {
+      ...options,
+      strategy: strategies.alternate(),
+    });
+    const strategy = { ...strategies.alternate(), *epoch() {} };
+    const next = await fit(make(now, 2), now, { ...options, strategy, from: first });
+    const rowOf = ({ model, vocabulary }: typeof first, value: string) => {
+      const table = model.parameters().get('embedding.item.weight')?.data as Float32Array;
+      const id = vocabulary.encode(0, value);
+      return table.slice(2 * id, 2 * id + 2);
+    };
+    expect(next.vocabulary.encode(0, 'z')).toBeGreaterThan(0);
+    for (const value of ['x', 'y']) expect(rowOf(next, value)).toEqual(rowOf(first, value));
   });
 
   it('warns of numbers that are standardised otherwise', async () => {

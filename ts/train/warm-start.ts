@@ -1,4 +1,4 @@
-import { hasIds, inputName, ofKind } from '../data/features.js';
+import { hasIds, inputName, ofKind, tableOf } from '../data/features.js';
 import type { IdFeature, Schema } from '../data/types.js';
 import type { Vocabulary } from '../data/vocabulary.js';
 import { ConfigError, DataError } from '../errors.js';
@@ -96,8 +96,12 @@ function rowsBefore(key: string, rows: number, before: Vocabulary, now: Vocabula
   }
   const own = now.schema.features[feature] as IdFeature;
   const { name } = own;
-  const other = before.schema.features.findIndex((one) => one.name === name);
-  const previous = before.schema.features[other];
+  const { features } = before.schema;
+  const same = features.findIndex((one) => one.name === name);
+  // A feature that is new may share a table that is not.
+  const sharing = features.findIndex((one) => hasIds(one) && tableOf(one) === tableOf(own));
+  const other = same >= 0 ? same : sharing;
+  const previous = features[other];
   const values = now.valuesOf(feature);
   const old = before.valuesOf(other);
   const alike = previous && hasIds(previous) && previous.size === own.size;
