@@ -383,7 +383,7 @@ class ParameterSpace::Impl {
 
   void gatherDense(OverlayId domain, float* out) const {
     const Region& slab = regions_[0];
-    std::memcpy(out, slab.data(), static_cast<size_t>(slab.units * kDenseBlock) * sizeof(float));
+    std::copy_n(slab.data(), slab.units * kDenseBlock, out);
     const Overlay* overlay = find(domain);
     if (overlay == nullptr) return;
     for (int64_t block = 0; block < slab.units; ++block) {
