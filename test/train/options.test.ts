@@ -39,9 +39,11 @@ function noting(): { strategy: Strategy; sequences: number[][] } {
     strategy: {
       name: 'noting',
       options: {},
-      *epoch({ order }) {
+      *epoch({ epoch, order }) {
         const own = [...order()];
-        sequences.push(own);
+        // The first epoch is made twice, once to be counted.
+        expect(sequences[epoch] ?? own).toEqual(own);
+        sequences[epoch] = own;
         for (const domain of own) yield { kind: 'run', domain };
       },
     },

@@ -18,7 +18,7 @@ import {
   type Crossing,
   type Entry,
   entriesOf,
-  inEntry,
+  failIn,
   seedsOf,
 } from './entries.js';
 import { CompareFolder } from './folder.js';
@@ -139,7 +139,9 @@ async function prepare(
   const prepared = (await readFile(folder.source, 'utf8').catch(() => '')) === `${told}\n`;
   const data = await Dataset.open(prepared ? folder.dataset : sourceOf(source));
   for (const entry of entries) {
-    for (const { config } of entry.candidates) inEntry(entry.label, () => check(config, data));
+    for (const { config } of entry.candidates) {
+      await check(config, data).catch((cause) => failIn(entry.label, cause));
+    }
   }
   for (const path of [folder.path, folder.runs, folder.scores]) {
     await makeFolder(path);
@@ -153,12 +155,12 @@ async function prepare(
 }
 
 /** Throws ConfigError where fit() would. */
-function check(config: RunConfig, data: Dataset): void {
+async function check(config: RunConfig, data: Dataset): Promise<void> {
   const { model: modelConfig, strategy, data: _, $schema: __, ...rest } = config;
   const { schema, vocabulary } = data;
   const model = modelOf(modelConfig, { schema, vocabulary, seed: config.seed });
   try {
-    checkFit(model, data, { ...rest, strategy: strategyOf(strategy) });
+    await checkFit(model, data, { ...rest, strategy: strategyOf(strategy) });
   } finally {
     model.dispose();
   }

@@ -29,13 +29,18 @@ export interface Crossing {
 }
 
 /** Says which entry an error is about. */
-export function inEntry<Result>(label: string, body: () => Result): Result {
+function inEntry<Result>(label: string, body: () => Result): Result {
   try {
     return body();
   } catch (cause) {
-    if (!(cause instanceof ConfigError)) throw cause;
-    throw new ConfigError(`compare.entries '${label}': ${cause.message}`, { cause });
+    return failIn(label, cause);
   }
+}
+
+/** Throws what went wrong; a ConfigError names the entry. */
+export function failIn(label: string, cause: unknown): never {
+  if (!(cause instanceof ConfigError)) throw cause;
+  throw new ConfigError(`compare.entries '${label}': ${cause.message}`, { cause });
 }
 
 /** Every combination of a grid's values, the last key's the fastest. */

@@ -45,7 +45,7 @@ export interface OverlayRule {
 
 /**
  * A training strategy: generators of commands that run natively. An epoch's commands depend on the
- * context alone, so a resumed run makes the same ones again and skips those that are done.
+ * context alone: they are made once more to be counted, and by a resumed run, which skips those that are done.
  */
 export interface Strategy {
   readonly name: string;

@@ -4,6 +4,7 @@ import { type DomainMetrics, type SplitMetrics, summarize } from '../metrics/ind
 import type { NativeCommand, NativeSession } from '../native/addon.js';
 import { addon } from '../native/load.js';
 import { asModel, type BatchModule } from '../nn/model.js';
+import { CommandQueue } from './command-queue.js';
 import { Executor } from './executor.js';
 
 /** Indices of the splits in a session. */
@@ -20,10 +21,18 @@ export async function evaluateSplit(
   around: (evaluate: NativeCommand, domain: number) => NativeCommand[] = (evaluate) => [evaluate],
 ): Promise<SplitMetrics> {
   const scores: DomainMetrics[] = [];
-  const commands = domains.flatMap((_, domain) =>
-    around({ kind: 'evaluate', split: splitIndex[split], domain, overlay: domain }, domain),
-  );
-  await executor.run(commands, {
+  function* commands(): Generator<NativeCommand> {
+    for (const domain of domains.keys()) {
+      const evaluate = {
+        kind: 'evaluate',
+        split: splitIndex[split],
+        domain,
+        overlay: domain,
+      } as const;
+      yield* around(evaluate, domain);
+    }
+  }
+  await executor.run(new CommandQueue(commands()), {
     unstoppable: true,
     onResult({ kind }, { auc, loss, rows }) {
       if (kind !== 'evaluate') return;

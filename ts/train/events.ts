@@ -8,7 +8,7 @@ export type FitEvent =
   /** Something to know that does not stop the run. */
   | { readonly kind: 'warning'; readonly message: string }
   | { readonly kind: 'phase'; readonly stage: string; readonly epochs: number }
-  /** Commands done of this epoch. */
+  /** Commands done of this epoch; `total` are those of the stage's first one, or `done` if that is more. */
   | {
       readonly kind: 'progress';
       readonly stage: string;

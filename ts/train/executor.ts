@@ -1,4 +1,10 @@
-import type { NativeCommand, NativeInterruption, NativeSession } from '../native/addon.js';
+import type {
+  NativeCommand,
+  NativeInterruption,
+  NativeRunOutcome,
+  NativeSession,
+} from '../native/addon.js';
+import type { CommandQueue } from './command-queue.js';
 
 export interface CommandResult {
   readonly loss: number;
@@ -6,7 +12,7 @@ export interface CommandResult {
   readonly rows: number;
 }
 
-/** How far a list of commands came. */
+/** How far a queue of commands came. */
 export interface Execution {
   /** Why it came to its end: all done, the signal aborted, or `pauseAt` was reached. */
   readonly end: 'done' | 'aborted' | 'paused';
@@ -30,11 +36,12 @@ export interface ExecutionOptions {
 
 /** Aims for blocks of this much native work, so that JavaScript is crossed seldom. */
 const blockSeconds = 0.08;
-const mostCommands = 4096;
+const mostCommands = 2048;
 
 /**
- * Runs commands natively in blocks, each off the event loop. Between blocks an abort takes effect;
- * within one it stops the session at the next command, or step of a run without overlay.
+ * Runs commands natively in blocks, each off the event loop, where the next block is made meanwhile. Between
+ * blocks an abort takes effect; within one it stops the session at the next command, or step of a run without
+ * overlay.
  */
 export class Executor {
   #blockSize = 1;
@@ -45,7 +52,7 @@ export class Executor {
   ) {}
 
   async run(
-    commands: readonly NativeCommand[],
+    commands: CommandQueue,
     { onResult, unstoppable = false, pauseAt = Number.POSITIVE_INFINITY }: ExecutionOptions = {},
   ): Promise<Execution> {
     const signal = unstoppable ? undefined : this.signal;
@@ -53,10 +60,17 @@ export class Executor {
     signal?.addEventListener('abort', cancel);
     try {
       let completed = 0;
-      while (completed < commands.length) {
+      while (!commands.isEmpty) {
         if (signal?.aborted) return { end: 'aborted', completed, interruption: undefined };
-        const block = commands.slice(completed, completed + this.#blockSize);
-        const outcome = await this.session.run(block);
+        const block = commands.take(this.#blockSize);
+        const running = this.session.run(block);
+        let outcome: NativeRunOutcome;
+        try {
+          commands.prepare(this.#blockSize);
+        } finally {
+          // Whatever a strategy throws, nothing is left running.
+          outcome = await running;
+        }
         completed += outcome.completed;
         for (let i = 0; i < outcome.completed; i++) {
           const result = {
@@ -76,7 +90,7 @@ export class Executor {
           };
         }
         this.#resize(outcome.seconds / outcome.completed);
-        if (performance.now() >= pauseAt && completed < commands.length) {
+        if (performance.now() >= pauseAt && !commands.isEmpty) {
           return { end: 'paused', completed, interruption: undefined };
         }
       }

@@ -122,14 +122,18 @@ export async function fit(
 }
 
 /**
- * Finds out whether fit() would begin: throws its ConfigError for options that do not fit each other, the
+ * Finds out whether fit() would begin: rejects with its ConfigError for options that do not fit each other, the
  * model or the data, and trains nothing.
  */
-export function checkFit(module: BatchModule, data: Dataset, options: FitOptions): void {
+export async function checkFit(
+  module: BatchModule,
+  data: Dataset,
+  options: FitOptions,
+): Promise<void> {
   const run = new Fit(asModel(module, data.schema, options.seed), data, options);
   try {
     run.prepare();
-    run.firstEpochs();
+    await run.countCommands();
   } finally {
     run.dispose();
   }
@@ -217,10 +221,10 @@ class Fit {
   /** Domains by index instead of by name. Throws ConfigError. */
   #chosen(): DomainChoice {
     const { target, domainOrder } = this.#settings;
-    const { domains } = this.data.schema;
+    const { vocabulary, schema } = this.data;
+    const { domains } = schema;
     const indexOf = (name: string, key: string): number => {
-      const index = domains.indexOf(name);
-      if (index >= 0) return index;
+      if (vocabulary.hasDomain(name)) return vocabulary.domain(name);
       throw new ConfigError(`fit.${key}: '${name}'${suggest(name, domains)}`);
     };
     const chosen = target === undefined ? undefined : indexOf(target, 'target');
@@ -260,9 +264,11 @@ class Fit {
     });
   }
 
-  /** The number of each stage's commands. Throws ConfigError where a strategy finds its options wrong. */
-  firstEpochs(): number[] {
-    return this.#stages.map((stage) => stage.firstEpoch().length);
+  /** Of the first epoch. Throws ConfigError where the strategy of any stage finds its options wrong. */
+  async countCommands(): Promise<number> {
+    const counts: number[] = [];
+    for (const stage of this.#stages) counts.push(await stage.count());
+    return counts[0] ?? 0;
   }
 
   /** Ends the session, and writes the profile if one was asked for. */
@@ -284,7 +290,7 @@ class Fit {
     const { runFolder, optimizer, strategy } = this.options;
     const { model, data } = this;
     // Before anything is written: a strategy may find its options wrong.
-    const [commands = 0] = this.firstEpochs();
+    const commands = await this.countCommands();
     let from = await this.#begin();
     const overlays = this.#stages.at(-1)?.strategy.overlays;
     const { overlayBudget } = this.#settings;

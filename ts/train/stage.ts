@@ -7,6 +7,7 @@ import { suggest } from '../nearest.js';
 import { nativeSpec, type Optimizer } from '../optim/optimizers.js';
 import type { Strategy } from '../strategies/types.js';
 import type { Progress } from './checkpoint.js';
+import { CommandQueue } from './command-queue.js';
 import { checked } from './commands.js';
 import { evaluateSplit } from './evaluate.js';
 import type { EpochRecord, FitEvent } from './events.js';
@@ -61,7 +62,7 @@ export class Stage {
   /** Of validation's passes. */
   readonly #tuning: number | undefined;
   readonly #selections = new Map<string, number>();
-  #first: readonly NativeCommand[] | undefined;
+  #count: Promise<number> | undefined;
   #best: { epoch: number; score: number } | null = null;
 
   constructor(
@@ -108,8 +109,7 @@ export class Stage {
       domains,
       order: () => this.#order(() => addon().permutation(domains, seed, stream, draws++)),
       domain: (name) => {
-        const index = data.schema.domains.indexOf(name);
-        if (index >= 0) return index;
+        if (data.vocabulary.hasDomain(name)) return data.vocabulary.domain(name);
         throw new ConfigError(
           `strategy '${this.strategy.name}': domain '${name}'${suggest(name, data.schema.domains)}`,
         );
@@ -137,10 +137,10 @@ export class Stage {
     }
   }
 
-  /** The commands of epoch 0, made once. */
-  firstEpoch(): readonly NativeCommand[] {
-    this.#first ??= [...this.commands(0)];
-    return this.#first;
+  /** Number of commands of the first epoch. Rejects where the strategy finds its options wrong. */
+  count(): Promise<number> {
+    this.#count ??= new CommandQueue(this.commands(0)).skip(Number.POSITIVE_INFINITY);
+    return this.#count;
   }
 
   /** Ordinal of an epoch's first pass. */
@@ -187,10 +187,10 @@ export class Stage {
     }
     if (!this.#best) return;
     await executor.run(
-      [
+      new CommandQueue([
         { kind: 'restore', target: bestMark, untrained: true },
         { kind: 'release', target: bestMark },
-      ],
+      ]),
       { unstoppable: true },
     );
   }
@@ -259,15 +259,16 @@ export class Stage {
     from: StageProgress | undefined,
   ): Promise<readonly [number, number]> {
     const { executor, emit } = this.context;
-    const commands = epoch === 0 ? this.firstEpoch() : [...this.commands(epoch)];
+    const stage = this.strategy.name;
+    const count = await this.count();
+    const commands = new CommandQueue(this.commands(epoch));
     const losses: [number, number] = from ? [...from.losses] : [0, 0];
-    let done = from?.commandsDone ?? 0;
+    let done = await commands.skip(from?.commandsDone ?? 0);
     let resumed: NativeInterruption | undefined = from?.interruption;
+    if (resumed) commands.resume(resumed);
     for (;;) {
-      const rest = commands.slice(done);
-      if (resumed && rest[0]) rest[0] = { ...rest[0], resumed };
       const before = done;
-      const execution = await executor.run(rest, {
+      const execution = await executor.run(commands, {
         pauseAt: this.context.checkpointDue(),
         onResult: (command, { loss, rows }, completed) => {
           if (command.kind === 'run' || command.kind === 'converge') {
@@ -275,14 +276,8 @@ export class Stage {
             losses[1] += rows;
           }
           if (completed === undefined) return;
-          const stage = this.strategy.name;
-          emit({
-            kind: 'progress',
-            stage,
-            epoch,
-            done: before + completed,
-            total: commands.length,
-          });
+          const done = before + completed;
+          emit({ kind: 'progress', stage, epoch, done, total: Math.max(done, count) });
         },
       });
       done += execution.completed;
@@ -311,15 +306,16 @@ export class Stage {
     const score = auc ?? (typeof loss === 'number' ? -loss : epoch);
     if (this.#best && score <= this.#best.score) {
       if (rollback) {
-        await executor.run([{ kind: 'restore', target: bestMark, untrained: true }], {
-          unstoppable: true,
-        });
+        await executor.run(
+          new CommandQueue([{ kind: 'restore', target: bestMark, untrained: true }]),
+          { unstoppable: true },
+        );
       }
       return false;
     }
     const commands: NativeCommand[] = [{ kind: 'mark', target: bestMark }];
     if (this.#best) commands.unshift({ kind: 'release', target: bestMark });
-    await executor.run(commands, { unstoppable: true });
+    await executor.run(new CommandQueue(commands), { unstoppable: true });
     this.#best = { epoch, score };
     return true;
   }

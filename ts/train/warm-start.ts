@@ -80,6 +80,11 @@ function keysOf(graph: NativeGraph): Map<string, string> {
   return keys;
 }
 
+/** For each domain its index before; -1: it is new. */
+function domainsBefore(before: Vocabulary, now: Vocabulary): number[] {
+  return now.schema.domains.map((name) => (before.hasDomain(name) ? before.domain(name) : -1));
+}
+
 /** For each row of a table the row that stood for the same before; -1: there was none. */
 function rowsBefore(key: string, rows: number, before: Vocabulary, now: Vocabulary): Int32Array {
   const feature = now.schema.features.findIndex(
@@ -87,7 +92,7 @@ function rowsBefore(key: string, rows: number, before: Vocabulary, now: Vocabula
   );
   if (feature < 0) {
     const { domains } = before.schema;
-    const known = now.schema.domains.map((name) => domains.indexOf(name));
+    const known = domainsBefore(before, now);
     // Behind the domains may come a row for unknown ones.
     return Int32Array.from(
       { length: rows },
@@ -140,7 +145,7 @@ export function warmStart(model: Model, now: Vocabulary, trained: Trained): stri
     );
   }
   const takesOwn = JSON.stringify(trained.overlays) === JSON.stringify(model.overlays);
-  const domains = now.schema.domains.map((name) => before.schema.domains.indexOf(name));
+  const domains = domainsBefore(before, now);
   // All is checked before anything is written.
   const plans = [...mine].flatMap(([name, { data, shape }]) => {
     const from = parameters.get(name);
