@@ -223,7 +223,7 @@ async function train(
   const data = dataset();
   const model = models.mlp({ schema: data.schema, embeddingDim: dim, hidden, dropout: 0 });
   const plan = stagesOf(strategy);
-  if (plan[0].weightedLoss) model.weightLosses();
+  if (plan[0].weightedLoss) model.weightLosses(true);
   const parameters = model.parameters();
   for (const [name, values] of Object.entries(start)) parameters.get(name)?.data.set(values);
   if ('heads' in strategy) expect(model.splitHeads()).toEqual(heads);

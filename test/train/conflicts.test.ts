@@ -93,5 +93,8 @@ describe('gradientCosines', () => {
     expect([...model.parameters().values()].map(({ data }) => data.slice())).toEqual(before);
     expect(cosines.flat().every((value) => Math.abs(value) <= 1 + 1e-6)).toBe(true);
     await expect(gradientCosines(model, data, { batchSize: 0 })).rejects.toThrow(/batchSize: 0/);
+    await expect(gradientCosines(model, data, { domains: [0.5] })).rejects.toThrow(
+      /domains.0: 0.5/,
+    );
   });
 });

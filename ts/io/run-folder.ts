@@ -159,6 +159,16 @@ async function readJson<Content extends z.ZodType>(
   }
 }
 
+/** A model with such a value would score NaN. Throws CheckpointError. */
+function requireFinite(path: string, name: string, values: ArrayLike<number>): void {
+  for (let i = 0; i < values.length; i++) {
+    if (Number.isFinite(values[i])) continue;
+    throw new CheckpointError(
+      `'${path}': value ${i} of '${name}' is ${values[i]}; expected finite numbers`,
+    );
+  }
+}
+
 export interface LoadOptions {
   /**
    * Bytes of domains' own values that stay in memory; the rest lies in a file of the system's temporary
@@ -226,7 +236,9 @@ export async function readRun(folder: string) {
       { cause },
     );
   }
-  const tensors = await readTensors(join(folder, 'model.safetensors'));
+  const path = join(folder, 'model.safetensors');
+  const tensors = await readTensors(path);
+  for (const [name, values] of tensors) requireFinite(path, name, values);
   return { stored, vocabulary: new Vocabulary(stored.schema, values), tensors };
 }
 
@@ -250,7 +262,11 @@ export async function* readSpecific(
     const offsets = await file.read('offsets');
     const count = file.count('units') ?? foreign();
     const complete =
-      offsets instanceof Int32Array && offsets.length === domains + 1 && offsets[domains] === count;
+      offsets instanceof Int32Array &&
+      offsets.length === domains + 1 &&
+      offsets[0] === 0 &&
+      offsets.every((offset, d) => d === 0 || offset >= (offsets[d - 1] as number)) &&
+      offsets[domains] === count;
     if (!complete) foreign();
     const size = count > 0 ? (file.count('values') ?? 0) / count : 0;
     for (let first = 0, last = 0; first < domains; first = last) {
@@ -262,6 +278,7 @@ export async function* readSpecific(
       const units = await file.read('units', from, to);
       const values = await file.read('values', from * size, to * size);
       if (!(units instanceof Uint32Array && values instanceof Float32Array)) return foreign();
+      requireFinite(path, 'values', values);
       for (let d = first; d < last; d++) {
         const [begin, end] = [(offsets[d] as number) - from, (offsets[d + 1] as number) - from];
         if (begin === end) continue;

@@ -170,9 +170,10 @@ export abstract class FieldModel<Settings extends EmbeddingOptions> extends Mode
   constructor(
     name: string,
     shape: z.ZodType<Settings>,
-    { schema, vocabulary, seed, ...options }: ModelContext,
+    context: ModelContext,
     { equal = false, initializer }: FieldRules = {},
   ) {
+    const { schema, vocabulary, seed, ...options } = context ?? {};
     const settings = parse(shape, options, name);
     super(schema, seed);
     this.#name = name;

@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
+import { z } from 'zod';
 import { brand } from '../brand.js';
 import { hasIds, inputName } from '../data/features.js';
 import type { Feature, Schema } from '../data/types.js';
@@ -14,6 +15,7 @@ import type {
 } from '../native/addon.js';
 import { addon } from '../native/load.js';
 import { suggest } from '../nearest.js';
+import { parse } from '../options.js';
 import type { OverlayRule } from '../strategies/types.js';
 import { symbolicTensor } from '../tensor/apply.js';
 import * as ops from '../tensor/ops.js';
@@ -108,10 +110,14 @@ export abstract class Model extends Module<[Batch], Tensor> {
   #filled = false;
   #disposed = false;
 
+  /** Throws ConfigError for a seed that a run folder could not hold, and without a schema. */
   constructor(schema: Schema, seed = 0) {
     super();
+    if (!Array.isArray(schema?.features) || !Array.isArray(schema.domains)) {
+      throw new ConfigError('schema: missing; expected that of a dataset');
+    }
     this.#schema = schema;
-    this.seed = seed;
+    this.seed = parse(z.int().gte(0), seed, 'seed');
   }
 
   /** What the model was made for. */
@@ -153,14 +159,17 @@ export abstract class Model extends Module<[Batch], Tensor> {
 
   /**
    * @internal From now on training minimises BCE / sigma^2 + ln(sigma), with a trained sigma per
-   * domain that starts at 1 (MAMDR's public code). Parameters keep their values, in new memory.
+   * domain that starts at 1 (MAMDR's public code), or with `weighted` false BCE alone. Where that changes
+   * anything, parameters keep their values, in new memory.
    */
-  weightLosses(): void {
-    if (this.#uncertainty) return;
+  weightLosses(weighted: boolean): void {
+    if (weighted === (this.#uncertainty !== undefined)) return;
     this.#rebuild(() => {
-      this.#uncertainty = new Embedding(this.#schema.domains.length, 1, {
-        initializer: { kind: 'constant', a: 1, b: 0 },
-      });
+      this.#uncertainty = weighted
+        ? new Embedding(this.#schema.domains.length, 1, {
+            initializer: { kind: 'constant', a: 1, b: 0 },
+          })
+        : undefined;
     });
   }
 
@@ -230,8 +239,9 @@ export abstract class Model extends Module<[Batch], Tensor> {
     change();
     const parameters = this.parameters();
     for (const [name, data] of values) {
-      const target = parameters.get(name)?.data as Float32Array;
-      for (let at = 0; at < target.length; at += data.length) target.set(data, at);
+      const target = parameters.get(name)?.data;
+      const size = target?.length ?? 0;
+      for (let at = 0; at < size; at += data.length) target?.set(data, at);
     }
   }
 

@@ -66,8 +66,10 @@ const neutral: NativeOptimizerSpec = {
   initialAccumulator: 0,
 };
 
-/** @internal What the native core needs to know of an optimizer. */
-export function nativeSpec({ name, ...settings }: Optimizer): NativeOptimizerSpec {
+/** @internal What the native core needs to know of an optimizer. Throws ConfigError. */
+export function nativeSpec(optimizer: Optimizer): NativeOptimizerSpec {
+  // A strategy of a user's own may hold any object.
+  const { name, ...settings } = parse(optimizerConfig, optimizer, 'optimizer');
   return { ...neutral, ...settings, kind: name };
 }
 

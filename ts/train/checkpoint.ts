@@ -1,9 +1,11 @@
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { z } from 'zod';
 import { CheckpointError } from '../errors.js';
 import { makeFolder, writeFileAtomic } from '../io/atomic.js';
 import type { NativeInterruption, NativeSession } from '../native/addon.js';
+import { parse } from '../options.js';
 import type { EpochRecord } from './events.js';
 import type { FinishedStage } from './result.js';
 
@@ -26,13 +28,42 @@ export interface Progress {
   readonly split: readonly string[];
 }
 
-interface Stored extends Progress {
-  readonly format: typeof format;
-  readonly version: typeof version;
-  readonly fingerprint: string;
-  readonly simd: string;
-  readonly native: string;
-}
+const index = z.int().gte(0);
+/** What progress.json holds. */
+const storedProgress = z
+  .object({
+    format: z.literal(format),
+    version: z.literal(version),
+    fingerprint: z.string(),
+    simd: z.string(),
+    native: z.string(),
+    stage: index,
+    epoch: index,
+    commandsDone: index,
+    interruption: z.object({ step: index, lossSum: z.number(), rows: index }).optional(),
+    losses: z.tuple([z.number(), z.number()]),
+    history: z.array(
+      z.object({
+        stage: z.string(),
+        epoch: index,
+        loss: z.number(),
+        validationAuc: z.number().nullable(),
+      }),
+    ),
+    best: z.object({ epoch: index, score: z.number() }).nullable(),
+    finished: z.array(
+      z.custom<FinishedStage>(
+        (own) => index.safeParse((own as FinishedStage | null)?.bestEpoch).success,
+        'expected the record of a stage',
+      ),
+    ),
+    split: z.array(z.string()).default([]),
+  })
+  .refine(({ stage, finished }) => finished.length === stage, {
+    path: ['finished'],
+    message: 'expected a record of each stage before',
+  });
+type Stored = z.output<typeof storedProgress>;
 
 /** Whether a run folder has a checkpoint. */
 export function checkpointIn(runFolder: string): boolean {
@@ -46,7 +77,7 @@ export function checkpointIn(runFolder: string): boolean {
 export async function splitIn(runFolder: string): Promise<readonly string[]> {
   try {
     const text = await readFile(join(runFolder, 'checkpoints', 'progress.json'), 'utf8');
-    return (JSON.parse(text) as Stored).split ?? [];
+    return storedProgress.parse(JSON.parse(text)).split;
   } catch {
     return [];
   }
@@ -79,7 +110,7 @@ export class Checkpoints {
     const native = `state-${this.#turn}.bin`;
     await session.save(join(this.folder, native));
     const { fingerprint, simd } = this;
-    const stored: Stored = { format, version, fingerprint, simd, native, ...progress };
+    const stored = { format, version, fingerprint, simd, native, ...progress };
     await writeFileAtomic(this.#path, `${JSON.stringify(stored)}\n`);
     return this.#path;
   }
@@ -89,16 +120,11 @@ export class Checkpoints {
     const path = this.#path;
     let stored: Stored;
     try {
-      stored = JSON.parse(await readFile(path, 'utf8')) as Stored;
+      stored = parse(storedProgress, JSON.parse(await readFile(path, 'utf8')), '');
     } catch (cause) {
       throw new CheckpointError(
         `'${path}' cannot be read (${(cause as Error).message}); expected the checkpoint of a run`,
         { cause },
-      );
-    }
-    if (stored.format !== format || stored.version !== version) {
-      throw new CheckpointError(
-        `'${path}' has format '${stored.format}' version ${stored.version}; expected '${format}' version ${version}`,
       );
     }
     if (stored.fingerprint !== this.fingerprint) {

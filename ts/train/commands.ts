@@ -87,7 +87,8 @@ export function checked(command: Command, strategy: string): Command {
       fail(`unknown field '${field}'${suggest(field, [...needed, ...optional])}`);
     }
     const whole = Number.isInteger(value) && (value as number) >= 0 && (value as number) < 2 ** 31;
-    if (integers.includes(field) && !whole) fail(`${field} ${value}; expected an integer from 0`);
+    if (integers.includes(field) && !whole)
+      fail(`${field} ${value}; expected an integer from 0 to ${2 ** 31 - 1}`);
     if (field === 'rate' && !Number.isFinite(value)) fail(`rate ${value}; expected a number`);
     if (shares.includes(field) && !((value as number) >= 0 && (value as number) <= 1)) {
       fail(`${field} ${value}; expected a number from 0 to 1`);

@@ -1,3 +1,4 @@
+import { z } from 'zod';
 import type { Dataset } from '../data/dataset.js';
 import { hasIds, tableOf } from '../data/features.js';
 import type { Schema } from '../data/types.js';
@@ -48,6 +49,7 @@ export async function gradientCosines(
   { domains = [...data.schema.domains.keys()], batchSize = 1024 }: ConflictOptions = {},
 ): Promise<number[][]> {
   parse(count, batchSize, 'batchSize');
+  parse(z.array(z.int()), domains, 'domains');
   const model = asModel(module, data.schema);
   model.requireSchema(data.schema);
   const compiled = model.compile();

@@ -144,12 +144,13 @@ class Fit {
   readonly #settings: z.output<typeof trainingOptions>;
   readonly #session: NativeSession;
   readonly #executor: Executor;
+  readonly #optimizer: Optimizer;
   readonly #plan: Strategy[];
   #heads: readonly string[] = [];
   #stages: readonly Stage[] = [];
   /** Of the warm start. */
   readonly #warnings: readonly string[];
-  #choice: DomainChoice = { target: undefined, order: undefined };
+  readonly #choice: DomainChoice;
   readonly #checkpoints: Checkpoints | undefined;
   #history: EpochRecord[] = [];
   #finished: FinishedStage[] = [];
@@ -178,13 +179,14 @@ class Fit {
       ...rest
     } = options;
     this.#settings = parse(trainingOptions, rest, 'fit');
-    parse(optimizerConfig, optimizer, 'fit.optimizer');
-    this.#plan = strategy ? [...stagesOf(strategy)] : [];
+    this.#optimizer = parse(optimizerConfig, optimizer, 'fit.optimizer');
+    this.#plan = typeof strategy === 'object' && strategy ? [...stagesOf(strategy)] : [];
     const [first] = this.#plan;
     if (!first || this.#plan.some(({ epoch }) => typeof epoch !== 'function')) {
       throw new ConfigError('fit.strategy: missing; expected one of strategies, or your own');
     }
     model.requireSchema(data.schema);
+    this.#choice = this.#chosen();
     if (tuning && strategy.name === 'separate') {
       throw new ConfigError(
         'fit.finetune: not with separate, whose domains are trained by themselves already',
@@ -193,7 +195,7 @@ class Fit {
     const { batchSize, clipNorm, classWeights, seed, threads } = this.#settings;
     this.#profile = profile === undefined ? undefined : new Profile(profile, data.schema.domains);
     if (tuning) this.#plan.push(finetune(tuning, this.#plan.at(-1) as Strategy));
-    if (this.#plan.some(({ weightedLoss }) => weightedLoss)) model.weightLosses();
+    model.weightLosses(this.#plan.some(({ weightedLoss }) => weightedLoss));
     if (split.length > 0) model.splitHeads(split);
     if ('heads' in strategy && strategy.heads) {
       this.#heads = model.splitHeads(strategy.heads === 'last' ? undefined : strategy.heads);
@@ -242,7 +244,6 @@ class Fit {
 
   /** Makes the stages. Throws ConfigError. */
   prepare(): void {
-    this.#choice = this.#chosen();
     const { data, model } = this;
     const compiled = model.compile();
     const { graph, output } = compiled;
@@ -252,7 +253,7 @@ class Fit {
     for (const name of splitNames) this.#session.addSplit(data.split(name));
     this.#session.setEvaluationProgram(graph, output, loss);
     this.#stages = this.#plan.map((strategy, index) => {
-      const { optimizer = this.options.optimizer, gradients, domainsStop, overlays } = strategy;
+      const { optimizer = this.#optimizer, gradients, domainsStop, overlays } = strategy;
       // What may not be specific is shared: where domains train by themselves they leave it alone.
       const own = domainsStop && overlays ? [...overlays.specific, ...model.buffers] : ['all'];
       const patterns = strategy.trained === 'heads' ? this.#heads : (strategy.trained ?? own);
@@ -287,14 +288,21 @@ class Fit {
   }
 
   async run(): Promise<FitResult> {
-    const { runFolder, optimizer, strategy } = this.options;
+    const { runFolder, strategy } = this.options;
     const { model, data } = this;
     // Before anything is written: a strategy may find its options wrong.
     const commands = await this.countCommands();
     let from = await this.#begin();
     const overlays = this.#stages.at(-1)?.strategy.overlays;
     const { overlayBudget } = this.#settings;
-    const size = expectedSize(model, data, optimizer, overlays, strategy.options, overlayBudget);
+    const size = expectedSize(
+      model,
+      data,
+      this.#optimizer,
+      overlays,
+      strategy.options,
+      overlayBudget,
+    );
     this.#emit({ kind: 'start', ...size, commands });
     if (size.expectedBytes > memoryLimit()) {
       this.#emit({
@@ -462,7 +470,7 @@ class Fit {
   }
 
   #fingerprint(): string {
-    const { strategy, finetune: tuning, optimizer } = this.options;
+    const { strategy, finetune: tuning } = this.options;
     const { batchSize, clipNorm, classWeights, seed, target, domainOrder } = this.#settings;
     const { validateEvery, validationPasses, rollback } = this.#settings;
     const stages = stagesOf(strategy);
@@ -471,7 +479,7 @@ class Fit {
       modelSeed: this.model.seed,
       strategy: { name: strategy.name, options: strategy.options },
       finetune: tuning ?? null,
-      optimizer,
+      optimizer: this.#optimizer,
       batchSize,
       clipNorm,
       classWeights,
