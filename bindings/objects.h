@@ -3,6 +3,7 @@
 #include <napi.h>
 
 #include <functional>
+#include <future>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -15,8 +16,9 @@ namespace polydomain {
 
 // A space and who uses it: one session that trains, or any number of readers.
 struct SharedSpace {
-  SharedSpace(std::vector<ParameterSpec> parameters, uint64_t seed)
-      : space(std::move(parameters), seed) {}
+  // Large tables start off the event loop.
+  SharedSpace(std::vector<ParameterSpec> parameters, uint64_t seed,
+              std::shared_ptr<ThreadPool> pool);
   ParameterSpace space;
   std::mutex mutex;
   int readers = 0;
@@ -26,6 +28,11 @@ struct SharedSpace {
   void endReading();
   void beginTraining();  // Error(kBusy) while others use the space
   void endTraining();
+  // To be called before values are read or written.
+  void awaitStart() const;
+
+ private:
+  std::shared_future<void> start_;  // last: its destructor waits for what uses the others
 };
 
 // configureOverlays(combine, start, specific) of spaces and sessions.

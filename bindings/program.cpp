@@ -15,6 +15,7 @@ struct ProgramObject::State {
   // The caller holds a reading of the space. In blocks: scratch memory stays small, and other
   // callers get their turn between two of them.
   std::vector<float> run(const Program::Run& request) {
+    shared->awaitStart();
     std::vector<float> scores;
     scores.reserve(static_cast<size_t>(request.rows));
     for (int64_t begin = 0; begin < request.rows; begin += kBlockRows) {

@@ -368,7 +368,8 @@ Napi::Value SessionObject::run(const Napi::CallbackInfo& info) {
     const auto done = beginWork();
     return Task<TimedOutcome>::start(
         info.Env(), info.This().As<Napi::Object>(),
-        [session, commands = std::move(commands), orders = std::move(orders)] {
+        [session, space = space_, commands = std::move(commands), orders = std::move(orders)] {
+          space->awaitStart();
           const auto begin = std::chrono::steady_clock::now();
           TimedOutcome timed{session->run(commands, orders), 0.0};
           const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
@@ -388,7 +389,10 @@ Napi::Value SessionObject::scores(const Napi::CallbackInfo& info) {
     const auto done = beginWork();
     return Task<std::vector<float>>::start(
         info.Env(), info.This().As<Napi::Object>(),
-        [session, split, domain, overlay] { return session->scores(split, domain, overlay); },
+        [session, space = space_, split, domain, overlay] {
+          space->awaitStart();
+          return session->scores(split, domain, overlay);
+        },
         [](Napi::Env env, std::vector<float>& scores) -> Napi::Value {
           auto array = Napi::Float32Array::New(env, scores.size());
           std::copy(scores.begin(), scores.end(), array.Data());
@@ -410,7 +414,8 @@ Napi::Value SessionObject::save(const Napi::CallbackInfo& info) {
     const auto done = beginWork();
     return Task<bool>::start(
         info.Env(), info.This().As<Napi::Object>(),
-        [session, path] {
+        [session, space = space_, path] {
+          space->awaitStart();
           session->save(path);
           return true;
         },
@@ -425,7 +430,8 @@ Napi::Value SessionObject::load(const Napi::CallbackInfo& info) {
     const auto done = beginWork();
     return Task<bool>::start(
         info.Env(), info.This().As<Napi::Object>(),
-        [session, path] {
+        [session, space = space_, path] {
+          space->awaitStart();
           session->load(path);
           return true;
         },

@@ -4,6 +4,32 @@
 
 namespace polydomain {
 
+namespace {
+
+// A thread costs more than as many weights.
+constexpr int64_t kStartedAtOnce = int64_t{1} << 16;
+
+int64_t weightsOf(const ParameterSpace& space) {
+  int64_t count = 0;
+  for (int region = 0; region < space.regionCount(); ++region) {
+    count += space.unitCount(region) * space.unitSize(region);
+  }
+  return count;
+}
+
+}  // namespace
+
+SharedSpace::SharedSpace(std::vector<ParameterSpec> parameters, uint64_t seed,
+                         std::shared_ptr<ThreadPool> pool)
+    : space(std::move(parameters), seed, ParameterSpace::StartLater{}) {
+  const bool large = weightsOf(space) > kStartedAtOnce;
+  start_ = std::async(large ? std::launch::async : std::launch::deferred,
+                      [this, pool = std::move(pool)] { space.start(*pool); });
+  if (!large) start_.get();
+}
+
+void SharedSpace::awaitStart() const { std::shared_future<void>(start_).get(); }
+
 void SharedSpace::beginReading() {
   const std::lock_guard lock(mutex);
   if (training) {
@@ -78,12 +104,9 @@ SpaceObject::SpaceObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Spac
       specs.push_back(std::move(spec));
     }
     const auto seed = static_cast<uint64_t>(info[1].As<Napi::Number>().Int64Value());
-    shared_ = std::make_shared<SharedSpace>(std::move(specs), seed);
-    int64_t bytes = 0;
-    for (int region = 0; region < shared_->space.regionCount(); ++region) {
-      bytes += shared_->space.unitCount(region) * shared_->space.unitSize(region) * 4;
-    }
-    report(info.Env(), bytes);
+    shared_ = std::make_shared<SharedSpace>(std::move(specs), seed,
+                                            info.Env().GetInstanceData<AddonData>()->pool);
+    report(info.Env(), weightsOf(shared_->space) * static_cast<int64_t>(sizeof(float)));
   });
 }
 
@@ -96,6 +119,7 @@ Napi::Value SpaceObject::data(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
     const std::shared_ptr<SharedSpace> shared = this->shared();
     const Reading reading(*shared);
+    shared->awaitStart();
     const int parameter = shared->space.find(info[0].As<Napi::String>());
     const auto count = static_cast<size_t>(elementCount(shared->space.parameter(parameter).shape));
     auto& buffer = buffers_[parameter];

@@ -158,16 +158,18 @@ void fillUniform(const RandomKey& key, uint64_t first, int64_t count, float low,
 
 void fillNormal(const RandomKey& key, uint64_t first, int64_t count, float mean, float deviation,
                 float* out) {
-  for (int64_t i = 0; i < count;) {
-    const uint64_t at = first + static_cast<uint64_t>(i);
-    const std::array<uint32_t, 4> words = philox(key, at / 4);
-    for (uint64_t w = at % 4; w < 4 && i < count; ++w) {
-      // Elements 2 j and 2 j + 1 are the two numbers of one pair; 1 - u avoids ln 0.
-      const uint32_t* pair = words.data() + w / 2 * 2;
-      const double radius = std::sqrt(-2.0 * std::log(1.0 - scaled(pair[0], 0.0f, 1.0f)));
-      const double angle = 2.0 * std::numbers::pi * scaled(pair[1], 0.0f, 1.0f);
-      const double z = radius * (w % 2 == 0 ? std::cos(angle) : std::sin(angle));
-      out[i++] = mean + deviation * static_cast<float>(z);
+  // Elements 2 j and 2 j + 1 are the two numbers of one pair; 1 - u avoids ln 0.
+  const uint64_t end = first + static_cast<uint64_t>(count);
+  std::array<uint32_t, 4> words{};
+  for (uint64_t at = first; at < end;) {
+    const uint64_t pair = at / 2;
+    if (at == first || pair % 2 == 0) words = philox(key, pair / 2);
+    const uint32_t* two = words.data() + pair % 2 * 2;
+    const double radius = std::sqrt(-2.0 * std::log(1.0 - scaled(two[0], 0.0f, 1.0f)));
+    const double angle = 2.0 * std::numbers::pi * scaled(two[1], 0.0f, 1.0f);
+    const std::array<double, 2> numbers = {radius * std::cos(angle), radius * std::sin(angle)};
+    for (; at / 2 == pair && at < end; ++at) {
+      *out++ = mean + deviation * static_cast<float>(numbers[at % 2]);
     }
   }
 }

@@ -14,6 +14,7 @@ namespace polydomain {
 namespace {
 
 constexpr float kRandomStartDeviation = 0.01f;
+constexpr int64_t kFilledAtOnce = 1 << 18;  // weights that start as one thread's work
 
 struct Region {
   int64_t units = 0;
@@ -110,7 +111,6 @@ class ParameterSpace::Impl {
   Impl(std::vector<ParameterSpec> parameters, uint64_t seed)
       : parameters_(std::move(parameters)), seed_(seed) {
     layOut();
-    initialize();
     specific_.assign(parameters_.size(), true);
   }
 
@@ -167,6 +167,25 @@ class ParameterSpace::Impl {
 
   int parameterOfUnit(int region, uint32_t unit) const {
     return region == 0 ? blockParameter_[unit] : regions_[static_cast<size_t>(region)].table;
+  }
+
+  void start(ThreadPool* pool) {
+    for (size_t p = 0; p < parameters_.size(); ++p) {
+      const auto index = static_cast<int>(p);
+      const Region& region = regions_[static_cast<size_t>(regionOf(index))];
+      float* to = region.data() + firstUnit(index) * region.unitSize;
+      const int64_t count = elementCount(parameters_[p].shape);
+      const auto fill = [&](int64_t chunk, int) {
+        const int64_t first = chunk * kFilledAtOnce;
+        draw(parameters_[p], first, std::min(kFilledAtOnce, count - first), to + first);
+      };
+      const int64_t chunks = (count + kFilledAtOnce - 1) / kFilledAtOnce;
+      if (pool != nullptr) {
+        pool->parallelFor(chunks, fill);
+      } else {
+        for (int64_t chunk = 0; chunk < chunks; ++chunk) fill(chunk, 0);
+      }
+    }
   }
 
   // --- Writing ----------------------------------------------------------------------------------
@@ -543,28 +562,22 @@ class ParameterSpace::Impl {
     }
   }
 
-  void initialize() {
-    for (size_t p = 0; p < parameters_.size(); ++p) {
-      const ParameterSpec& spec = parameters_[p];
-      const RandomKey key{seed_, streamOf(spec.name), 0};
-      const int64_t count = elementCount(spec.shape);
-      const auto index = static_cast<int>(p);
-      const Region& region = regions_[static_cast<size_t>(regionOf(index))];
-      float* to = region.data() + firstUnit(index) * region.unitSize;
-      const Initializer& init = spec.initializer;
-      switch (init.kind) {
-        case InitKind::kZeros:
-          break;  // as allocated
-        case InitKind::kConstant:
-          std::fill_n(to, count, init.a);
-          break;
-        case InitKind::kUniform:
-          fillUniform(key, 0, count, init.a, init.b, to);
-          break;
-        case InitKind::kNormal:
-          fillNormal(key, 0, count, init.a, init.b, to);
-          break;
-      }
+  // The start of a parameter's values from `first` on.
+  void draw(const ParameterSpec& spec, int64_t first, int64_t count, float* out) const {
+    const RandomKey key{seed_, streamOf(spec.name), 0};
+    const auto [kind, a, b] = spec.initializer;
+    switch (kind) {
+      case InitKind::kZeros:
+        break;  // as allocated
+      case InitKind::kConstant:
+        std::fill_n(out, count, a);
+        break;
+      case InitKind::kUniform:
+        fillUniform(key, static_cast<uint64_t>(first), count, a, b, out);
+        break;
+      case InitKind::kNormal:
+        fillNormal(key, static_cast<uint64_t>(first), count, a, b, out);
+        break;
     }
   }
 
@@ -887,7 +900,12 @@ class ParameterSpace::Impl {
 };
 
 ParameterSpace::ParameterSpace(std::vector<ParameterSpec> parameters, uint64_t seed)
+    : ParameterSpace(std::move(parameters), seed, StartLater{}) {
+  impl_->start(nullptr);
+}
+ParameterSpace::ParameterSpace(std::vector<ParameterSpec> parameters, uint64_t seed, StartLater)
     : impl_(std::make_unique<Impl>(std::move(parameters), seed)) {}
+void ParameterSpace::start(ThreadPool& pool) { impl_->start(&pool); }
 ParameterSpace::~ParameterSpace() = default;
 int ParameterSpace::parameterCount() const { return static_cast<int>(impl_->parameters().size()); }
 const ParameterSpec& ParameterSpace::parameter(int index) const {

@@ -222,6 +222,29 @@ TEST(Space, SavedAndLoadedItGoesOnTheSame) {
   EXPECT_EQ(snapshotOf(other), start);
 }
 
+TEST(Space, StartsFromTheSameBitsWithAnyThreads) {
+  const Shape shape = {100'003, 7};  // several threads' work, and no multiple of it
+  const auto table = [&](const char* name, InitKind kind, float a, float b) {
+    return ParameterSpec{name, ParameterKind::kTable, shape, {kind, a, b}, 0.0f};
+  };
+  const std::vector<ParameterSpec> tables = {table("normal", InitKind::kNormal, 0.5f, 2.0f),
+                                             table("uniform", InitKind::kUniform, -1.0f, 1.0f),
+                                             table("constant", InitKind::kConstant, 3.0f, 0.0f)};
+  const auto count = static_cast<size_t>(elementCount(shape));
+  std::vector<float> normal(count), uniform(count);
+  fillNormal({9, streamOf("normal"), 0}, 0, elementCount(shape), 0.5f, 2.0f, normal.data());
+  fillUniform({9, streamOf("uniform"), 0}, 0, elementCount(shape), -1.0f, 1.0f, uniform.data());
+  for (const int threads : {1, 3}) {
+    ParameterSpace space(tables, 9, ParameterSpace::StartLater{});
+    ThreadPool pool(threads);
+    space.start(pool);
+    EXPECT_TRUE(std::equal(normal.begin(), normal.end(), space.data(0)));
+    EXPECT_TRUE(std::equal(uniform.begin(), uniform.end(), space.data(1)));
+    EXPECT_EQ(std::count(space.data(2), space.data(2) + count, 3.0f),
+              static_cast<std::ptrdiff_t>(count));
+  }
+}
+
 TEST(Space, SelectsByPatternsFromTheFirstToTheLast) {
   const ParameterSpace space(specs(), 1);
   EXPECT_EQ(space.select({"all"}), (Selection{true, true, true}));

@@ -6,9 +6,12 @@ import * as ops from '../tensor/ops.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { Module, Parameter, type ParameterOptions } from './module.js';
 
+/** Ids are of 32 bits. */
+const most = 2 ** 31 - 1;
+
 function requireSize(layer: string, what: string, size: number): void {
-  if (Number.isInteger(size) && size > 0) return;
-  throw new ConfigError(`${layer}: ${what} ${size}; expected an integer of 1 at least`);
+  if (Number.isInteger(size) && size > 0 && size <= most) return;
+  throw new ConfigError(`${layer}: ${what} ${size}; expected an integer from 1 to ${most}`);
 }
 
 /** y = x W' + b with weight [out, in] (Glorot normal unless another start is given) and bias [out] (zeros). */

@@ -77,6 +77,11 @@ struct Change {
 class ParameterSpace {
  public:
   ParameterSpace(std::vector<ParameterSpec> parameters, uint64_t seed);
+  // The same with zeros until start(pool) draws the values that parameters start from. Threads do
+  // not change their bits.
+  struct StartLater {};
+  ParameterSpace(std::vector<ParameterSpec> parameters, uint64_t seed, StartLater);
+  void start(ThreadPool& pool);
   ~ParameterSpace();
   ParameterSpace(const ParameterSpace&) = delete;
   ParameterSpace& operator=(const ParameterSpace&) = delete;
