@@ -1,7 +1,8 @@
 import { totalmem } from 'node:os';
 import { describe, expect, it } from 'vitest';
-import { ConfigError, models } from '../../ts/index.js';
+import { ConfigError, models, optim } from '../../ts/index.js';
 import { memoryLimit, requireMemory } from '../../ts/nn/memory.js';
+import { requireTrainingMemory } from '../../ts/train/expected-size.js';
 import { errorOf } from '../error-of.js';
 import { toyData } from '../toy.js';
 
@@ -37,5 +38,30 @@ describe('parameters beyond memory', () => {
     expect(memoryLimit()).toBeLessThanOrEqual(totalmem());
     requireMemory([table, table], 3200);
     expect(() => requireMemory([table, table], 3199)).toThrow(/need 3200 bytes/);
+  });
+
+  it('are refused with the state of their optimizers, of what training can touch', async () => {
+    const data = toyData([10, 10, 10]);
+    const { schema } = data;
+    const [user, ...others] = schema.features;
+    const large = {
+      ...schema,
+      features: [{ ...user, size: 1_000_000 } as typeof user & object, ...others],
+    };
+    const model = models.mlp({ schema: large, embeddingDim: 4, hidden: [8] });
+    const specs = [...model.collect().values()].map((parameter) => parameter.spec());
+    const count = ({ shape }: { readonly shape: readonly number[] }) =>
+      shape.reduce((product, size) => product * size, 1);
+    const parameters = specs.reduce((sum, spec) => sum + 4 * count(spec), 0);
+    // 30 rows have 60 ids, so no more of the million users' rows get moments.
+    const touched = parameters - 4 * 4 * (1_000_000 - 60);
+    const needed = parameters + 3 * touched;
+    const optimizers = [optim.adam(), optim.adagrad()];
+    requireTrainingMemory(model, data, optimizers, needed);
+    const error = await errorOf(() => requireTrainingMemory(model, data, optimizers, needed - 1));
+    expect(error).toBeInstanceOf(ConfigError);
+    expect(error.message).toContain(
+      `needs ${needed} bytes: the parameters ${parameters}, the state of adam, adagrad up to ${3 * touched}`,
+    );
   });
 });

@@ -8,16 +8,17 @@ export function memoryLimit(): number {
   return constrained > 0 ? Math.min(constrained, totalmem()) : totalmem();
 }
 
+/** Of a parameter's values. */
+export function bytesOf({ shape }: Pick<NativeParameterSpec, 'shape'>): number {
+  return 4 * shape.reduce((product, size) => product * size, 1);
+}
+
 /** Throws ConfigError when parameters are larger than memory, before anything is allocated. */
 export function requireMemory(
   parameters: readonly NativeParameterSpec[],
   limit = memoryLimit(),
 ): void {
-  const sizes = parameters.map(({ name, shape }) => ({
-    name,
-    shape,
-    bytes: 4 * shape.reduce((product, size) => product * size, 1),
-  }));
+  const sizes = parameters.map(({ name, shape }) => ({ name, shape, bytes: bytesOf({ shape }) }));
   const needed = sizes.reduce((sum, { bytes }) => sum + bytes, 0);
   if (needed <= limit) return;
   const largest = sizes.reduce((most, own) => (own.bytes > most.bytes ? own : most));

@@ -1,5 +1,9 @@
 import type { Dataset } from '../data/dataset.js';
+import { hasIds } from '../data/features.js';
+import { ConfigError } from '../errors.js';
 import { selects } from '../glob.js';
+import type { NativeParameterSpec } from '../native/addon.js';
+import { bytesOf, memoryLimit } from '../nn/memory.js';
 import type { Model } from '../nn/model.js';
 import type { Optimizer } from '../optim/optimizers.js';
 import type { OverlayRule } from '../strategies/types.js';
@@ -13,6 +17,45 @@ function statesOf(optimizer: Optimizer): number {
     default:
       return 2;
   }
+}
+
+/** Bytes of a parameter that training can touch: of a table no more rows than there are ids in the data. */
+function touchedBytes(spec: NativeParameterSpec, data: Dataset): number {
+  if (spec.kind === 'dense') return bytesOf(spec);
+  const ids = data.schema.features
+    .filter(hasIds)
+    .reduce((sum, feature) => sum + (feature.kind === 'multi-valued' ? feature.width : 1), 0);
+  const rows = data.train.rows * Math.max(1, ids);
+  return Math.min(bytesOf(spec), 4 * rows * (spec.shape[1] as number));
+}
+
+function sharedSize(model: Model, data: Dataset, optimizers: readonly Optimizer[]) {
+  const states = optimizers.reduce((sum, optimizer) => sum + statesOf(optimizer), 0);
+  let [parameters, touched] = [0, 0];
+  for (const parameter of model.collect().values()) {
+    const spec = parameter.spec();
+    parameters += bytesOf(spec);
+    if (spec.trainable) touched += touchedBytes(spec, data);
+  }
+  return { parameters, states: states * touched, best: touched };
+}
+
+/**
+ * Throws ConfigError when a model's parameters and the state of the optimizers that train it are larger than
+ * memory, before anything is allocated.
+ */
+export function requireTrainingMemory(
+  model: Model,
+  data: Dataset,
+  optimizers: readonly Optimizer[],
+  limit = memoryLimit(),
+): void {
+  const { parameters, states } = sharedSize(model, data, optimizers);
+  if (parameters + states <= limit) return;
+  const names = optimizers.map(({ name }) => name).join(', ');
+  throw new ConfigError(
+    `training needs ${parameters + states} bytes: the parameters ${parameters}, the state of ${names} up to ${states}; expected ${limit} at most, the memory there is`,
+  );
 }
 
 export interface ExpectedSize {
@@ -29,26 +72,25 @@ export interface ExpectedSize {
 export function expectedSize(
   model: Model,
   data: Dataset,
-  optimizer: Optimizer,
+  optimizers: readonly Optimizer[],
   overlays: OverlayRule | undefined,
   { helpers = 5 }: { readonly helpers?: number },
   overlayBudget = Number.POSITIVE_INFINITY,
 ): ExpectedSize {
   const domains = data.schema.domains.length;
-  let shared = 0;
+  const { parameters, states, best } = sharedSize(model, data, optimizers);
   let own = 0;
-  for (const parameter of model.collect().values()) {
-    const { name, kind, shape, trainable } = parameter.spec();
-    const bytes = 4 * shape.reduce((product, size) => product * size, 1);
-    shared += bytes * (2 + statesOf(optimizer));
-    if (!trainable || !overlays || !selects(overlays.specific, name)) continue;
+  for (const [name, parameter] of overlays ? model.collect() : []) {
+    const spec = parameter.spec();
+    if (!spec.trainable || !selects(overlays?.specific ?? [], name)) continue;
+    const bytes = bytesOf(spec);
     // Own rows and those of the helpers, but no more than the table has.
-    const rows = (1 + helpers) * data.train.rows * 4 * (shape[1] ?? 1);
-    own += kind === 'table' ? Math.min(rows, domains * bytes) : domains * bytes;
+    const rows = (1 + helpers) * data.train.rows * 4 * (spec.shape[1] ?? 1);
+    own += spec.kind === 'table' ? Math.min(rows, domains * bytes) : domains * bytes;
   }
-  const specific = overlays ? 2 * own : 0;
+  const specific = 2 * own;
   return {
-    expectedBytes: shared + Math.min(specific, overlayBudget),
+    expectedBytes: parameters + states + best + Math.min(specific, overlayBudget),
     expectedFileBytes: overlayBudget === Number.POSITIVE_INFINITY ? 0 : specific,
   };
 }

@@ -23,7 +23,7 @@ import { evaluateSplit } from './evaluate.js';
 import { EventLog } from './event-log.js';
 import type { EpochRecord, FitEvent } from './events.js';
 import { Executor } from './executor.js';
-import { expectedSize } from './expected-size.js';
+import { expectedSize, requireTrainingMemory } from './expected-size.js';
 import { trainingOptions } from './options.js';
 import { Profile } from './profile.js';
 import type { FinishedStage, RunMetrics } from './result.js';
@@ -195,6 +195,7 @@ class Fit {
     const { batchSize, clipNorm, classWeights, seed, threads } = this.#settings;
     this.#profile = profile === undefined ? undefined : new Profile(profile, data.schema.domains);
     if (tuning) this.#plan.push(finetune(tuning, this.#plan.at(-1) as Strategy));
+    requireTrainingMemory(model, data, this.#optimizers);
     model.weightLosses(this.#plan.some(({ weightedLoss }) => weightedLoss));
     if (split.length > 0) model.splitHeads(split);
     if ('heads' in strategy && strategy.heads) {
@@ -218,6 +219,14 @@ class Fit {
       runFolder === undefined
         ? undefined
         : new Checkpoints(join(runFolder, 'checkpoints'), this.#fingerprint(), addon().simdLevel());
+  }
+
+  /** Of all stages: the passes' and the strategies' own. */
+  get #optimizers(): Optimizer[] {
+    return this.#plan.flatMap(({ optimizer = this.#optimizer, optimizers = [] }) => [
+      optimizer,
+      ...optimizers,
+    ]);
   }
 
   /** Domains by index instead of by name. Throws ConfigError. */
@@ -298,7 +307,7 @@ class Fit {
     const size = expectedSize(
       model,
       data,
-      this.#optimizer,
+      this.#optimizers,
       overlays,
       strategy.options,
       overlayBudget,
