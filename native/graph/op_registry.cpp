@@ -109,6 +109,7 @@ void registerAllOps(OpRegistry& registry) {
   registerEmbeddingOps(registry);
   registerNormOps(registry);
   registerConvOps(registry);
+  registerAttentionOps(registry);
 }
 
 }  // namespace polydomain

@@ -15,6 +15,7 @@ void registerLossOps(OpRegistry& registry);
 void registerEmbeddingOps(OpRegistry& registry);
 void registerNormOps(OpRegistry& registry);
 void registerConvOps(OpRegistry& registry);
+void registerAttentionOps(OpRegistry& registry);
 
 // Of an embedding_bag. Throws Error(kConfig) for another name than sum and mean.
 cpu::Pooling poolingOf(const Attributes& attributes);

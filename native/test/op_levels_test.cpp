@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "cpu/attention.h"
 #include "cpu/conv.h"
 #include "cpu/elementwise.h"
 #include "cpu/gemm.h"
@@ -144,6 +145,24 @@ TEST_F(Levels, AgreeOnConvolutions) {
   agree("conv1d weight gradient", [&] {
     Values out(weight.size());
     cpu::conv1dWeightGradient(pool, shape, g.data(), x.data(), out.data());
+    return out;
+  });
+}
+
+TEST_F(Levels, AgreeOnAttention) {
+  ThreadPool pool(1);
+  const cpu::AttentionShape shape{50, 5, 3, 11};
+  constexpr int64_t kCount = 50 * 5 * 3 * 11;
+  const Values q = randomValues(kCount, 13), k = randomValues(kCount, 14),
+               v = randomValues(kCount, 15), g = randomValues(kCount, 16);
+  agree("attention", [&] {
+    Values y(kCount);
+    cpu::attention(pool, shape, q.data(), k.data(), v.data(), y.data());
+    return y;
+  });
+  agree("attention gradient", [&] {
+    Values out(3 * kCount);
+    cpu::attentionGradient(pool, shape, g.data(), q.data(), k.data(), v.data(), out.data());
     return out;
   });
 }

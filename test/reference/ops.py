@@ -608,6 +608,31 @@ for shape, axis, k in (
     same = torch.randint(-1, 2, shape).double()
     case("kMaxPool", named(f"{shape} of ties", options), [same], own, options)
 
+
+# Few and many fields, heads narrower and wider than a vector, several chunks; large scores.
+def attention(heads):
+    def run(query, key, value):
+        split = [x.unflatten(2, (heads, -1)).transpose(1, 2) for x in (query, key, value)]
+        weights = torch.softmax(split[0] @ split[1].transpose(2, 3), -1)
+        return (weights @ split[2]).transpose(1, 2).flatten(2)
+
+    return run
+
+
+for shape, heads, scale in (
+    ([1, 1, 1], 1, 1),
+    ([2, 3, 10], 2, 1),
+    ([3, 4, 24], 3, 1),
+    ([5, 2, 19], 1, 1),
+    ([2, 6, 12], 12, 1),
+    ([90, 3, 16], 2, 0.5),
+    ([2, 3, 8], 1, 8),
+    ([0, 2, 4], 2, 1),
+):
+    options = {"heads": heads}
+    data = [(torch.randn(shape) * scale).round(decimals=2) for _ in range(3)]
+    case("attention", named(f"{shape} * {scale}", options), data, attention(heads), options)
+
 fixture = {
     "torch": torch.__version__,
     "cases": cases,

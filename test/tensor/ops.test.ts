@@ -27,6 +27,7 @@ interface Options {
   readonly transposeA?: boolean;
   readonly transposeB?: boolean;
   readonly k?: number;
+  readonly heads?: number;
 }
 interface Value {
   readonly shape: number[];
@@ -92,6 +93,8 @@ const run: Record<Tested, Run> = {
   matmul: ([a, b], options) => ops.matmul(a as Tensor, b as Tensor, options),
   linear: ([x, weight, bias]) => ops.linear(x as Tensor, weight as Tensor, bias),
   conv1d: binary(ops.conv1d),
+  attention: ([query, key, value], { heads }) =>
+    ops.attention(query as Tensor, key as Tensor, value as Tensor, { heads: heads as number }),
   embedding: binary(ops.embedding),
   embeddingBag: ([table, ids], options) =>
     ops.embeddingBag(table as Tensor, ids as Tensor, options as { pooling: ops.Pooling }),
@@ -222,6 +225,23 @@ describe('ops beside PyTorch', () => {
   it.each([0, -1])('kMaxPool refuses to take %d', (k) => {
     expect(() => ops.kMaxPool(zeros(3), { axis: 0, k })).toThrow(ConfigError);
     expect(() => ops.kMaxPool(zeros(3), { axis: 0, k })).toThrow(/k_max_pool: k .*; expected/);
+  });
+
+  it.each([3, 0, -2])('attention refuses %d heads of four values', (heads) => {
+    const x = zeros(2, 3, 4);
+    expect(() => ops.attention(x, x, x, { heads })).toThrow(ConfigError);
+    expect(() => ops.attention(x, x, x, { heads })).toThrow(
+      /attention: heads .*; expected a divisor/,
+    );
+  });
+
+  it('attention keeps a NaN in the row that has it', () => {
+    const x = new Float32Array(12).fill(1);
+    x[8] = Number.NaN;
+    const query = floats(x, [2, 3, 2]);
+    const { data } = ops.attention(query, query, query, { heads: 1 });
+    expect([...data.subarray(0, 6)]).toEqual(new Array(6).fill(1));
+    expect([...data.subarray(6)].every(Number.isNaN)).toBe(true);
   });
 
   it.each(['sum', 'mean', 'max'] as const)('%s keeps NaN wherever it stands', (op) => {
@@ -557,6 +577,18 @@ describe.each(ways)('shapes that do not fit, %s', (_, compute) => {
       [zeros(2, 3), zeros(5, 3, 1)],
       (tensors) => run.conv1d(tensors, {}),
       /^conv1d: .*\[2, 3\] and \[5, 3, 1\]; expected/,
+    ],
+    [
+      'attention: shapes that differ',
+      [zeros(2, 3, 4), zeros(2, 2, 4), zeros(2, 3, 4)],
+      (tensors) => run.attention(tensors, { heads: 2 }),
+      /^attention: .*\[2, 2, 4\] and \[2, 3, 4\]; expected equal shapes/,
+    ],
+    [
+      'attention of a matrix',
+      [zeros(2, 4), zeros(2, 4), zeros(2, 4)],
+      (tensors) => run.attention(tensors, { heads: 2 }),
+      /^attention: .*\[2, 4\].*; expected equal shapes \[rows, fields, values\]/,
     ],
     [
       'softmax of a scalar',

@@ -21,7 +21,7 @@ export type AutoIntOptions = z.input<typeof autointOptions>;
  * Fields attend to each other: softmax of unscaled dot products per head, heads side by side, a
  * residual, relu; no bias (Song et al. 2019, equations 5 to 8).
  */
-class InteractingLayer extends Module<[readonly Tensor[]], Tensor[]> {
+class InteractingLayer extends Module<[Tensor], Tensor> {
   readonly query: Parameter;
   readonly key: Parameter;
   readonly value: Parameter;
@@ -30,7 +30,7 @@ class InteractingLayer extends Module<[readonly Tensor[]], Tensor[]> {
   constructor(
     inputs: number,
     private readonly heads: number,
-    private readonly headDim: number,
+    headDim: number,
   ) {
     super();
     const weight = () =>
@@ -41,25 +41,14 @@ class InteractingLayer extends Module<[readonly Tensor[]], Tensor[]> {
     this.residual = weight();
   }
 
-  forward(fields: readonly Tensor[]): Tensor[] {
-    const project = (weight: Parameter) => fields.map((field) => ops.linear(field, weight));
-    const queries = project(this.query);
-    const keys = project(this.key);
-    const values = project(this.value);
-    return project(this.residual).map((residual, f) => {
-      const heads = Array.from({ length: this.heads }, (_, head) => {
-        const own = (all: Tensor) => ops.slice(all, head * this.headDim, this.headDim);
-        const query = own(queries[f] as Tensor);
-        const scores = keys.map((key) =>
-          ops.sum(ops.mul(query, own(key)), { axis: 1, keepDims: true }),
-        );
-        const attention = ops.softmax(ops.concat(scores));
-        return values
-          .map((value, g) => ops.mul(ops.slice(attention, g, 1), own(value)))
-          .reduce((sum, term) => ops.add(sum, term));
-      });
-      return ops.relu(ops.add(ops.concat(heads), residual));
+  /** x [rows, fields, inputs] to [rows, fields, heads * headDim]. */
+  forward(x: Tensor): Tensor {
+    const project = (weight: Parameter) => ops.linear(x, weight);
+    const { heads } = this;
+    const attended = ops.attention(project(this.query), project(this.key), project(this.value), {
+      heads,
     });
+    return ops.relu(ops.add(attended, project(this.residual)));
   }
 }
 
@@ -87,10 +76,13 @@ export class AutoInt extends FieldModel<z.output<typeof autointOptions>> {
   }
 
   forward(batch: Batch): Tensor {
-    const fields = this.embed(batch);
-    const attended = this.interacting.reduce((x, layer) => layer.forward(x), fields);
-    const deep = this.dnn.forward(ops.concat(fields));
-    const both = this.output.forward(ops.concat([...attended, deep]));
+    const { embeddingDim, heads, headDim } = this.settings;
+    const fields = ops.concat(this.embed(batch));
+    const stacked = ops.reshape(fields, [-1, this.fieldCount, embeddingDim]);
+    const attended = this.interacting.reduce((x, layer) => layer.forward(x), stacked);
+    const deep = this.dnn.forward(fields);
+    const flat = ops.reshape(attended, [-1, this.fieldCount * heads * headDim]);
+    const both = this.output.forward(ops.concat([flat, deep]));
     return ops.add(ops.add(this.linear.forward(batch), both), this.bias);
   }
 }

@@ -46,6 +46,19 @@ export const kMaxPool = (
 export const softmax = (x: Operand): Tensor => apply('softmax', [x]);
 export const logSoftmax = (x: Operand): Tensor => apply('log_softmax', [x]);
 
+/**
+ * Attention of the fields of each row to each other: query, key and value [rows, fields, values], every field's values
+ * being those of `heads` heads side by side. Of a head, field f gets the sum over fields g of softmax over g
+ * (query_f . key_g) value_g: products are not scaled (Song et al. 2019, equations 5 and 6). Throws ShapeError
+ * for shapes that differ, ConfigError for heads that do not divide the values.
+ */
+export const attention = (
+  query: Operand,
+  key: Operand,
+  value: Operand,
+  { heads }: { readonly heads: number },
+): Tensor => apply('attention', [query, key, value], { heads });
+
 /** Along the last axis. */
 export const concat = (parts: readonly Operand[]): Tensor => apply('concat', parts);
 /** Columns [start, start + length) of the last axis. */
