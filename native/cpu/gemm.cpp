@@ -36,69 +36,93 @@ constexpr int kTileRows = 14;
 constexpr int kTileRows = 6;
 #endif
 
-int64_t tileColumns() { return 2 * static_cast<int64_t>(hn::Lanes(FloatTag())); }
+int64_t vectorColumns() { return static_cast<int64_t>(hn::Lanes(FloatTag())); }
 int64_t tileRows() { return kTileRows; }
 
-// C tile [rows, 2 vectors] (+)= A rows * packed panel of B over k.
-template <int rows>
-HWY_INLINE void tile(const LeftOperand& a, const float* panel, int64_t k, bool first, float* c,
+// Columns of op(B), a vector or two: those of k at data + k * stride.
+struct Panel {
+  const float* data;
+  int64_t stride;
+};
+
+// C tile [rows, `vectors` vectors] = (first ? 0 : C) + A rows * panel over k.
+template <int rows, int vectors>
+HWY_INLINE void tile(const LeftOperand& a, const Panel& panel, int64_t k, bool first, float* c,
                      int64_t ldc) {
   const FloatTag d;
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
-  FloatVector sum0[rows], sum1[rows];
+  FloatVector sum[rows][vectors];
   HWY_UNROLL(16)
   for (int r = 0; r < rows; ++r) {
-    sum0[r] = first ? hn::Zero(d) : hn::LoadU(d, c + r * ldc);
-    sum1[r] = first ? hn::Zero(d) : hn::LoadU(d, c + r * ldc + lanes);
+    for (int v = 0; v < vectors; ++v) sum[r][v] = hn::Zero(d);
   }
   const float* at = a.data;
+  const float* b = panel.data;
   for (int64_t i = 0; i < k; ++i) {
-    const FloatVector b0 = hn::LoadU(d, panel);
-    const FloatVector b1 = hn::LoadU(d, panel + lanes);
+    FloatVector right[vectors];
+    for (int v = 0; v < vectors; ++v) right[v] = hn::LoadU(d, b + v * lanes);
     HWY_UNROLL(16)
     for (int r = 0; r < rows; ++r) {
       const FloatVector left = hn::Set(d, at[r * a.rowStride]);
-      sum0[r] = hn::MulAdd(left, b0, sum0[r]);
-      sum1[r] = hn::MulAdd(left, b1, sum1[r]);
+      for (int v = 0; v < vectors; ++v) sum[r][v] = hn::MulAdd(left, right[v], sum[r][v]);
     }
-    panel += 2 * lanes;
+    b += panel.stride;
     at += a.kStride;
   }
   HWY_UNROLL(16)
   for (int r = 0; r < rows; ++r) {
-    hn::StoreU(sum0[r], d, c + r * ldc);
-    hn::StoreU(sum1[r], d, c + r * ldc + lanes);
+    for (int v = 0; v < vectors; ++v) {
+      float* to = c + r * ldc + v * lanes;
+      hn::StoreU(first ? sum[r][v] : hn::Add(hn::LoadU(d, to), sum[r][v]), d, to);
+    }
   }
 }
 
-template <int rows>
-HWY_INLINE void tileOf(int wanted, const LeftOperand& a, const float* panel, int64_t k, bool first,
+template <int rows, int vectors>
+HWY_INLINE void tileOf(int wanted, const LeftOperand& a, const Panel& panel, int64_t k, bool first,
                        float* c, int64_t ldc) {
-  if (rows == wanted) return tile<rows>(a, panel, k, first, c, ldc);
-  if constexpr (rows > 1) tileOf<rows - 1>(wanted, a, panel, k, first, c, ldc);
+  if (rows == wanted) return tile<rows, vectors>(a, panel, k, first, c, ldc);
+  if constexpr (rows > 1) tileOf<rows - 1, vectors>(wanted, a, panel, k, first, c, ldc);
 }
 
-// C [rows, columns] (+)= A * packed B, one k block.
-void multiplyBlock(const LeftOperand& a, const float* packed, int64_t rows, int64_t columns,
-                   int64_t k, bool first, float* c, int64_t ldc) {
-  const int64_t width = tileColumns();
-  HWY_ALIGN float edge[kTileRows * 2 * hn::MaxLanes(FloatTag())];
-  for (int64_t column = 0; column < columns; column += width) {
-    const float* panel = packed + column * k;
-    const int64_t valid = std::min(width, columns - column);
-    for (int64_t row = 0; row < rows; row += kTileRows) {
-      const auto count = static_cast<int>(std::min<int64_t>(kTileRows, rows - row));
-      const LeftOperand left{a.data + row * a.rowStride, a.rowStride, a.kStride};
-      float* to = c + row * ldc + column;
-      if (valid == width) {
-        tileOf<kTileRows>(count, left, panel, k, first, to, ldc);
-        continue;
-      }
-      for (int r = 0; r < count && !first; ++r) {
-        std::copy_n(to + r * ldc, valid, edge + r * width);
-      }
-      tileOf<kTileRows>(count, left, panel, k, first, edge, width);
-      for (int r = 0; r < count; ++r) std::copy_n(edge + r * width, valid, to + r * ldc);
+// C [rows, vectors wide] of one panel; the columns from `valid` on are not C's.
+template <int vectors>
+void multiplyPanel(const LeftOperand& a, const Panel& panel, int64_t rows, int64_t valid, int64_t k,
+                   bool first, float* c, int64_t ldc) {
+  constexpr int64_t kWidest = vectors * hn::MaxLanes(FloatTag());
+  const int64_t width = vectors * static_cast<int64_t>(hn::Lanes(FloatTag()));
+  HWY_ALIGN float edge[kTileRows * kWidest];
+  // Tiles of nearly the same height: a low one at the end would wait for its own sums.
+  const int64_t height = chunkCount(rows, chunkCount(rows, kTileRows));
+  for (int64_t row = 0; row < rows; row += height) {
+    const auto count = static_cast<int>(std::min(height, rows - row));
+    const LeftOperand left{a.data + row * a.rowStride, a.rowStride, a.kStride};
+    float* to = c + row * ldc;
+    if (valid == width) {
+      tileOf<kTileRows, vectors>(count, left, panel, k, first, to, ldc);
+      continue;
+    }
+    for (int r = 0; r < count && !first; ++r) {
+      std::copy_n(to + r * ldc, valid, edge + r * width);
+    }
+    tileOf<kTileRows, vectors>(count, left, panel, k, first, edge, width);
+    for (int r = 0; r < count; ++r) std::copy_n(edge + r * width, valid, to + r * ldc);
+  }
+}
+
+// C [rows, columns] (+)= A * B, one k block. B's panels lie one after another, `packed`, or whole
+// vectors of them where B itself is, `stride` apart.
+void multiplyBlock(const LeftOperand& a, const float* b, int64_t stride, int64_t rows,
+                   int64_t columns, int64_t k, bool first, float* c, int64_t ldc) {
+  const auto lanes = static_cast<int64_t>(hn::Lanes(FloatTag()));
+  for (int64_t column = 0; column < columns; column += 2 * lanes) {
+    const int64_t valid = std::min(2 * lanes, columns - column);
+    const int64_t width = valid > lanes ? 2 * lanes : lanes;
+    const Panel panel = stride == 0 ? Panel{b + column * k, width} : Panel{b + column, stride};
+    if (width > lanes) {
+      multiplyPanel<2>(a, panel, rows, valid, k, first, c + column, ldc);
+    } else {
+      multiplyPanel<1>(a, panel, rows, valid, k, first, c + column, ldc);
     }
   }
 }
@@ -147,7 +171,7 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace polydomain::cpu {
 
-HWY_EXPORT(tileColumns);
+HWY_EXPORT(vectorColumns);
 HWY_EXPORT(tileRows);
 HWY_EXPORT(multiplyBlock);
 HWY_EXPORT(finishRow);
@@ -158,11 +182,12 @@ namespace {
 constexpr int64_t kBlockDepth = 256;
 constexpr int64_t kEpilogueColumns = 1024;  // uniforms of dropout at a time
 constexpr int64_t kRowChunks = 16;          // enough for any sensible number of threads
+// A product of few elements but many blocks of k, a weight gradient's, is shared out by blocks.
+constexpr int64_t kFewElements = 16384;
 
-// Panel by panel: for each k the panel's `width` columns, zeros beyond the last column.
-void packPanel(Transpose transpose, const float* b, int64_t ldb, int64_t column, int64_t columns,
+// For each k the `valid` columns from `column` on, then zeros up to `width`.
+void packPanel(Transpose transpose, const float* b, int64_t ldb, int64_t column, int64_t valid,
                int64_t width, int64_t k0, int64_t k, float* to) {
-  const int64_t valid = std::min(width, columns - column);
   if (valid < width) std::fill_n(to, width * k, 0.0f);
   if (transpose == Transpose::kNo) {
     for (int64_t i = 0; i < k; ++i) {
@@ -188,22 +213,110 @@ void packPanel(Transpose transpose, const float* b, int64_t ldb, int64_t column,
   }
 }
 
+// Rows whose uniforms are drawn together: their elements follow each other.
+int64_t rowsAtOnce(int64_t n) { return std::max<int64_t>(1, kEpilogueColumns / n); }
+
 void finish(const GemmEpilogue& epilogue, int64_t begin, int64_t end, int64_t n, float* c,
             int64_t ldc) {
   const bool drop = epilogue.keep < 1.0f;
   if (epilogue.bias == nullptr && !epilogue.relu && !drop && epilogue.gate == nullptr) return;
   alignas(64) float uniform[kEpilogueColumns];
-  for (int64_t row = begin; row < end; ++row) {
+  const int64_t together = rowsAtOnce(n);
+  for (int64_t row = begin; row < end; row += together) {
+    const int64_t last = std::min(end, row + together);
     for (int64_t first = 0; first < n; first += kEpilogueColumns) {
       const int64_t count = std::min(kEpilogueColumns, n - first);
       if (drop) {
-        fillUniform(epilogue.dropoutKey, static_cast<uint64_t>(row * n + first), count, 0.0f, 1.0f,
-                    uniform);
+        fillUniform(epilogue.dropoutKey, static_cast<uint64_t>(row * n + first),
+                    (last - row) * count, 0.0f, 1.0f, uniform);
       }
-      const float* gate =
-          epilogue.gate == nullptr ? nullptr : epilogue.gate + row * epilogue.gateStride + first;
-      HWY_DYNAMIC_DISPATCH(finishRow)
-      (epilogue, gate, drop ? uniform : nullptr, first, count, c + row * ldc + first);
+      for (int64_t r = row; r < last; ++r) {
+        const float* gate =
+            epilogue.gate == nullptr ? nullptr : epilogue.gate + r * epilogue.gateStride + first;
+        HWY_DYNAMIC_DISPATCH(finishRow)
+        (epilogue, gate, drop ? uniform + (r - row) * count : nullptr, first, count,
+         c + r * ldc + first);
+      }
+    }
+  }
+}
+
+// op(B) in blocks of k, as multiplyBlock takes them.
+class RightOperand {
+ public:
+  // Few rows of C would use a packed block too seldom: they read B where it is.
+  RightOperand(Transpose transpose, const float* b, int64_t ldb, int64_t n, int64_t rows)
+      : transpose_(transpose), b_(b), ldb_(ldb), n_(n) {
+    const bool inPlace =
+        transpose == Transpose::kNo && rows <= 2 * HWY_DYNAMIC_DISPATCH(tileRows)();
+    inPlace_ = inPlace ? n / lanes_ * lanes_ : 0;
+  }
+
+  int64_t panels() const { return chunkCount(n_ - inPlace_, 2 * lanes_); }
+  int64_t panelsAtOnce(int64_t depth) const {  // packed in one go
+    return std::max<int64_t>(1, kChunkElements / (2 * lanes_ * depth));
+  }
+  int64_t packedSize(int64_t depth) const { return panels() * 2 * lanes_ * depth; }
+
+  void pack(int64_t panel, int64_t k0, int64_t depth, float* packed) const {
+    const int64_t column = inPlace_ + panel * 2 * lanes_;
+    const int64_t valid = std::min(2 * lanes_, n_ - column);
+    packPanel(transpose_, b_, ldb_, column, valid, valid > lanes_ ? 2 * lanes_ : lanes_, k0, depth,
+              packed + panel * 2 * lanes_ * depth);
+  }
+
+  // C [rows, n] (+)= A * this block, which is packed where it is not read in place.
+  void multiply(const LeftOperand& a, int64_t k0, int64_t depth, const float* packed, int64_t rows,
+                bool first, float* c, int64_t ldc) const {
+    const LeftOperand left{a.data + k0 * a.kStride, a.rowStride, a.kStride};
+    if (inPlace_ > 0) {
+      HWY_DYNAMIC_DISPATCH(multiplyBlock)
+      (left, b_ + k0 * ldb_, ldb_, rows, inPlace_, depth, first, c, ldc);
+    }
+    HWY_DYNAMIC_DISPATCH(multiplyBlock)
+    (left, packed, 0, rows, n_ - inPlace_, depth, first, c + inPlace_, ldc);
+  }
+
+ private:
+  Transpose transpose_;
+  const float* b_;
+  int64_t ldb_, n_;
+  int64_t lanes_ = HWY_DYNAMIC_DISPATCH(vectorColumns)();
+  int64_t inPlace_;  // columns from the first on
+};
+
+// Little work is not worth waking other threads.
+bool worthSharing(int64_t m, int64_t n, int64_t k) { return m >= 16 && m * n * k >= 65536; }
+
+// Rows of C that make a piece of work: a few tiles, and an even number of pieces.
+int64_t rowsPerPiece(int64_t m) {
+  const int64_t tiles = 2 * HWY_DYNAMIC_DISPATCH(tileRows)();
+  const int64_t pieces = chunkCount(m, std::max(chunkCount(m, kRowChunks), tiles));
+  return chunkCount(m, pieces + pieces % 2);
+}
+
+// Blocks of k are multiplied at once and then added up in their order.
+void multiplyByBlocks(ThreadPool& pool, const LeftOperand& a, const RightOperand& b, int64_t m,
+                      int64_t n, int64_t k, float* c, int64_t ldc) {
+  const int64_t blocks = chunkCount(k, kBlockDepth);
+  thread_local std::vector<float> memory;
+  std::vector<float>& partial = memory;  // the caller's, in every worker
+  partial.resize(static_cast<size_t>((blocks - 1) * m * n));
+  forChunks(pool, blocks, worthSharing(m, n, k) ? 1 : blocks, [&](int64_t begin, int64_t end) {
+    thread_local std::vector<float> packed;
+    for (int64_t block = begin; block < end; ++block) {
+      const int64_t k0 = block * kBlockDepth;
+      const int64_t depth = std::min(kBlockDepth, k - k0);
+      packed.resize(static_cast<size_t>(b.packedSize(depth)));
+      for (int64_t panel = 0; panel < b.panels(); ++panel) b.pack(panel, k0, depth, packed.data());
+      float* to = block == 0 ? c : partial.data() + (block - 1) * m * n;
+      b.multiply(a, k0, depth, packed.data(), m, true, to, block == 0 ? ldc : n);
+    }
+  });
+  for (int64_t block = 1; block < blocks; ++block) {
+    const float* from = partial.data() + (block - 1) * m * n;
+    for (int64_t row = 0; row < m; ++row) {
+      for (int64_t i = 0; i < n; ++i) c[row * ldc + i] += from[row * n + i];
     }
   }
 }
@@ -214,39 +327,37 @@ void gemm(ThreadPool& pool, Transpose transposeA, Transpose transposeB, int64_t 
           int64_t k, const float* a, int64_t lda, const float* b, int64_t ldb, float* c,
           int64_t ldc, const GemmEpilogue& epilogue) {
   if (m == 0 || n == 0) return;
-  const int64_t width = HWY_DYNAMIC_DISPATCH(tileColumns)();
-  const int64_t height = HWY_DYNAMIC_DISPATCH(tileRows)();
-  const int64_t panels = chunkCount(n, width);
-  const int64_t perChunk = chunkCount(chunkCount(m, kRowChunks), height) * height;
-  thread_local std::vector<float> memory;  // kept, so that a step allocates nothing
-  std::vector<float>& packed = memory;     // the caller's, in every worker
-  packed.resize(static_cast<size_t>(panels * width * std::min(k, kBlockDepth)));
-  const auto rowsOf = [&](int64_t row) {
-    return transposeA == Transpose::kNo ? LeftOperand{a + row * lda, lda, 1}
-                                        : LeftOperand{a + row, 1, lda};
-  };
   if (k == 0) {
     for (int64_t row = 0; row < m; ++row) std::fill_n(c + row * ldc, n, 0.0f);
     finish(epilogue, 0, m, n, c, ldc);
     return;
   }
+  const auto rowsFrom = [&](int64_t row) {
+    return transposeA == Transpose::kNo ? LeftOperand{a + row * lda, lda, 1}
+                                        : LeftOperand{a + row, 1, lda};
+  };
+  const RightOperand right(transposeB, b, ldb, n, m);
+  if (k > kBlockDepth && m * n <= kFewElements) {
+    multiplyByBlocks(pool, rowsFrom(0), right, m, n, k, c, ldc);
+    finish(epilogue, 0, m, n, c, ldc);
+    return;
+  }
+  thread_local std::vector<float> memory;  // kept, so that a step allocates nothing
+  std::vector<float>& packed = memory;     // the caller's, in every worker
+  packed.resize(static_cast<size_t>(right.packedSize(std::min(k, kBlockDepth))));
   for (int64_t k0 = 0; k0 < k; k0 += kBlockDepth) {
     const int64_t depth = std::min(kBlockDepth, k - k0);
     const bool last = k0 + depth == k;
-    forChunks(pool, panels, std::max<int64_t>(1, kChunkElements / (width * depth)),
+    const bool share = worthSharing(m, n, depth);
+    forChunks(pool, right.panels(), share ? right.panelsAtOnce(depth) : right.panels(),
               [&](int64_t begin, int64_t end) {
                 for (int64_t panel = begin; panel < end; ++panel) {
-                  packPanel(transposeB, b, ldb, panel * width, n, width, k0, depth,
-                            packed.data() + panel * width * depth);
+                  right.pack(panel, k0, depth, packed.data());
                 }
               });
-    // Little work is not worth waking other threads.
-    const int64_t rows = m * n * depth < 65536 ? m : perChunk;
-    forChunks(pool, m, rows, [&](int64_t begin, int64_t end) {
-      LeftOperand left = rowsOf(begin);
-      left.data += k0 * left.kStride;
-      HWY_DYNAMIC_DISPATCH(multiplyBlock)
-      (left, packed.data(), end - begin, n, depth, k0 == 0, c + begin * ldc, ldc);
+    forChunks(pool, m, share ? rowsPerPiece(m) : m, [&](int64_t begin, int64_t end) {
+      right.multiply(rowsFrom(begin), k0, depth, packed.data(), end - begin, k0 == 0,
+                     c + begin * ldc, ldc);
       if (last) finish(epilogue, begin, end, n, c, ldc);
     });
   }

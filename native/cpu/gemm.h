@@ -27,9 +27,9 @@ struct GemmEpilogue {
 // C[m, n] = op(A) op(B), row-major float32 with row strides lda, ldb, ldc (elements).
 // op(A) is [m, k]: A is stored [m, k] (kNo) or [k, m] (kYes); op(B) is [k, n]: B is stored [k, n]
 // (kNo) or [n, k] (kYes).
-// Every element is one chain of fused multiply-adds over k in ascending order, cut only at
-// multiples of a fixed block of k: its bits depend on its row of op(A), its column of op(B) and k
-// alone, not on m, n, the tile it falls in, or the number of threads.
+// Every element is the sum, in ascending order of k, of chains of fused multiply-adds over a fixed
+// block of k each: its bits depend on its row of op(A), its column of op(B) and k alone, not on m,
+// n, the tile it falls in, or the number of threads.
 void gemm(ThreadPool& pool, Transpose transposeA, Transpose transposeB, int64_t m, int64_t n,
           int64_t k, const float* a, int64_t lda, const float* b, int64_t ldb, float* c,
           int64_t ldc, const GemmEpilogue& epilogue = {});

@@ -54,7 +54,8 @@ struct AdamRule {
     if (decoupled) x.w = hn::Mul(x.w, set(1.0f - s.learningRate * s.weightDecay));
     x.s0 = hn::MulAdd(set(1.0f - s.beta1), hn::Sub(x.g, x.s0), x.s0);
     x.s1 = hn::MulAdd(set(1.0f - s.beta2), hn::Mul(x.g, x.g), hn::Mul(set(s.beta2), x.s1));
-    const FloatVector root = hn::Div(hn::Sqrt(x.s1), set(s.biasCorrection2Sqrt));
+    FloatVector root = hn::Sqrt(x.s1);
+    if (s.biasCorrection2Sqrt != 1.0f) root = hn::Div(root, set(s.biasCorrection2Sqrt));
     const FloatVector step = hn::Div(hn::Mul(set(s.stepSize), x.s0), hn::Add(root, set(s.epsilon)));
     x.w = hn::Sub(x.w, step);
   }
@@ -89,20 +90,57 @@ HWY_INLINE void sweep(const Rule& rule, float decay, int64_t n, float* w, const 
   if (state1 != nullptr) storeTail(d, x.s1, state1 + i, left);
 }
 
-void update(const OptimizerSpec& spec, const UpdateScalars& scalars, int64_t n, float* w,
-            const float* g, float* state0, float* state1) {
+// Calls body with the spec's rule and the factor of w in its gradient.
+template <class Body>
+HWY_INLINE void withRule(const OptimizerSpec& spec, const UpdateScalars& scalars, bool momentum,
+                         const Body& body) {
   const bool decoupled = spec.kind == OptimizerKind::kAdamW;
   // Gradient of l2 |w|^2, and of weightDecay / 2 |w|^2.
   const float decay = 2.0f * scalars.l2 + (decoupled ? 0.0f : scalars.weightDecay);
   switch (spec.kind) {
     case OptimizerKind::kSgd:
-      return sweep(SgdRule{scalars, state0 != nullptr}, decay, n, w, g, state0, state1);
+      return body(SgdRule{scalars, momentum}, decay);
     case OptimizerKind::kAdagrad:
-      return sweep(AdagradRule{scalars, spec.initialAccumulator}, decay, n, w, g, state0, state1);
+      return body(AdagradRule{scalars, spec.initialAccumulator}, decay);
     case OptimizerKind::kAdam:
     case OptimizerKind::kAdamW:
-      return sweep(AdamRule{scalars, decoupled}, decay, n, w, g, state0, state1);
+      return body(AdamRule{scalars, decoupled}, decay);
   }
+}
+
+void update(const OptimizerSpec& spec, const UpdateScalars& scalars, int64_t n, float* w,
+            const float* g, float* state0, float* state1) {
+  withRule(spec, scalars, state0 != nullptr, [&](const auto& rule, float decay) HWY_ATTR {
+    sweep(rule, decay, n, w, g, state0, state1);
+  });
+}
+
+// Asks for a row of a large table, which misses every cache, to be written.
+HWY_INLINE void prefetchRow(const float* row, int64_t dim) {
+  constexpr int64_t kLineElements = 16;
+  for (int64_t c = 0; c < dim; c += kLineElements) __builtin_prefetch(row + c, 1);
+}
+
+void updateTableRows(const OptimizerSpec& spec, const UpdateScalars& scalars, const int32_t* ids,
+                     int64_t count, int64_t dim, float* table, const float* g, float* state0,
+                     float* state1) {
+  constexpr int64_t kAhead = 8;  // rows
+  const auto stateAt = [](float* state, int64_t offset) {
+    return state == nullptr ? state : state + offset;
+  };
+  withRule(spec, scalars, state0 != nullptr, [&](const auto& rule, float decay) HWY_ATTR {
+    for (int64_t i = 0; i < count; ++i) {
+      if (i + kAhead < count) {
+        const int64_t later = ids[i + kAhead] * dim;
+        prefetchRow(table + later, dim);
+        if (state0 != nullptr) prefetchRow(state0 + later, dim);
+        if (state1 != nullptr) prefetchRow(state1 + later, dim);
+      }
+      const int64_t offset = ids[i] * dim;
+      sweep(rule, decay, dim, table + offset, g + i * dim, stateAt(state0, offset),
+            stateAt(state1, offset));
+    }
+  });
 }
 
 }  // namespace HWY_NAMESPACE
@@ -113,10 +151,18 @@ HWY_AFTER_NAMESPACE();
 namespace polydomain::cpu {
 
 HWY_EXPORT(update);
+HWY_EXPORT(updateTableRows);
 
 void updateWeights(const OptimizerSpec& spec, const UpdateScalars& scalars, int64_t n, float* w,
                    const float* g, float* state0, float* state1) {
   HWY_DYNAMIC_DISPATCH(update)(spec, scalars, n, w, g, state0, state1);
+}
+
+void updateRows(const OptimizerSpec& spec, const UpdateScalars& scalars,
+                std::span<const int32_t> ids, int64_t dim, float* table, const float* g,
+                float* state0, float* state1) {
+  HWY_DYNAMIC_DISPATCH(updateTableRows)
+  (spec, scalars, ids.data(), static_cast<int64_t>(ids.size()), dim, table, g, state0, state1);
 }
 
 }  // namespace polydomain::cpu

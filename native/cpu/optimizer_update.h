@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 
 #include "polydomain/optimizer.h"
 
@@ -11,5 +12,11 @@ namespace polydomain::cpu {
 // that the weights are updated in.
 void updateWeights(const OptimizerSpec& spec, const UpdateScalars& scalars, int64_t n, float* w,
                    const float* g, float* state0, float* state1);
+
+// The same for the rows `ids` of a table with `dim` columns, whose state slabs are laid out as it
+// is; row i of the gradient is g + i * dim. Ids differ from each other.
+void updateRows(const OptimizerSpec& spec, const UpdateScalars& scalars,
+                std::span<const int32_t> ids, int64_t dim, float* table, const float* g,
+                float* state0, float* state1);
 
 }  // namespace polydomain::cpu

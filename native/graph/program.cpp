@@ -617,7 +617,6 @@ class Program::Impl {
     const TableUse& use = *update.table;
     const int region = space_.regionOf(use.parameter);
     const int64_t dim = space_.parameter(use.parameter).shape[1];
-    float* table = space_.region(region);
     thread_local std::vector<float> sums;
     const int64_t block = std::max<int64_t>(1, kRowBlockFloats / dim);
     sums.resize(static_cast<size_t>(block * dim));
@@ -625,11 +624,9 @@ class Program::Impl {
       const int64_t end = std::min(update.end, begin + block);
       cpu::sumRows(use.unique, use.rows, dim, begin, end, sums.data(), dim);
       watch.lap(Profile::kRowGradients);
-      for (int64_t u = begin; u < end; ++u) {
-        const int32_t row = use.unique.ids()[static_cast<size_t>(u)];
-        optimizer.update(update.scalars, region, row, dim, table + row * dim,
-                         sums.data() + (u - begin) * dim);
-      }
+      const auto rows =
+          use.unique.ids().subspan(static_cast<size_t>(begin), static_cast<size_t>(end - begin));
+      optimizer.updateRows(update.scalars, region, rows, space_.region(region), sums.data());
       watch.lap(Profile::kUpdateRows);
     }
   }

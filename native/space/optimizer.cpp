@@ -69,14 +69,13 @@ class OptimizerState::Impl {
 
   void update(const UpdateScalars& scalars, int region, int64_t unit, int64_t n, float* w,
               const float* g) {
-    const int64_t offset = unit * space_.unitSize(region);
-    const int count = spec_.stateCount();
-    const auto slab = [&](int state) {
-      if (state >= count) return static_cast<float*>(nullptr);
-      return static_cast<float*>(slabs_[static_cast<size_t>(region * count + state)]->data()) +
-             offset;
-    };
-    cpu::updateWeights(spec_, scalars, n, w, g, slab(0), slab(1));
+    cpu::updateWeights(spec_, scalars, n, w, g, state(region, unit, 0), state(region, unit, 1));
+  }
+
+  void updateRows(const UpdateScalars& scalars, int region, std::span<const int32_t> rows, float* w,
+                  const float* g) {
+    cpu::updateRows(spec_, scalars, rows, space_.unitSize(region), w, g, state(region, 0, 0),
+                    state(region, 0, 1));
   }
 
   // Sparse: units whose state is all zeros are left out.
@@ -130,6 +129,14 @@ class OptimizerState::Impl {
   }
 
  private:
+  // Null where the optimizer has no such state.
+  float* state(int region, int64_t unit, int index) const {
+    const int count = spec_.stateCount();
+    if (index >= count) return nullptr;
+    auto* slab = static_cast<float*>(slabs_[static_cast<size_t>(region * count + index)]->data());
+    return slab + unit * space_.unitSize(region);
+  }
+
   const ParameterSpace& space_;
   OptimizerSpec spec_;
   int64_t allSteps_ = 0;                         // of the optimizer
@@ -147,6 +154,10 @@ void OptimizerState::endStep() { impl_->endStep(); }
 void OptimizerState::update(const UpdateScalars& scalars, int region, int64_t unit, int64_t n,
                             float* w, const float* g) {
   impl_->update(scalars, region, unit, n, w, g);
+}
+void OptimizerState::updateRows(const UpdateScalars& scalars, int region,
+                                std::span<const int32_t> rows, float* w, const float* g) {
+  impl_->updateRows(scalars, region, rows, w, g);
 }
 void OptimizerState::save(const ParameterSpace::Write& write) const { impl_->save(write); }
 void OptimizerState::load(const ParameterSpace::Read& read) { impl_->load(read); }

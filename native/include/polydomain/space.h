@@ -199,6 +199,10 @@ class OptimizerState {
   // units.
   void update(const UpdateScalars& scalars, int region, int64_t unit, int64_t n, float* w,
               const float* g);
+  // Updates rows (unique) of the table in `region`, whose values are w; row i's gradient is g + i *
+  // its size. Thread-safe for disjoint rows.
+  void updateRows(const UpdateScalars& scalars, int region, std::span<const int32_t> rows, float* w,
+                  const float* g);
   void save(const ParameterSpace::Write& write) const;
   void load(const ParameterSpace::Read& read);
 
