@@ -19,6 +19,9 @@ const others = {
       dropout: 0.2,
       seed: 3,
     }),
+  // With norms and running averages of each domain's own.
+  star: (data: Dataset) =>
+    models.star({ schema: data.schema, embeddingDim: 4, hidden: [6], seed: 3 }),
 };
 const cases = Object.entries(others).flatMap(([model, make]) =>
   Object.entries(everyStrategy).map(

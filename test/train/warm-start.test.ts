@@ -61,6 +61,20 @@ const makers = {
       tower: [4],
       seed,
     }),
+  // Running averages of all domains, and of each domain's own.
+  'mlp with batch norm': (data: Dataset, seed = 1) =>
+    models.mlp({ schema: data.schema, embeddingDim: 4, hidden: [8], batchNorm: true, seed }),
+  'shared-bottom with batch norm': (data: Dataset, seed = 1) =>
+    models.sharedBottom({
+      schema: data.schema,
+      embeddingDim: 4,
+      hidden: [6],
+      tower: [4],
+      batchNorm: true,
+      seed,
+    }),
+  star: (data: Dataset, seed = 1) =>
+    models.star({ schema: data.schema, embeddingDim: 4, hidden: [8, 6], seed }),
 };
 const options = {
   strategy: strategies.mamdr({ helpers: 1 }),

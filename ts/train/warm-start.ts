@@ -63,7 +63,7 @@ function inMemory({ model, vocabulary }: Predictor): Trained {
   };
 }
 
-/** Which input, such as `feature:0`, the rows of each table are looked up by. */
+/** Which input, such as `feature:0`, the rows of each table are looked up by: whatever an op reads by ids. */
 function keysOf(graph: NativeGraph): Map<string, string> {
   const keys = new Map<string, string>();
   const inputOf = (value: number): string | undefined => {
@@ -71,11 +71,11 @@ function keysOf(graph: NativeGraph): Map<string, string> {
     return kind === 'input' ? name : inputs.map(inputOf).find((found) => found !== undefined);
   };
   for (let value = 0; value < graph.size; value++) {
-    const { op, inputs } = graph.node(value);
-    if (!op.startsWith('embedding')) continue;
-    const [table, ...ids] = inputs as [number, ...number[]];
-    const key = ids.map(inputOf).find((found) => found !== undefined);
-    if (key !== undefined) keys.set(graph.node(table).name, key);
+    const inputs = graph.node(value).inputs.map((input) => ({ input, ...graph.node(input) }));
+    const ids = inputs.find(({ dtype }) => dtype === 'int32');
+    const key = ids && inputOf(ids.input);
+    if (key === undefined) continue;
+    for (const { kind, name } of inputs) if (kind === 'parameter') keys.set(name, key);
   }
   return keys;
 }
