@@ -259,6 +259,10 @@ OptimizerSpec toOptimizerSpec(const Napi::Object& object) {
   if (form.IsString() && std::string(form.As<Napi::String>()) == "tf1") {
     spec.epsilonForm = EpsilonForm::kTf1;
   }
+  const Napi::Value rows = object.Get("rows");
+  if (rows.IsString() && std::string(rows.As<Napi::String>()) == "dense") {
+    spec.rows = RowSteps::kDense;
+  }
   spec.weightDecay = number("weightDecay", spec.weightDecay);
   spec.initialAccumulator = number("initialAccumulator", spec.initialAccumulator);
   const Napi::Value schedule = object.Get("schedule");

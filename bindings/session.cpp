@@ -441,7 +441,7 @@ Napi::Value SessionObject::load(const Napi::CallbackInfo& info) {
 
 Napi::Value SessionObject::dispose(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
-    if (session_) session();  // BusyError while it runs
+    if (session_) session()->settle();  // BusyError while it runs
     session_.reset();
     endLease();
     space_.reset();

@@ -101,6 +101,7 @@ SpaceObject::SpaceObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Spac
       spec.initializer = toInitializer(object.Get("initializer").As<Napi::Object>());
       spec.l2 = static_cast<float>(numberAt(object, "l2", 0.0));
       spec.trainable = object.Get("trainable").As<Napi::Boolean>();
+      spec.bank = object.Get("bank").ToBoolean();
       specs.push_back(std::move(spec));
     }
     const auto seed = static_cast<uint64_t>(info[1].As<Napi::Number>().Int64Value());

@@ -58,8 +58,9 @@ class Job {
     this.scoring = scoring;
     this.session = new (addon().Session)(space, { batchSize, seed: 0, threads });
     this.session.addSplit(this.split);
-    // Adam with PyTorch's defaults; row by row on tables.
-    this.session.addOptimizer(nativeSpec(optim.adam({ learningRate: shape.learningRate })));
+    // Adam with PyTorch's defaults; row by row on tables, if the shape does not tell otherwise.
+    const { learningRate, rows } = shape;
+    this.session.addOptimizer(nativeSpec(optim.adam({ learningRate, rows })));
     this.session.addTrainingProgram(graph, output, loss, ['all']);
   }
 

@@ -22,9 +22,10 @@ class Mlp(nn.Module):
 
     def __init__(self, shape):
         super().__init__()
-        # sparse=True: without it every step would write gradients of the whole tables.
+        # Without sparse=True every step writes gradients of the whole tables.
+        sparse = shape.get("rows") != "dense"
         self.tables = nn.ModuleList(
-            nn.Embedding(rows, shape["embedding"], sparse=True)
+            nn.Embedding(rows, shape["embedding"], sparse=sparse)
             for rows in (shape["users"], shape["items"], shape["domains"])
         )
         layers = []
@@ -53,13 +54,16 @@ class Job:
         torch.manual_seed(0)
         self.model = Mlp(shape)
         self.loss = nn.BCEWithLogitsLoss()
-        # SparseAdam is PyTorch's only Adam that takes sparse gradients: it updates touched rows.
-        self.optimizers = [
-            torch.optim.SparseAdam(list(self.model.tables.parameters()), lr=shape["learningRate"]),
-            torch.optim.Adam(
-                self.model.layers.parameters(), lr=shape["learningRate"], fused=True
-            ),
-        ]
+        rate = shape["learningRate"]
+        if shape.get("rows") == "dense":
+            self.optimizers = [torch.optim.Adam(self.model.parameters(), lr=rate, fused=True)]
+        else:
+            # PyTorch's only Adam that takes sparse gradients: it updates touched rows.
+            tables = list(self.model.tables.parameters())
+            self.optimizers = [
+                torch.optim.SparseAdam(tables, lr=rate),
+                torch.optim.Adam(self.model.layers.parameters(), lr=rate, fused=True),
+            ]
         self.domains = [
             self.draw_domain(shape, steps, domain) for domain in range(shape["domains"])
         ]

@@ -30,7 +30,7 @@ void absorb(Profile::Span& span, const Profile::Span& next) {
 
 Profile::Profile(size_t mostSpans) : mostSpans_(mostSpans) {
   for (const char* text :
-       {"order rows", "open pass", "gather batch", "find rows", "row gradients",
+       {"order rows", "open pass", "gather batch", "find rows", "catch up rows", "row gradients",
         "optimizer: table rows", "optimizer: dense parameters", "collect gradients",
         "apply gradients", "close pass", "AUC", "train step", "gradient step", "evaluation step"}) {
     label(text);

@@ -143,6 +143,39 @@ void updateTableRows(const OptimizerSpec& spec, const UpdateScalars& scalars, co
   });
 }
 
+HWY_INLINE void moveByMomentum(const MomentumSteps& steps, FloatVector& w, FloatVector& m,
+                               FloatVector& v) {
+  const FloatVector root = hn::Sqrt(v);
+  FloatVector sum = hn::Zero(FloatTag());
+  for (size_t k = 0; k < steps.weights.size(); ++k) {
+    sum = hn::Add(sum, hn::Div(set(steps.weights[k]), hn::Add(root, set(steps.offsets[k]))));
+  }
+  w = hn::NegMulAdd(m, sum, w);
+  m = hn::Mul(m, set(steps.firstDecay));
+  v = hn::Mul(v, set(steps.secondDecay));
+}
+
+void byMomentum(const MomentumSteps& steps, int64_t n, float* w, float* m, float* v) {
+  const FloatTag d;
+  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+  int64_t i = 0;
+  for (; i + lanes <= n; i += lanes) {
+    FloatVector x = hn::LoadU(d, w + i), first = hn::LoadU(d, m + i), second = hn::LoadU(d, v + i);
+    moveByMomentum(steps, x, first, second);
+    hn::StoreU(x, d, w + i);
+    hn::StoreU(first, d, m + i);
+    hn::StoreU(second, d, v + i);
+  }
+  if (i == n) return;
+  const int64_t left = n - i;
+  FloatVector x = loadTail(d, w + i, left), first = loadTail(d, m + i, left),
+              second = loadTail(d, v + i, left);
+  moveByMomentum(steps, x, first, second);
+  storeTail(d, x, w + i, left);
+  storeTail(d, first, m + i, left);
+  storeTail(d, second, v + i, left);
+}
+
 }  // namespace HWY_NAMESPACE
 }  // namespace polydomain::cpu
 HWY_AFTER_NAMESPACE();
@@ -152,6 +185,7 @@ namespace polydomain::cpu {
 
 HWY_EXPORT(update);
 HWY_EXPORT(updateTableRows);
+HWY_EXPORT(byMomentum);
 
 void updateWeights(const OptimizerSpec& spec, const UpdateScalars& scalars, int64_t n, float* w,
                    const float* g, float* state0, float* state1) {
@@ -163,6 +197,10 @@ void updateRows(const OptimizerSpec& spec, const UpdateScalars& scalars,
                 float* state0, float* state1) {
   HWY_DYNAMIC_DISPATCH(updateTableRows)
   (spec, scalars, ids.data(), static_cast<int64_t>(ids.size()), dim, table, g, state0, state1);
+}
+
+void updateByMomentum(const MomentumSteps& steps, int64_t n, float* w, float* m, float* v) {
+  HWY_DYNAMIC_DISPATCH(byMomentum)(steps, n, w, m, v);
 }
 
 }  // namespace polydomain::cpu

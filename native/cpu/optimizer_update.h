@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <span>
+#include <vector>
 
 #include "polydomain/optimizer.h"
 
@@ -18,5 +19,13 @@ void updateWeights(const OptimizerSpec& spec, const UpdateScalars& scalars, int6
 void updateRows(const OptimizerSpec& spec, const UpdateScalars& scalars,
                 std::span<const int32_t> ids, int64_t dim, float* table, const float* g,
                 float* state0, float* state1);
+
+// Several steps of Adam without a gradient in one:
+//   w -= m sum_k weights[k] / (sqrt(v) + offsets[k]),  m *= firstDecay,  v *= secondDecay
+struct MomentumSteps {
+  std::vector<float> weights, offsets;
+  float firstDecay, secondDecay;
+};
+void updateByMomentum(const MomentumSteps& steps, int64_t n, float* w, float* m, float* v);
 
 }  // namespace polydomain::cpu

@@ -52,7 +52,7 @@ class Program::Impl {
     if (run.profile != nullptr) labelSteps(*run.profile);
     bind(run);
     if (differentiates()) {
-      announceRows();
+      announceRows(run);
       announceSlots();
     }
     lap(run.profile, Profile::kFindRows);
@@ -460,26 +460,35 @@ class Program::Impl {
     use.unique.build(space_.unitCount(space_.regionOf(use.parameter)), use.lists);
   }
 
-  void touch(const TableUse& use) {
+  static std::span<const uint32_t> rowsOf(const TableUse& use) {
     const std::span<const int32_t> ids = use.unique.ids();
-    space_.touch(space_.regionOf(use.parameter),
-                 {reinterpret_cast<const uint32_t*>(ids.data()), ids.size()});
+    return {reinterpret_cast<const uint32_t*>(ids.data()), ids.size()};
   }
 
+  void touch(const TableUse& use) { space_.touch(space_.regionOf(use.parameter), rowsOf(use)); }
+
   // Finds the distinct rows of every table and announces them before anything reads them: an open
-  // overlay forms its effective values then.
-  void announceRows() {
+  // overlay forms its effective values then, and rows get the steps that they lack.
+  void announceRows(const Run& run) {
     const bool overlay = space_.overlayOpen();
     for (TableUse& use : tables_) {
       const bool own = overlay && space_.parameter(use.parameter).trainable;
-      if (use.gradients.empty() && !own) continue;
-      if (own && use.lookups.size() > use.ids.size()) {
-        // Lookups without a gradient read effective values too.
-        findUnique(use, use.lookups);
+      const bool lags = run.optimizer != nullptr && run.optimizer->lags(use.parameter);
+      if (use.gradients.empty() && !own && !lags) continue;
+      const auto announce = [&] {
         touch(use);
+        if (!lags) return;
+        lap(run.profile, Profile::kFindRows);
+        run.optimizer->catchUp(use.parameter, rowsOf(use), *run.pool);
+        lap(run.profile, Profile::kCatchUpRows);
+      };
+      if ((own || lags) && use.lookups.size() > use.ids.size()) {
+        // Lookups without a gradient read these values too.
+        findUnique(use, use.lookups);
+        announce();
       }
       findUnique(use, use.ids);
-      if (overlay || options_.mode == Mode::kTrain) touch(use);
+      if (overlay || lags || options_.mode == Mode::kTrain) announce();
     }
   }
 

@@ -137,10 +137,17 @@ class Session::Impl {
     const Lease lease(*this);
     const ScopedFlushDenormals flush;
     checkSplits();
-    evaluate(split, domain, overlay, /*stoppable=*/false);
-    cpu::unary(*pool_, cpu::Unary::kSigmoid, {}, logits_.data(), logits_.data(),
-               static_cast<int64_t>(logits_.size()));
-    return logits_;
+    std::vector<float> logits;
+    evaluate(split, domain, overlay, &logits);
+    cpu::unary(*pool_, cpu::Unary::kSigmoid, {}, logits.data(), logits.data(),
+               static_cast<int64_t>(logits.size()));
+    return logits;
+  }
+
+  void settle() {
+    const Lease lease(*this);
+    const ScopedFlushDenormals flush;
+    settleBut(-1);
   }
 
   void save(const std::string& path) {
@@ -213,6 +220,7 @@ class Session::Impl {
     for (const auto& optimizer : optimizers_) {
       writeValue(write, static_cast<int64_t>(optimizer->spec().kind));
       writeValue(write, static_cast<int64_t>(optimizer->spec().stateCount()));
+      writeValue(write, static_cast<int64_t>(optimizer->spec().rows));
     }
   }
 
@@ -242,6 +250,7 @@ class Session::Impl {
     for (const auto& optimizer : optimizers_) {
       require(static_cast<int64_t>(optimizer->spec().kind), "as its optimizer's kind");
       require(optimizer->spec().stateCount(), "state values per weight");
+      require(static_cast<int64_t>(optimizer->spec().rows), "as how its optimizer's rows step");
     }
   }
 
@@ -328,10 +337,52 @@ class Session::Impl {
     space_->restore(mark, &trained);
   }
 
+  // Momentum would give an overlay a value of every row.
+  void requireShared(const Command& command) const {
+    const bool steps = command.kind == CommandKind::kRun ||
+                       command.kind == CommandKind::kConverge ||
+                       command.kind == CommandKind::kBufferApply;
+    if (!steps || command.overlay < 0 || optimizers_.empty()) return;
+    if (at(optimizers_, command.optimizer, "optimizer")->spec().rows == RowSteps::kLazy) return;
+    throw Error(ErrorKind::kConfig, std::string(nameOf(command.kind)) + " of domain " +
+                                        std::to_string(command.overlay) +
+                                        "'s own values by an optimizer with rows 'dense'; expected "
+                                        "rows 'lazy', or shared values");
+  }
+
+  // Rows get the steps that they lack before a command sees them. The steps of an optimizer itself
+  // do so row by row.
+  void settleBefore(const Command& command) {
+    requireShared(command);
+    switch (command.kind) {
+      case CommandKind::kBufferZero:
+      case CommandKind::kBufferAdd:
+      case CommandKind::kBufferScale:
+      case CommandKind::kBufferProject:
+      case CommandKind::kBufferDot:
+        return;  // of gradients alone
+      case CommandKind::kRun:
+      case CommandKind::kBufferApply:
+        return settleBut(command.optimizer);
+      default:
+        return settleBut(-1);
+    }
+  }
+
+  void settleBut(int32_t own) {
+    for (int32_t index = 0; index < std::ssize(optimizers_); ++index) {
+      OptimizerState& optimizer = *optimizers_[static_cast<size_t>(index)];
+      if (index == own || optimizer.spec().rows == RowSteps::kLazy) continue;
+      optimizer.settle(*pool_);
+      lap(profile_.get(), Profile::kCatchUpRows);
+    }
+  }
+
   // Nothing when it was cancelled on the way; `interrupted` then tells where to go on.
   std::optional<CommandResult> execute(const Command& command,
                                        const std::vector<std::vector<int32_t>>& orders,
                                        Interruption& interrupted) {
+    settleBefore(command);
     switch (command.kind) {
       case CommandKind::kMark:
         if (marks_.contains(command.target)) {
@@ -366,8 +417,7 @@ class Session::Impl {
       case CommandKind::kConverge:
         return converge(command, orders);
       case CommandKind::kEvaluate:
-        return command.passes > 0 ? evaluateTuned(command)
-                                  : evaluate(command.split, command.domain, command.overlay);
+        return evaluate(command.split, command.domain, command.overlay, nullptr);
       case CommandKind::kResetOptimizer:
         at(optimizers_, command.optimizer, "optimizer")->reset();
         return CommandResult{};
@@ -552,6 +602,9 @@ class Session::Impl {
       run.optimizer = at(optimizers_, command.optimizer, "optimizer").get();
       run.gradients = &stepGradient_;
     } else {
+      if (!optimizers_.empty()) {
+        run.optimizer = at(optimizers_, command.optimizer, "optimizer").get();
+      }
       run.gradients = &bufferOf(command.target);
       scale = command.rate;
     }
@@ -667,54 +720,34 @@ class Session::Impl {
                                      : given.subspan(static_cast<size_t>(number * rows),
                                                      static_cast<size_t>(rows));
       const Pass pass = runPass(command, command.pass + number, own, true);
-      const std::optional<CommandResult> scored =
-          pass.interruptedAt > 0 ? std::nullopt
-                                 : evaluate(command.other, command.domain, command.overlay);
-      if (!scored) {
+      if (pass.interruptedAt > 0 || cancelled_) {
         space_->restore(start.id());
         if (best) best->end();
         start.end();
+        // What rows lack of the pass is undone with it.
+        at(optimizers_, command.optimizer, "optimizer")->reset();
         steps_ = firstStep;
         return std::nullopt;
       }
       total.rows += pass.result.rows;
       total.steps += pass.result.steps;
-      if (!best || scoreOf(*scored) > bestScore + command.rate) {
+      const CommandResult scored =
+          evaluate(command.other, command.domain, command.overlay, nullptr);
+      if (!best || scoreOf(scored) > bestScore + command.rate) {
         if (best) best->end();
         best.emplace(*space_);
-        bestScore = scoreOf(*scored);
-        kept = {pass.result.loss, scored->auc, 0, 0};
+        bestScore = scoreOf(scored);
+        kept = {pass.result.loss, scored.auc, 0, 0};
         waited = 0;
       } else if (++waited >= command.patience) {
         break;
       }
-      if (scored->rows == 0) break;
+      if (scored.rows == 0) break;
     }
     space_->restore(best->id());
     best->end();
     start.end();
     return CommandResult{kept.loss, kept.auc, total.rows, total.steps};
-  }
-
-  // The score of a domain behind passes over its rows in split `other`, by an optimizer that starts
-  // anew. Nothing is left of them, nor of those of a cancelled one, not even in the dropout to
-  // come.
-  std::optional<CommandResult> evaluateTuned(const Command& command) {
-    const int64_t firstStep = steps_;
-    at(optimizers_, command.optimizer, "optimizer")->reset();
-    ScopedMark start(*space_);
-    Command tuning = command;
-    tuning.split = command.other;
-    bool stopped = false;
-    for (int64_t number = 0; number < command.passes && !stopped; ++number) {
-      stopped = runPass(tuning, command.pass + number, {}, true).interruptedAt > 0;
-    }
-    std::optional<CommandResult> scored;
-    if (!stopped) scored = evaluate(command.split, command.domain, command.overlay);
-    space_->restore(start.id());
-    start.end();
-    steps_ = firstStep;
-    return scored;
   }
 
   Program::Run startRun() {
@@ -725,12 +758,12 @@ class Session::Impl {
     return run;
   }
 
-  // Nothing when it was cancelled on the way. Leaves the rows' logits in logits_.
-  std::optional<CommandResult> evaluate(int splitIndex, int32_t domain, OverlayId overlay,
-                                        bool stoppable = true) {
+  CommandResult evaluate(int splitIndex, int32_t domain, OverlayId overlay,
+                         std::vector<float>* logitsOut) {
     if (!evaluation_) {
       throw Error(ErrorKind::kConfig, "the session has no evaluation program");
     }
+    settleBut(-1);
     const SplitData& split = at(splits_, splitIndex, "split");
     const RowRange range = rowsOf(split, domain);
     Program::Run run = startRun();
@@ -743,7 +776,6 @@ class Session::Impl {
     logits_.resize(static_cast<size_t>(range.count));
     double lossSum = 0.0;
     for (int64_t begin = 0; begin < range.count; begin += kEvaluationRows) {
-      if (stoppable && cancelled_) return std::nullopt;
       run.rows = std::min(kEvaluationRows, range.count - begin);
       beginStep(profile_.get(), Profile::kEvaluationStep);
       batch_.view(*evaluation_, split, range.begin + begin, domain, run);
@@ -758,6 +790,7 @@ class Session::Impl {
     result.loss = range.count > 0 ? lossSum / static_cast<double>(range.count) : 0.0;
     result.auc = cpu::auc(*pool_, logits_.data(), split.labels + range.begin, range.count);
     lap(profile_.get(), Profile::kAuc);
+    if (logitsOut != nullptr) *logitsOut = logits_;
     return result;
   }
 
@@ -820,6 +853,7 @@ bool Session::leased() const { return impl_->leased(); }
 std::vector<float> Session::scores(int split, int32_t domain, OverlayId overlay) {
   return impl_->scores(split, domain, overlay);
 }
+void Session::settle() { impl_->settle(); }
 void Session::save(const std::string& path) const { impl_->save(path); }
 void Session::load(const std::string& path) { impl_->load(path); }
 

@@ -2,12 +2,30 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
+#include "cpu/chunks.h"
 #include "cpu/optimizer_update.h"
+#include "momentum_tail.h"
+#include "polydomain/error.h"
 #include "polydomain/space.h"
 #include "serialize.h"
 
 namespace polydomain {
+
+namespace {
+
+// Rows that one thread catches up in one go.
+constexpr int64_t kRowsPerChunk = 128;
+
+// Where the rows of a table stand that takes dense steps.
+struct DenseRows {
+  MomentumTail tail;           // the steps since all rows were last settled
+  std::vector<int32_t> steps;  // by row: the step that its values are those of; 0: no moments yet.
+                               // Empty: a dense parameter
+};
+
+}  // namespace
 
 int OptimizerSpec::stateCount() const {
   switch (kind) {
@@ -24,7 +42,10 @@ int OptimizerSpec::stateCount() const {
 
 class OptimizerState::Impl {
  public:
-  Impl(const ParameterSpace& space, OptimizerSpec spec) : space_(space), spec_(spec) { reset(); }
+  Impl(ParameterSpace& space, OptimizerSpec spec) : space_(space), spec_(std::move(spec)) {
+    requireNoL2();
+    reset();
+  }
 
   OptimizerSpec& spec() { return spec_; }
 
@@ -38,6 +59,12 @@ class OptimizerState::Impl {
             static_cast<size_t>(space_.unitCount(region) * space_.unitSize(region)) *
             sizeof(float)));
       }
+    }
+    denseRows_.clear();
+    for (int p = 0; denseRows() && p < space_.parameterCount(); ++p) {
+      denseRows_.push_back({MomentumTail(spec_), {}});
+      if (!hasDenseRows(p)) continue;
+      denseRows_.back().steps.assign(static_cast<size_t>(space_.unitCountOf(p)), 0);
     }
   }
 
@@ -58,10 +85,11 @@ class OptimizerState::Impl {
     const double correction2 = std::sqrt(1.0 - std::pow(static_cast<double>(spec_.beta2), t));
     const double rate = scheduled / correction1;
     // PyTorch's SparseAdam, unlike its Adam, adds epsilon to the raw root: TensorFlow's form.
-    const bool tf1 = spec_.epsilonForm == EpsilonForm::kTf1 ||
-                     space_.parameter(parameter).kind == ParameterKind::kTable;
+    const bool lazy = isTable(parameter) && !hasDenseRows(parameter);
+    const bool tf1 = spec_.epsilonForm == EpsilonForm::kTf1 || lazy;
     scalars.stepSize = static_cast<float>(tf1 ? rate * correction2 : rate);
     scalars.biasCorrection2Sqrt = tf1 ? 1.0f : static_cast<float>(correction2);
+    if (hasDenseRows(parameter)) denseRows_[static_cast<size_t>(parameter)].tail.add(scalars);
     return scalars;
   }
 
@@ -69,13 +97,51 @@ class OptimizerState::Impl {
 
   void update(const UpdateScalars& scalars, int region, int64_t unit, int64_t n, float* w,
               const float* g) {
+    const int parameter = space_.parameterOfUnit(region, static_cast<uint32_t>(unit));
+    if (hasDenseRows(parameter)) enterStep(parameter, static_cast<uint32_t>(unit));
     cpu::updateWeights(spec_, scalars, n, w, g, state(region, unit, 0), state(region, unit, 1));
   }
 
   void updateRows(const UpdateScalars& scalars, int region, std::span<const int32_t> rows, float* w,
                   const float* g) {
+    const int parameter = space_.parameterOfUnit(region, 0);
+    if (hasDenseRows(parameter)) {
+      for (const int32_t row : rows) enterStep(parameter, static_cast<uint32_t>(row));
+    }
     cpu::updateRows(spec_, scalars, rows, space_.unitSize(region), w, g, state(region, 0, 0),
                     state(region, 0, 1));
+  }
+
+  bool lags(int parameter) const {
+    if (!hasDenseRows(parameter)) return false;
+    const MomentumTail& tail = denseRows_[static_cast<size_t>(parameter)].tail;
+    return tail.last() > tail.before();
+  }
+
+  void catchUp(int parameter, std::span<const uint32_t> rows, ThreadPool& pool) {
+    const int64_t step = steps_[static_cast<size_t>(parameter)];
+    cpu::forChunks(pool, static_cast<int64_t>(rows.size()), kRowsPerChunk,
+                   [&](int64_t begin, int64_t end) {
+                     for (int64_t i = begin; i < end; ++i) {
+                       catchUpRow(parameter, rows[static_cast<size_t>(i)], step);
+                     }
+                   });
+  }
+
+  void settle(ThreadPool& pool) {
+    for (int p = 0; p < space_.parameterCount(); ++p) {
+      if (!lags(p)) continue;
+      auto& [tail, steps] = denseRows_[static_cast<size_t>(p)];
+      std::vector<uint32_t> behind;
+      for (size_t row = 0; row < steps.size(); ++row) {
+        if (steps[row] > 0 && steps[row] < tail.last()) {
+          behind.push_back(static_cast<uint32_t>(row));
+        }
+      }
+      space_.touch(space_.regionOf(p), behind);
+      catchUp(p, behind, pool);
+      tail.restart(tail.last());
+    }
   }
 
   // Sparse: units whose state is all zeros are left out.
@@ -85,6 +151,11 @@ class OptimizerState::Impl {
     writeValue(write, spec_.learningRate);
     writeValue(write, allSteps_);
     for (const int64_t steps : steps_) writeValue(write, steps);
+    for (const DenseRows& table : denseRows_) {
+      if (table.steps.empty()) continue;
+      table.tail.save(write);
+      write(table.steps.data(), table.steps.size() * sizeof(int32_t));
+    }
     for (size_t s = 0; s < slabs_.size(); ++s) {
       const int region = static_cast<int>(s) / spec_.stateCount();
       const int64_t size = space_.unitSize(region);
@@ -112,6 +183,18 @@ class OptimizerState::Impl {
     spec_.learningRate = readValue<float>(read);
     allSteps_ = readValue<int64_t>(read);
     for (int64_t& steps : steps_) steps = readValue<int64_t>(read);
+    for (DenseRows& table : denseRows_) {
+      if (table.steps.empty()) continue;
+      table.tail.load(read);
+      read(table.steps.data(), table.steps.size() * sizeof(int32_t));
+      for (const int32_t step : table.steps) {
+        if (step == 0 || (step >= table.tail.before() && step <= table.tail.last())) continue;
+        throw Error(ErrorKind::kCheckpoint, "the checkpoint has a row at step " +
+                                                std::to_string(step) + "; expected one from " +
+                                                std::to_string(table.tail.before()) + " to " +
+                                                std::to_string(table.tail.last()));
+      }
+    }
     for (size_t s = 0; s < slabs_.size(); ++s) {
       const int region = static_cast<int>(s) / spec_.stateCount();
       const int64_t size = space_.unitSize(region);
@@ -129,6 +212,27 @@ class OptimizerState::Impl {
   }
 
  private:
+  bool denseRows() const { return spec_.rows == RowSteps::kDense; }
+  bool isTable(int parameter) const {
+    return space_.parameter(parameter).kind == ParameterKind::kTable;
+  }
+  // Slots of a bank are parameters of their own, which other domains' steps leave alone.
+  bool hasDenseRows(int parameter) const {
+    return denseRows() && isTable(parameter) && !space_.parameter(parameter).bank;
+  }
+
+  void requireNoL2() const {
+    for (int p = 0; p < space_.parameterCount(); ++p) {
+      const ParameterSpec& spec = space_.parameter(p);
+      if (!hasDenseRows(p) || !spec.trainable || spec.l2 == 0.0f) continue;
+      throw Error(ErrorKind::kConfig,
+                  "optimizer.rows: 'dense' with an l2 of " + std::to_string(spec.l2) + " on '" +
+                      spec.name +
+                      "', whose gradient of rows that no batch reads changes with every step; "
+                      "expected an l2 of 0, or rows 'lazy'");
+    }
+  }
+
   // Null where the optimizer has no such state.
   float* state(int region, int64_t unit, int index) const {
     const int count = spec_.stateCount();
@@ -137,15 +241,38 @@ class OptimizerState::Impl {
     return slab + unit * space_.unitSize(region);
   }
 
-  const ParameterSpace& space_;
+  // To step `last`, which is that of the tail or the one before: then the row's steps end there
+  // too.
+  void catchUpRow(int parameter, uint32_t row, int64_t last) {
+    auto& [tail, steps] = denseRows_[static_cast<size_t>(parameter)];
+    int32_t& step = steps[row];
+    if (step == 0 || step == last) return;
+    thread_local cpu::MomentumSteps missed;
+    tail.collect(step, last, missed);
+    const int region = space_.regionOf(parameter);
+    const int64_t size = space_.unitSize(region);
+    cpu::updateByMomentum(missed, size, space_.region(region) + row * size, state(region, row, 0),
+                          state(region, row, 1));
+    step = static_cast<int32_t>(last);
+  }
+
+  // The row is about to get the step that has begun, the last that the tail was told.
+  void enterStep(int parameter, uint32_t row) {
+    const int64_t step = steps_[static_cast<size_t>(parameter)];
+    catchUpRow(parameter, row, step - 1);
+    denseRows_[static_cast<size_t>(parameter)].steps[row] = static_cast<int32_t>(step);
+  }
+
+  ParameterSpace& space_;
   OptimizerSpec spec_;
   int64_t allSteps_ = 0;                         // of the optimizer
   std::vector<int64_t> steps_;                   // by parameter
   std::vector<std::shared_ptr<Storage>> slabs_;  // region by region, state by state
+  std::vector<DenseRows> denseRows_;             // by parameter; empty where rows are lazy
 };
 
-OptimizerState::OptimizerState(const ParameterSpace& space, OptimizerSpec spec)
-    : impl_(std::make_unique<Impl>(space, spec)) {}
+OptimizerState::OptimizerState(ParameterSpace& space, OptimizerSpec spec)
+    : impl_(std::make_unique<Impl>(space, std::move(spec))) {}
 OptimizerState::~OptimizerState() = default;
 OptimizerSpec& OptimizerState::spec() { return impl_->spec(); }
 void OptimizerState::reset() { impl_->reset(); }
@@ -159,6 +286,11 @@ void OptimizerState::updateRows(const UpdateScalars& scalars, int region,
                                 std::span<const int32_t> rows, float* w, const float* g) {
   impl_->updateRows(scalars, region, rows, w, g);
 }
+bool OptimizerState::lags(int parameter) const { return impl_->lags(parameter); }
+void OptimizerState::catchUp(int parameter, std::span<const uint32_t> rows, ThreadPool& pool) {
+  impl_->catchUp(parameter, rows, pool);
+}
+void OptimizerState::settle(ThreadPool& pool) { impl_->settle(pool); }
 void OptimizerState::save(const ParameterSpace::Write& write) const { impl_->save(write); }
 void OptimizerState::load(const ParameterSpace::Read& read) { impl_->load(read); }
 

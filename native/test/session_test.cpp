@@ -98,7 +98,7 @@ class Trainer {
     session_.addSplit(valid_.split());
     OptimizerSpec adam;
     adam.learningRate = 0.02f;
-    session_.addOptimizer(adam);
+    if (optimizers > 0) session_.addOptimizer(adam);
     OptimizerSpec sgd;
     sgd.kind = OptimizerKind::kSgd;
     sgd.learningRate = 0.1f;
@@ -806,63 +806,67 @@ TEST_F(Convergence, IsUndoneByACancellationAndCanBeDoneAgain) {
   }
 }
 
-using TunedEvaluation = Sessions;
-
-Command tunedEvaluationOf(int32_t domain, int64_t passes, OverlayId overlay = -1) {
-  Command command = evaluationOf(domain, overlay);
-  command.passes = passes;
-  command.other = kTrain;
-  command.pass = 3;
-  return command;
-}
-
-TEST_F(TunedEvaluation, ScoresBehindPassesOfWhichNothingIsLeft) {
-  for (const int32_t overlay : {-1, 0}) {
-    Trainer one, byHand;
-    // What the optimizer learned before is not to matter, and dropout is that of the steps to come.
-    for (Trainer* trainer : {&one, &byHand}) trainer->withPrograms().run({runOf(1, 7)});
-    const std::vector<float> values = one.values();
-    const int64_t steps = one.session().stepsDone();
-    const RunOutcome outcome = one.run({tunedEvaluationOf(0, 2, overlay)});
-    ASSERT_EQ(outcome.completed, 1);
-    EXPECT_EQ(one.values(), values);
-    EXPECT_EQ(one.session().stepsDone(), steps);
-    EXPECT_FALSE(one.space().hasOverlay(0));
-    EXPECT_EQ(one.space().openMarks(), 0);
-    const RunOutcome expected =
-        byHand.run({command(CommandKind::kResetOptimizer), runOf(0, 3, overlay),
-                    runOf(0, 4, overlay), evaluationOf(0, overlay)});
-    EXPECT_EQ(outcome.results[0].auc, expected.results[3].auc);
-    EXPECT_EQ(outcome.results[0].loss, expected.results[3].loss);
-    EXPECT_NE(one.run({evaluationOf(0, overlay)}).results[0].loss, outcome.results[0].loss);
-  }
-}
-
-TEST_F(TunedEvaluation, IsAsIfItHadNotBegunWhenItIsCancelled) {
-  for (const int32_t overlay : {-1, 0}) {
-    Trainer whole, interrupted;
-    whole.withPrograms();
-    interrupted.withPrograms();
-    const std::vector<Command> commands = {tunedEvaluationOf(0, 3, overlay), runOf(0, 0)};
-    const std::vector<float> values = interrupted.values();
-    // In the middle of the second pass.
-    duringStep(kStepsOfDomain0 + 4, [&] { interrupted.session().cancel(); });
-    EXPECT_EQ(interrupted.run(commands).completed, 0);
-    EXPECT_EQ(interrupted.values(), values);
-    EXPECT_EQ(interrupted.session().stepsDone(), 0);
-    EXPECT_FALSE(interrupted.space().hasOverlay(0));
-    EXPECT_EQ(interrupted.space().openMarks(), 0);
-    expectEqual(interrupted.run(commands), whole.run(commands));
-    EXPECT_EQ(interrupted.values(), whole.values());
-  }
-}
-
 TEST_F(Convergence, LeavesNoMarkOpenWhenTheLossIsNotFinite) {
   Trainer trainer;
   Command converge = convergenceOf(0, 5, 2);
   converge.optimizer = kSgd;
   EXPECT_EQ(kindOfFailure([&] { diverging(trainer).run({converge}); }), ErrorKind::kTraining);
   EXPECT_EQ(trainer.space().openMarks(), 0);
+}
+
+// Adam that moves all rows in every step.
+int addDenseRows(Trainer& trainer) {
+  OptimizerSpec dense;
+  dense.learningRate = 0.02f;
+  dense.rows = RowSteps::kDense;
+  return trainer.session().addOptimizer(dense);
+}
+
+Command denseRun(int optimizer, int64_t steps) {
+  Command run = runOf(0, 0, -1, optimizer);
+  run.maxSteps = steps;
+  return run;
+}
+
+TEST(SessionOfDenseRows, GivesRowsTheStepsThatTheyLackOnceItSettles) {
+  Trainer trainer, evaluated, longer;
+  for (Trainer* one : {&trainer, &evaluated, &longer}) {
+    one->withPrograms();
+    one->run({denseRun(addDenseRows(*one), 3)});
+  }
+  const std::vector<float> lagging = trainer.values();
+  EXPECT_EQ(evaluated.values(), lagging);
+  trainer.session().settle();
+  EXPECT_NE(trainer.values(), lagging);
+  // An evaluation reads what settling leads to.
+  evaluated.run({evaluationOf(1)});
+  EXPECT_EQ(evaluated.values(), trainer.values());
+  const State settled = trainer.state();
+  trainer.session().settle();
+  EXPECT_EQ(trainer.state(), settled);
+  // A mark that is opened behind the run has the settled values.
+  longer.run({command(CommandKind::kMark, 1), denseRun(2, 5), command(CommandKind::kRestore, 1)});
+  EXPECT_EQ(longer.values(), trainer.values());
+}
+
+TEST(SessionOfDenseRows, RefusesOverlays) {
+  Trainer trainer;
+  trainer.withPrograms();
+  Command run = denseRun(addDenseRows(trainer), 1);
+  run.overlay = 0;
+  trainer.space().configureOverlays(Combine::kPlus, SpecificStart::kNeutral,
+                                    trainer.space().select({"all"}));
+  std::string message;
+  EXPECT_EQ(kindOfFailure([&] { trainer.run({run}); }, &message), ErrorKind::kConfig);
+  EXPECT_NE(message.find("rows 'dense'"), std::string::npos) << message;
+}
+
+TEST(SessionOfDenseRows, ReadsNoCheckpointOfLazyOnes) {
+  const TemporaryFolder folder;
+  Trainer lazy(mlp::parameters(), 1), dense(mlp::parameters(), 0);
+  lazy.session().save(folder / "state");
+  addDenseRows(dense);
+  EXPECT_EQ(kindOfFailure([&] { dense.session().load(folder / "state"); }), ErrorKind::kCheckpoint);
 }
 
 }  // namespace

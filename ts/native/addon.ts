@@ -47,6 +47,8 @@ export interface NativeParameterSpec {
   readonly initializer: NativeInitializer;
   readonly l2: number;
   readonly trainable: boolean;
+  /** Of a table: its rows are the domains' slots. */
+  readonly bank?: boolean;
 }
 
 export interface OverlayEntries {
@@ -105,6 +107,7 @@ export interface NativeOptimizerSpec {
   readonly beta2: number;
   readonly epsilon: number;
   readonly epsilonForm: 'torch' | 'tf1';
+  readonly rows: 'lazy' | 'dense';
   readonly weightDecay: number;
   readonly initialAccumulator: number;
   readonly schedule?: Schedule | undefined;

@@ -56,6 +56,7 @@ export class Parameter implements TensorLike {
       initializer: this.options.initializer ?? { kind: 'zeros', a: 0, b: 0 },
       l2: this.options.l2 ?? 0,
       trainable: this.options.trainable ?? true,
+      bank: this.isBank,
     };
   }
 

@@ -28,7 +28,7 @@ const adagradOptions = z.strictObject({
   weightDecay: notNegative.default(0),
   ...scheduled,
 });
-const adamOptions = z.strictObject({
+const adamShape = z.strictObject({
   learningRate: positive.default(1e-3),
   beta1: share.default(0.9),
   beta2: share.default(0.999),
@@ -37,17 +37,49 @@ const adamOptions = z.strictObject({
     .enum(['torch', 'tf1'])
     .default('torch')
     .describe('Where epsilon stands: beside the corrected root (torch) or the raw one (tf1)'),
+  rows: z
+    .enum(['lazy', 'dense'])
+    .default('lazy')
+    .describe(
+      "Steps of a table's rows: those whose batches read it, as in PyTorch's SparseAdam, or all of them, as in its Adam: momentum moves a row on",
+    ),
   weightDecay: notNegative.default(0),
   ...scheduled,
 });
-const adamwOptions = adamOptions.extend({ weightDecay: notNegative.default(1e-2) });
+const adamwShape = adamShape.extend({ weightDecay: notNegative.default(1e-2) });
+
+type AdamSettings = z.output<typeof adamShape>;
+const denseWithoutDecay = [
+  ({ rows, weightDecay }: AdamSettings) => rows === 'lazy' || weightDecay === 0,
+  {
+    path: ['weightDecay'] as PropertyKey[],
+    message:
+      "expected 0 with rows 'dense', since decay changes with every step of a row that no batch reads",
+  },
+] as const;
+const denseMomentumEnds = [
+  ({ rows, beta1, beta2 }: AdamSettings) => rows === 'lazy' || beta1 * beta1 < beta2,
+  {
+    path: ['beta1'] as PropertyKey[],
+    message:
+      "expected less than the root of beta2 with rows 'dense', else momentum moves a row ever faster",
+  },
+] as const;
+const adamOptions = adamShape.refine(...denseWithoutDecay).refine(...denseMomentumEnds);
+const adamwOptions = adamwShape.refine(...denseWithoutDecay).refine(...denseMomentumEnds);
 
 /** An optimizer in a config: its name beside its options. */
 export const optimizerConfig = z.discriminatedUnion('name', [
   sgdOptions.extend({ name: z.literal('sgd') }).refine(...nesterovHasMomentum),
   adagradOptions.extend({ name: z.literal('adagrad') }),
-  adamOptions.extend({ name: z.literal('adam') }),
-  adamwOptions.extend({ name: z.literal('adamw') }),
+  adamShape
+    .extend({ name: z.literal('adam') })
+    .refine(...denseWithoutDecay)
+    .refine(...denseMomentumEnds),
+  adamwShape
+    .extend({ name: z.literal('adamw') })
+    .refine(...denseWithoutDecay)
+    .refine(...denseMomentumEnds),
 ]);
 
 /** An optimizer's name and settings; its state belongs to the run that uses it. */
@@ -62,6 +94,7 @@ const neutral: NativeOptimizerSpec = {
   beta2: 0.999,
   epsilon: 1e-8,
   epsilonForm: 'torch',
+  rows: 'lazy',
   weightDecay: 0,
   initialAccumulator: 0,
 };
@@ -83,7 +116,10 @@ export function adagrad(options: z.input<typeof adagradOptions> = {}): Optimizer
   return { name: 'adagrad', ...parse(adagradOptions, options, 'adagrad') };
 }
 
-/** Adam (Kingma and Ba 2015), lazy on tables: a row's moments change when the row is touched. */
+/**
+ * Adam (Kingma and Ba 2015). On tables it is lazy, a row's moments change when the row is touched; with rows
+ * 'dense' they change in every step, at nearly the cost of the lazy form.
+ */
 export function adam(options: z.input<typeof adamOptions> = {}): Optimizer {
   return { name: 'adam', ...parse(adamOptions, options, 'adam') };
 }

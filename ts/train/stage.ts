@@ -9,7 +9,7 @@ import type { Strategy } from '../strategies/types.js';
 import type { Progress } from './checkpoint.js';
 import { CommandQueue } from './command-queue.js';
 import { checked } from './commands.js';
-import { evaluateSplit, splitIndex } from './evaluate.js';
+import { evaluateSplit } from './evaluate.js';
 import type { EpochRecord, FitEvent } from './events.js';
 import type { Executor } from './executor.js';
 
@@ -50,6 +50,7 @@ export type StageProgress = Pick<
 >;
 
 const bestMark = -1;
+const validationMark = -2;
 /** Ordinals of passes in one epoch at most: they key the shuffles. Those of validation come last. */
 const passesPerEpoch = 2 ** 32;
 const validationPassesPerEpoch = 2 ** 31;
@@ -74,6 +75,12 @@ export class Stage {
     private readonly context: StageContext,
   ) {
     const { session } = context;
+    for (const own of [optimizer, ...(strategy.optimizers ?? [])]) {
+      if (!strategy.overlays || !('rows' in own) || own.rows === 'lazy') continue;
+      throw new ConfigError(
+        `optimizer.rows: 'dense' with strategy '${strategy.name}', in which momentum would give each domain an own value of every row; expected 'lazy'`,
+      );
+    }
     this.#inner = session.addOptimizer(nativeSpec(optimizer));
     this.#own = (strategy.optimizers ?? []).map((own) => session.addOptimizer(nativeSpec(own)));
     if (context.validationPasses > 0 && !strategy.domainsStop) {
@@ -206,19 +213,27 @@ export class Stage {
     return epoch % this.context.validateEvery === 0 || epoch + 1 === this.epochs;
   }
 
-  /** The passes over a domain that its evaluation in this epoch takes first. */
-  #tuned(epoch: number, domain: number): Partial<NativeCommand> {
-    if (this.#tuning === undefined) return {};
-    const { validationPasses: passes } = this.context;
-    return {
-      passes,
-      pass: this.#firstPass(epoch) + validationPassesPerEpoch + domain * passes,
-      other: splitIndex.train,
-      optimizer: this.#tuning,
+  /** The evaluation of a domain behind passes over it, with all that they change undone. */
+  #tuned(epoch: number, evaluate: NativeCommand, domain: number): NativeCommand[] {
+    if (this.#tuning === undefined) return [evaluate];
+    const { validationPasses } = this.context;
+    const optimizer = this.#tuning;
+    const pass = this.#firstPass(epoch) + validationPassesPerEpoch + domain * validationPasses;
+    const tune: NativeCommand = {
+      kind: 'run',
+      domain,
+      optimizer,
       program: this.programs.train,
-      // Without a rule for own values there are none to be tuned, nor to score by.
-      ...(!this.strategy.overlays && { overlay: -1 }),
+      ...(this.strategy.overlays && { overlay: domain }),
     };
+    return [
+      { kind: 'mark', target: validationMark },
+      { kind: 'resetOptimizer', optimizer },
+      ...Array.from({ length: validationPasses }, (_, i) => ({ ...tune, pass: pass + i })),
+      evaluate,
+      { kind: 'restore', target: validationMark, untrained: true },
+      { kind: 'release', target: validationMark },
+    ];
   }
 
   #between(epoch: number): StageProgress {
@@ -230,14 +245,13 @@ export class Stage {
     const { executor, data, emit, phase } = this.context;
     const begun = performance.now();
     const stage = this.strategy.name;
-    const { losses, done } = await phase('train', () => this.#commandsOf(epoch, from));
+    const losses = await phase('train', () => this.#commandsOf(epoch, from));
     if (!this.#validated(epoch)) return undefined;
     const validation = await phase('validate', () =>
-      evaluateSplit(executor, data.schema.domains, 'validation', (domain) =>
-        this.#tuned(epoch, domain),
+      evaluateSplit(executor, data.schema.domains, 'validation', (evaluate, domain) =>
+        this.#tuned(epoch, evaluate, domain),
       ),
     );
-    if (!validation) return this.#abort({ epoch, commandsDone: done, losses, best: this.#best });
     const best = await this.#keepIfBest(epoch, validation);
     const loss = losses[1] > 0 ? losses[0] / losses[1] : 0;
     const seconds = (performance.now() - begun) / 1000;
@@ -245,11 +259,11 @@ export class Stage {
     return { stage, epoch, loss, validationAuc: validation.auc.mean };
   }
 
-  /** Runs an epoch's commands with checkpoints on the way; returns sums of loss and rows, and their number. */
+  /** Runs an epoch's commands with checkpoints on the way; returns sums of loss and rows. */
   async #commandsOf(
     epoch: number,
     from: StageProgress | undefined,
-  ): Promise<{ readonly losses: readonly [number, number]; readonly done: number }> {
+  ): Promise<readonly [number, number]> {
     const { executor, emit } = this.context;
     const stage = this.strategy.name;
     const count = await this.count();
@@ -274,16 +288,16 @@ export class Stage {
       });
       done += execution.completed;
       if (execution.completed > 0 || execution.interruption) resumed = execution.interruption;
-      if (execution.end === 'done') return { losses, done };
-      const progress = { epoch, commandsDone: done, losses, best: this.#best };
-      if (execution.end === 'aborted') return this.#abort({ ...progress, interruption: resumed });
-      await this.context.checkpoint({ ...progress, interruption: resumed });
+      if (execution.end === 'done') return losses;
+      await this.context.checkpoint({
+        epoch,
+        commandsDone: done,
+        interruption: resumed,
+        losses,
+        best: this.#best,
+      });
+      if (execution.end === 'aborted') this.context.aborted();
     }
-  }
-
-  async #abort(progress: StageProgress): Promise<never> {
-    await this.context.checkpoint(progress);
-    return this.context.aborted();
   }
 
   /** The best state is an open mark: it costs what changed since. */

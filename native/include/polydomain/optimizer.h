@@ -12,6 +12,12 @@ enum class EpsilonForm : uint8_t {
   kTf1     // lr * sqrt(1 - beta2^t) / (1 - beta1^t) * m / (sqrt(v) + epsilon)
 };
 
+enum class RowSteps : uint8_t {
+  kLazy,  // a table's row changes in the steps that have a gradient of it
+  kDense  // of Adam: in every step, with a zero gradient in the others, as a dense tensor's rows
+          // do; slots of banks stay lazy
+};
+
 struct OptimizerSpec {
   OptimizerKind kind = OptimizerKind::kAdam;
   float learningRate = 1e-3f;
@@ -23,6 +29,7 @@ struct OptimizerSpec {
   float weightDecay = 0.0f;         // coupled L2 (g += weightDecay * w); AdamW: decoupled
   float initialAccumulator = 0.0f;  // Adagrad
   Schedule schedule;                // of learningRate, over the optimizer's steps
+  RowSteps rows = RowSteps::kLazy;  // kDense: no weight decay, and beta1^2 < beta2
   // Number of state values per weight: SGD 0 or 1 (momentum), Adagrad 1, Adam 2.
   int stateCount() const;
 };

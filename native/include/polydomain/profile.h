@@ -22,6 +22,7 @@ class Profile {
     kOpenPass,
     kGatherBatch,
     kFindRows,
+    kCatchUpRows,
     kRowGradients,
     kUpdateRows,
     kUpdateDense,

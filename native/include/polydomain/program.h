@@ -48,7 +48,7 @@ class Program {
     int64_t rows = 0;
     uint64_t seed = 0, step = 0;          // of dropout
     std::vector<InputColumn> inputs;      // in the order of inputNames()
-    OptimizerState* optimizer = nullptr;  // kTrain
+    OptimizerState* optimizer = nullptr;  // kTrain; kGradient: whose steps rows may lack, if any
     GradientBuffer* gradients = nullptr;  // kGradient
     float gradientScale = 1.0f;
     OverlayId overlay = -1;        // kEvaluate, kPredict: whose effective values to read

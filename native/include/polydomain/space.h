@@ -36,6 +36,7 @@ struct ParameterSpec {
   float l2 = 0.0f;  // lambda of lambda * sum(w^2), applied to what a step touches
   // false: no optimizer, lerp or outer step ever changes it. Running averages (programs) do.
   bool trainable = true;
+  bool bank = false;  // a table whose rows are the domains' slots, each a layer's weights, say
 };
 
 // Values are kept, saved and compared by *unit*: a table's row, or a block of kDenseBlock floats of
@@ -186,7 +187,8 @@ class ParameterSpace {
 // rate's schedule also per optimizer.
 class OptimizerState {
  public:
-  OptimizerState(const ParameterSpace& space, OptimizerSpec spec);
+  // Throws Error(kConfig) for RowSteps::kDense over a trainable table with an l2 of its own.
+  OptimizerState(ParameterSpace& space, OptimizerSpec spec);
   ~OptimizerState();
   OptimizerSpec& spec();  // learning rate may change between steps
   void reset();           // moments and step counts to the start
@@ -203,6 +205,15 @@ class OptimizerState {
   // its size. Thread-safe for disjoint rows.
   void updateRows(const UpdateScalars& scalars, int region, std::span<const int32_t> rows, float* w,
                   const float* g);
+  // With RowSteps::kDense a row gets the steps without a gradient of it when it is next read or
+  // updated. Whether rows of a parameter may lack some:
+  bool lags(int parameter) const;
+  // Before the rows (unique, announced to the space) of a table are read: gives them what they
+  // lack.
+  void catchUp(int parameter, std::span<const uint32_t> rows, ThreadPool& pool);
+  // All rows of all tables; announces those that it writes. Before anything else than steps of this
+  // optimizer reads or writes values, marks included.
+  void settle(ThreadPool& pool);
   void save(const ParameterSpace::Write& write) const;
   void load(const ParameterSpace::Read& read);
 
