@@ -137,11 +137,10 @@ class Session::Impl {
     const Lease lease(*this);
     const ScopedFlushDenormals flush;
     checkSplits();
-    std::vector<float> logits;
-    evaluate(split, domain, overlay, &logits);
-    cpu::unary(*pool_, cpu::Unary::kSigmoid, {}, logits.data(), logits.data(),
-               static_cast<int64_t>(logits.size()));
-    return logits;
+    evaluate(split, domain, overlay, /*stoppable=*/false);
+    cpu::unary(*pool_, cpu::Unary::kSigmoid, {}, logits_.data(), logits_.data(),
+               static_cast<int64_t>(logits_.size()));
+    return logits_;
   }
 
   void settle() {
@@ -417,7 +416,8 @@ class Session::Impl {
       case CommandKind::kConverge:
         return converge(command, orders);
       case CommandKind::kEvaluate:
-        return evaluate(command.split, command.domain, command.overlay, nullptr);
+        return command.passes > 0 ? evaluateTuned(command)
+                                  : evaluate(command.split, command.domain, command.overlay);
       case CommandKind::kResetOptimizer:
         at(optimizers_, command.optimizer, "optimizer")->reset();
         return CommandResult{};
@@ -720,7 +720,10 @@ class Session::Impl {
                                      : given.subspan(static_cast<size_t>(number * rows),
                                                      static_cast<size_t>(rows));
       const Pass pass = runPass(command, command.pass + number, own, true);
-      if (pass.interruptedAt > 0 || cancelled_) {
+      const std::optional<CommandResult> scored =
+          pass.interruptedAt > 0 ? std::nullopt
+                                 : evaluate(command.other, command.domain, command.overlay);
+      if (!scored) {
         space_->restore(start.id());
         if (best) best->end();
         start.end();
@@ -731,23 +734,42 @@ class Session::Impl {
       }
       total.rows += pass.result.rows;
       total.steps += pass.result.steps;
-      const CommandResult scored =
-          evaluate(command.other, command.domain, command.overlay, nullptr);
-      if (!best || scoreOf(scored) > bestScore + command.rate) {
+      if (!best || scoreOf(*scored) > bestScore + command.rate) {
         if (best) best->end();
         best.emplace(*space_);
-        bestScore = scoreOf(scored);
-        kept = {pass.result.loss, scored.auc, 0, 0};
+        bestScore = scoreOf(*scored);
+        kept = {pass.result.loss, scored->auc, 0, 0};
         waited = 0;
       } else if (++waited >= command.patience) {
         break;
       }
-      if (scored.rows == 0) break;
+      if (scored->rows == 0) break;
     }
     space_->restore(best->id());
     best->end();
     start.end();
     return CommandResult{kept.loss, kept.auc, total.rows, total.steps};
+  }
+
+  // The score of a domain behind passes over its rows in split `other`, by an optimizer that starts
+  // anew. Nothing is left of them, nor of those of a cancelled one, not even in the dropout to
+  // come.
+  std::optional<CommandResult> evaluateTuned(const Command& command) {
+    const int64_t firstStep = steps_;
+    at(optimizers_, command.optimizer, "optimizer")->reset();
+    ScopedMark start(*space_);
+    Command tuning = command;
+    tuning.split = command.other;
+    bool stopped = false;
+    for (int64_t number = 0; number < command.passes && !stopped; ++number) {
+      stopped = runPass(tuning, command.pass + number, {}, true).interruptedAt > 0;
+    }
+    std::optional<CommandResult> scored;
+    if (!stopped) scored = evaluate(command.split, command.domain, command.overlay);
+    space_->restore(start.id());
+    start.end();
+    steps_ = firstStep;
+    return scored;
   }
 
   Program::Run startRun() {
@@ -758,8 +780,9 @@ class Session::Impl {
     return run;
   }
 
-  CommandResult evaluate(int splitIndex, int32_t domain, OverlayId overlay,
-                         std::vector<float>* logitsOut) {
+  // Nothing when it was cancelled on the way. Leaves the rows' logits in logits_.
+  std::optional<CommandResult> evaluate(int splitIndex, int32_t domain, OverlayId overlay,
+                                        bool stoppable = true) {
     if (!evaluation_) {
       throw Error(ErrorKind::kConfig, "the session has no evaluation program");
     }
@@ -776,6 +799,7 @@ class Session::Impl {
     logits_.resize(static_cast<size_t>(range.count));
     double lossSum = 0.0;
     for (int64_t begin = 0; begin < range.count; begin += kEvaluationRows) {
+      if (stoppable && cancelled_) return std::nullopt;
       run.rows = std::min(kEvaluationRows, range.count - begin);
       beginStep(profile_.get(), Profile::kEvaluationStep);
       batch_.view(*evaluation_, split, range.begin + begin, domain, run);
@@ -790,7 +814,6 @@ class Session::Impl {
     result.loss = range.count > 0 ? lossSum / static_cast<double>(range.count) : 0.0;
     result.auc = cpu::auc(*pool_, logits_.data(), split.labels + range.begin, range.count);
     lap(profile_.get(), Profile::kAuc);
-    if (logitsOut != nullptr) *logitsOut = logits_;
     return result;
   }
 

@@ -11,35 +11,28 @@ import { Executor } from './executor.js';
 export const splitIndex: Readonly<Record<SplitName, number>> = { train: 0, validation: 1, test: 2 };
 
 /**
- * Scores a session's split, each domain with its own values where it has any. `around` may put
- * commands before and after a domain's evaluation.
+ * Scores a session's split, each domain with its own values where it has any; `tuned` says what more the
+ * command of a domain says. Undefined when the executor's signal aborted it.
  */
 export async function evaluateSplit(
   executor: Executor,
   domains: readonly string[],
   split: SplitName,
-  around: (evaluate: NativeCommand, domain: number) => NativeCommand[] = (evaluate) => [evaluate],
-): Promise<SplitMetrics> {
+  tuned: (domain: number) => Partial<NativeCommand> = () => ({}),
+): Promise<SplitMetrics | undefined> {
   const scores: DomainMetrics[] = [];
   function* commands(): Generator<NativeCommand> {
     for (const domain of domains.keys()) {
-      const evaluate = {
-        kind: 'evaluate',
-        split: splitIndex[split],
-        domain,
-        overlay: domain,
-      } as const;
-      yield* around(evaluate, domain);
+      const evaluate = { kind: 'evaluate', split: splitIndex[split], domain, overlay: domain };
+      yield { ...evaluate, ...tuned(domain) } as NativeCommand;
     }
   }
-  await executor.run(new CommandQueue(commands()), {
-    unstoppable: true,
-    onResult({ kind }, { auc, loss, rows }) {
-      if (kind !== 'evaluate') return;
+  const { end } = await executor.run(new CommandQueue(commands()), {
+    onResult(_, { auc, loss, rows }) {
       scores.push({ auc: Number.isNaN(auc) ? null : auc, loss, rows });
     },
   });
-  return summarize(domains, scores);
+  return end === 'aborted' ? undefined : summarize(domains, scores);
 }
 
 /** Runs `body` with a session over the data's splits that only scores. Throws ConfigError, BusyError. */
@@ -72,9 +65,11 @@ export async function evaluate(
   data: Dataset,
   split: SplitName = 'test',
 ): Promise<SplitMetrics> {
-  return withScoring(module, data, (session) =>
-    evaluateSplit(new Executor(session), data.schema.domains, split),
-  );
+  return withScoring(module, data, async (session) => {
+    const executor = new Executor(session);
+    // Nothing aborts it.
+    return (await evaluateSplit(executor, data.schema.domains, split)) as SplitMetrics;
+  });
 }
 
 /** Probabilities [rows] of one split in the order of its rows. Throws ConfigError, BusyError. */

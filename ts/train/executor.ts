@@ -40,8 +40,8 @@ const mostCommands = 2048;
 
 /**
  * Runs commands natively in blocks, each off the event loop, where the next block is made meanwhile. Between
- * blocks an abort takes effect; within one it stops the session at the next command, or step of a run without
- * overlay.
+ * blocks an abort takes effect; within one it stops the session at the next command, or within one that can be stopped
+ * (see docs/architecture.md).
  */
 export class Executor {
   #blockSize = 1;

@@ -398,9 +398,12 @@ class Fit {
       this.model.configureLeasedOverlays(overlays, this.#session);
     }
     await this.#phase(stage.strategy.name, () => this.#named(() => stage.run(from)));
+    // The checkpoint of its last epoch is that of an abort here, too.
     const score = (split: SplitName) =>
-      this.#phase(`score ${split}`, () =>
-        evaluateSplit(this.#executor, this.data.schema.domains, split),
+      this.#phase(
+        `score ${split}`,
+        async () =>
+          (await evaluateSplit(this.#executor, this.data.schema.domains, split)) ?? this.#aborted(),
       );
     this.#finished.push({
       name: stage.strategy.name,
@@ -453,10 +456,12 @@ class Fit {
         this.#lastCheckpoint = performance.now();
         this.#emit({ kind: 'checkpoint', path });
       },
-      aborted: () => {
-        throw this.options.signal?.reason;
-      },
+      aborted: () => this.#aborted(),
     };
+  }
+
+  #aborted(): never {
+    throw this.options.signal?.reason;
   }
 
   #emit(event: FitEvent): void {

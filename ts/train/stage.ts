@@ -9,7 +9,7 @@ import type { Strategy } from '../strategies/types.js';
 import type { Progress } from './checkpoint.js';
 import { CommandQueue } from './command-queue.js';
 import { checked } from './commands.js';
-import { evaluateSplit } from './evaluate.js';
+import { evaluateSplit, splitIndex } from './evaluate.js';
 import type { EpochRecord, FitEvent } from './events.js';
 import type { Executor } from './executor.js';
 
@@ -50,7 +50,6 @@ export type StageProgress = Pick<
 >;
 
 const bestMark = -1;
-const validationMark = -2;
 /** Ordinals of passes in one epoch at most: they key the shuffles. Those of validation come last. */
 const passesPerEpoch = 2 ** 32;
 const validationPassesPerEpoch = 2 ** 31;
@@ -213,27 +212,19 @@ export class Stage {
     return epoch % this.context.validateEvery === 0 || epoch + 1 === this.epochs;
   }
 
-  /** The evaluation of a domain behind passes over it, with all that they change undone. */
-  #tuned(epoch: number, evaluate: NativeCommand, domain: number): NativeCommand[] {
-    if (this.#tuning === undefined) return [evaluate];
-    const { validationPasses } = this.context;
-    const optimizer = this.#tuning;
-    const pass = this.#firstPass(epoch) + validationPassesPerEpoch + domain * validationPasses;
-    const tune: NativeCommand = {
-      kind: 'run',
-      domain,
-      optimizer,
+  /** The passes over a domain that its evaluation in this epoch takes first. */
+  #tuned(epoch: number, domain: number): Partial<NativeCommand> {
+    if (this.#tuning === undefined) return {};
+    const { validationPasses: passes } = this.context;
+    return {
+      passes,
+      pass: this.#firstPass(epoch) + validationPassesPerEpoch + domain * passes,
+      other: splitIndex.train,
+      optimizer: this.#tuning,
       program: this.programs.train,
-      ...(this.strategy.overlays && { overlay: domain }),
+      // Without a rule for own values there are none to be tuned, nor to score by.
+      ...(!this.strategy.overlays && { overlay: -1 }),
     };
-    return [
-      { kind: 'mark', target: validationMark },
-      { kind: 'resetOptimizer', optimizer },
-      ...Array.from({ length: validationPasses }, (_, i) => ({ ...tune, pass: pass + i })),
-      evaluate,
-      { kind: 'restore', target: validationMark, untrained: true },
-      { kind: 'release', target: validationMark },
-    ];
   }
 
   #between(epoch: number): StageProgress {
@@ -245,13 +236,14 @@ export class Stage {
     const { executor, data, emit, phase } = this.context;
     const begun = performance.now();
     const stage = this.strategy.name;
-    const losses = await phase('train', () => this.#commandsOf(epoch, from));
+    const { losses, done } = await phase('train', () => this.#commandsOf(epoch, from));
     if (!this.#validated(epoch)) return undefined;
     const validation = await phase('validate', () =>
-      evaluateSplit(executor, data.schema.domains, 'validation', (evaluate, domain) =>
-        this.#tuned(epoch, evaluate, domain),
+      evaluateSplit(executor, data.schema.domains, 'validation', (domain) =>
+        this.#tuned(epoch, domain),
       ),
     );
+    if (!validation) return this.#abort({ epoch, commandsDone: done, losses, best: this.#best });
     const best = await this.#keepIfBest(epoch, validation);
     const loss = losses[1] > 0 ? losses[0] / losses[1] : 0;
     const seconds = (performance.now() - begun) / 1000;
@@ -259,11 +251,11 @@ export class Stage {
     return { stage, epoch, loss, validationAuc: validation.auc.mean };
   }
 
-  /** Runs an epoch's commands with checkpoints on the way; returns sums of loss and rows. */
+  /** Runs an epoch's commands with checkpoints on the way; returns sums of loss and rows, and their number. */
   async #commandsOf(
     epoch: number,
     from: StageProgress | undefined,
-  ): Promise<readonly [number, number]> {
+  ): Promise<{ readonly losses: readonly [number, number]; readonly done: number }> {
     const { executor, emit } = this.context;
     const stage = this.strategy.name;
     const count = await this.count();
@@ -288,16 +280,16 @@ export class Stage {
       });
       done += execution.completed;
       if (execution.completed > 0 || execution.interruption) resumed = execution.interruption;
-      if (execution.end === 'done') return losses;
-      await this.context.checkpoint({
-        epoch,
-        commandsDone: done,
-        interruption: resumed,
-        losses,
-        best: this.#best,
-      });
-      if (execution.end === 'aborted') this.context.aborted();
+      if (execution.end === 'done') return { losses, done };
+      const progress = { epoch, commandsDone: done, losses, best: this.#best };
+      if (execution.end === 'aborted') return this.#abort({ ...progress, interruption: resumed });
+      await this.context.checkpoint({ ...progress, interruption: resumed });
     }
+  }
+
+  async #abort(progress: StageProgress): Promise<never> {
+    await this.context.checkpoint(progress);
+    return this.context.aborted();
   }
 
   /** The best state is an open mark: it costs what changed since. */

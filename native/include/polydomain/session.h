@@ -63,7 +63,8 @@ struct Interruption {
 struct Command {
   CommandKind kind;
   int32_t target = -1;  // mark or buffer id; slots, broadcast: a bank's slot
-  int32_t other = -1;   // second buffer or mark; converge: the split that tells when to stop
+  int32_t other = -1;   // second buffer or mark; converge: the split that tells when to stop;
+                        // evaluate with passes: the split whose rows they take
   int32_t domain = -1;  // run, converge, evaluate, dropOverlay
   int32_t split = 0;    // index into the session's splits
   int32_t overlay =
@@ -85,9 +86,10 @@ struct Command {
   double shareTo = 1;         // ... to that one
   int64_t maxSteps = 0;       // 0 = the whole pass
   Interruption resumed;       // run: go on from there inside the pass
-  int64_t passes = 0;         // converge: passes at most
-  int64_t patience = 0;       // converge: passes without a better score before it stops
-  double rate = 0;            // lerp, scale, add; converge: what counts as a better score
+  int64_t passes = 0;    // converge: passes at most; evaluate: passes by `optimizer` before it,
+                         // of which nothing is left behind it
+  int64_t patience = 0;  // converge: passes without a better score before it stops
+  double rate = 0;       // lerp, scale, add; converge: what counts as a better score
 };
 
 struct CommandResult {
@@ -139,7 +141,8 @@ class Session {
   const Profile* profile() const;  // null before startProfile()
 
   // Runs commands in order until done or cancelled. Cancellation takes effect between commands,
-  // and between steps of a run without overlay. Throws the first error; the message of a
+  // between steps of a run without overlay, and within converge and evaluate, which are then as if
+  // they had not begun. Throws the first error; the message of a
   // non-finite loss names domain and step.
   RunOutcome run(const std::vector<Command>& commands,
                  const std::vector<std::vector<int32_t>>& orders);
