@@ -12,7 +12,7 @@ export interface Opened {
 }
 
 /** Opens a file in headless Chromium, without a network. */
-export async function openPage(path: string): Promise<Opened> {
+export async function openPage(path: string, width = 1280): Promise<Opened> {
   const profile = await mkdtemp(join(tmpdir(), 'polydomain-chromium-'));
   try {
     const { stdout, stderr } = await promisify(execFile)(
@@ -22,7 +22,7 @@ export async function openPage(path: string): Promise<Opened> {
         '--no-sandbox',
         '--disable-gpu',
         '--enable-logging=stderr',
-        '--window-size=1280,1000',
+        `--window-size=${width},1000`,
         '--host-resolver-rules=MAP * ~NOTFOUND',
         `--user-data-dir=${profile}`,
         '--virtual-time-budget=5000',

@@ -65,7 +65,9 @@ describe('report.html', () => {
     expect(count(chart(dom, 'conflicts'), /<path [^>]*fill="(rgb|#)[^>]*stroke="#ffffff"/g)).toBe(
       6,
     );
-    expect(dom).toMatch(/of 3 pairs are in conflict/);
+    expect(dom).toMatch(
+      /of 3 pairs are in conflict \(below 0\)\. From all of their training rows\./,
+    );
     // What was given is text, never markup.
     expect(dom).not.toContain('<b>MAMDR</b>');
     expect(dom).toContain('&lt;/script&gt;&lt;b&gt;MAMDR');

@@ -9,7 +9,7 @@ import { addon } from '../native/load.js';
 import type { Model } from '../nn/model.js';
 import { strategyOf } from '../strategies/registry.js';
 import { stagesOf } from '../strategies/types.js';
-import { gradientCosines } from '../train/conflicts.js';
+import { gradientCosines, rowsCompared } from '../train/conflicts.js';
 import { scoresOf } from '../train/evaluate.js';
 import type { FitEvent } from '../train/events.js';
 import { type FitOptions, fit } from '../train/fit.js';
@@ -63,9 +63,11 @@ async function conflictsOf(
   const largest = [...data.schema.domains.keys()]
     .sort((a, b) => rows(b) - rows(a))
     .slice(0, mostDomains);
+  const most = rowsCompared(model, data.schema, largest.length);
   const cosines = await gradientCosines(model, data, { domains: largest });
   return {
     domains: largest.map((d) => data.schema.domains[d] as string),
+    rows: largest.map((d) => Math.min(rows(d), most)),
     // JSON knows no NaN.
     cosines: cosines.map((own) => own.map((value) => (Number.isFinite(value) ? value : null))),
   };

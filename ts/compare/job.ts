@@ -54,6 +54,8 @@ export interface RunRecord {
 /** How the training gradients of the largest domains agree at the trained shared values. */
 export interface Conflicts {
   readonly domains: readonly string[];
+  /** Training rows that each gradient comes from: a sample of those of large domains. Older records have none. */
+  readonly rows?: readonly number[];
   /** Of each pair; null where a gradient is zero. */
   readonly cosines: readonly (readonly (number | null)[])[];
 }

@@ -22,6 +22,8 @@ export interface Curve {
 
 export interface ReportConflicts {
   readonly domains: readonly string[];
+  /** Training rows that each gradient comes from, where the run tells. */
+  readonly rows?: readonly number[];
   readonly cosines: readonly (readonly (number | null)[])[];
 }
 

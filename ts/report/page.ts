@@ -5,15 +5,18 @@ import type { ReportData } from './data.js';
 import { Html, html } from './html.js';
 import { domainsTable, resultsTable, settingsTable, tuningTable } from './tables.js';
 
-/** JSON inside a script element: it may not end it. */
+/** JSON inside a script element: it may not end it. Numbers have the digits that a page can show. */
 function embedded(data: ReportData): Html {
-  return new Html(JSON.stringify(data).replaceAll('<', '\\u003c'));
+  const text = JSON.stringify(data, (_, value: unknown) =>
+    typeof value === 'number' && !Number.isInteger(value) ? Number(value.toPrecision(6)) : value,
+  );
+  return new Html(text.replaceAll('<', '\\u003c'));
 }
 
 function figure(id: string, title: string, note: Html): Html {
   return html`<section class="card" id="${id}-card">
   <h2>${title}</h2><p class="note">${note}</p>
-  <div class="chart" id="${id}"></div>
+  <div class="scroll"><div class="chart" id="${id}"></div></div>
 </section>`;
 }
 

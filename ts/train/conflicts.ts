@@ -14,6 +14,7 @@ export interface ConflictOptions {
   readonly batchSize?: number;
 }
 
+const defaultBatchSize = 1024;
 /** The buffers of all domains hold this many bytes at most: a sample of rows has to do beyond. */
 const mostBytes = 256e6;
 
@@ -37,6 +38,17 @@ function bytesPerRow(model: Model, schema: Schema): number {
   return bytes * idsPerRow(schema);
 }
 
+/** Training rows of a domain that gradientCosines takes at most when it compares so many domains. */
+export function rowsCompared(
+  model: Model,
+  schema: Schema,
+  domains: number,
+  batchSize = defaultBatchSize,
+): number {
+  const rows = mostBytes / Math.max(1, domains * bytesPerRow(model, schema));
+  return batchSize * Math.max(1, Math.floor(rows / batchSize));
+}
+
 /**
  * How the domains' training gradients agree: the cosine of each pair, [domains x domains], at the
  * model's shared values and over all of its parameters. Below 0 two domains are in conflict (Yu et al.
@@ -46,7 +58,7 @@ function bytesPerRow(model: Model, schema: Schema): number {
 export async function gradientCosines(
   module: BatchModule,
   data: Dataset,
-  { domains = [...data.schema.domains.keys()], batchSize = 1024 }: ConflictOptions = {},
+  { domains = [...data.schema.domains.keys()], batchSize = defaultBatchSize }: ConflictOptions = {},
 ): Promise<number[][]> {
   parse(count, batchSize, 'batchSize');
   parse(z.array(z.int()), domains, 'domains');
@@ -59,8 +71,7 @@ export async function gradientCosines(
   try {
     session.addSplit(data.train);
     const program = session.addGradientProgram(graph, output, loss, ['all'], false);
-    const rows = mostBytes / Math.max(1, domains.length * bytesPerRow(model, data.schema));
-    const maxSteps = Math.max(1, Math.floor(rows / batchSize));
+    const maxSteps = rowsCompared(model, data.schema, domains.length, batchSize) / batchSize;
     await session.run([{ kind: 'mark', target: 0 }]);
     try {
       await session.run(

@@ -66,11 +66,16 @@ const mostElements = 6000;
 export function draw(
   id: string,
   option: EChartsCoreOption,
-  { elements = 0, height }: { readonly elements?: number; readonly height?: number } = {},
+  {
+    elements = 0,
+    height,
+    width,
+  }: { readonly elements?: number; readonly height?: number; readonly width?: number } = {},
 ): EChartsType | undefined {
   const element = document.getElementById(id);
   if (!element) return undefined;
   if (height !== undefined) element.style.height = `${height}px`;
+  if (width !== undefined) element.style.width = `${width}px`;
   charts.get(id)?.dispose();
   const chart = init(element, null, { renderer: elements > mostElements ? 'canvas' : 'svg' });
   const { fontFamily } = getComputedStyle(document.body);
@@ -120,9 +125,9 @@ export function signed(value: number): string {
   return `${value < 0 ? '−' : '+'}${Math.abs(value).toFixed(4)}`;
 }
 
-/** A name that fits below an axis. */
+/** A name that fits below an axis: of a long one both ends, as names often differ in the last characters alone. */
 export function short(name: string): string {
-  return name.length > 18 ? `${name.slice(0, 17)}…` : name;
+  return name.length > 18 ? `${name.slice(0, 10)}…${name.slice(-7)}` : name;
 }
 
 export function rowsText(rows: number): string {

@@ -1,5 +1,5 @@
-import type { ReportConflicts } from '../data.js';
-import { draw, escaped, short, tooltip, type View } from './chart.js';
+import type { ReportConflicts, ReportData } from '../data.js';
+import { draw, escaped, rowsText, short, tooltip, type View } from './chart.js';
 
 function cellsOf({ cosines }: ReportConflicts): [number, number, number][] {
   return cosines.flatMap((row, a) =>
@@ -9,22 +9,35 @@ function cellsOf({ cosines }: ReportConflicts): [number, number, number][] {
   );
 }
 
+/** What the gradients come from; nothing where the run does not tell. */
+function basisOf({ domains, rows }: ReportConflicts, data: ReportData): string {
+  if (!rows) return '';
+  const all = new Map(data.domains.map((domain) => [domain.name, domain.rows.train]));
+  const sampled = rows.filter((own, d) => own < (all.get(domains[d] ?? '') ?? 0));
+  if (sampled.length === 0) return ' From all of their training rows.';
+  const most = rowsText(Math.max(...sampled));
+  return ` From ${most} training rows of a domain at most: a random sample where it has more (${sampled.length} of ${rows.length} domains).`;
+}
+
 /** Cosines of the domains' gradients: agreement and conflict by pair. */
 export function drawConflicts(
-  { theme }: View,
+  { data, theme }: View,
   conflicts: ReportConflicts,
   share: HTMLElement,
 ): void {
   const { domains } = conflicts;
   const cells = cellsOf(conflicts);
-  const against = cells.filter(([, , cosine]) => cosine < 0).length / 2;
-  share.textContent = `– ${against} of ${cells.length / 2} pairs are in conflict (below 0).`;
+  const pairs = cells.filter(([b, a]) => b < a);
+  const against = pairs.filter(([, , cosine]) => cosine < 0).length;
+  const left = data.domains.length - domains.length;
+  const which = left > 0 ? ` of the ${domains.length} domains with the most rows` : '';
+  share.textContent = `– ${against} of ${pairs.length} pairs${which} are in conflict (below 0).${basisOf(conflicts, data)}`;
   // Never so fine that rounding looks like a pattern.
   const most = Math.max(0.05, ...cells.map(([, , cosine]) => Math.abs(cosine)));
   const size = Math.max(14, Math.min(56, 760 / domains.length));
   const side = size * domains.length;
-  const left = 140;
-  const width = document.getElementById('conflicts')?.clientWidth ?? 1100;
+  const margin = 140;
+  const scale = 100;
   const label = {
     color: theme.muted,
     fontSize: size < 18 ? 10 : 12,
@@ -34,7 +47,7 @@ export function drawConflicts(
   draw(
     'conflicts',
     {
-      grid: { left, top: 8, width: Math.min(side, width - left - 100), height: side },
+      grid: { left: margin, top: 8, width: side, height: side },
       tooltip: {
         ...tooltip(theme),
         formatter: ({ value: [b, a, cosine] }: { value: [number, number, number] }) =>
@@ -60,7 +73,7 @@ export function drawConflicts(
         max: most,
         calculable: false,
         orient: 'vertical',
-        left: Math.min(side + left, width - 100) + 24,
+        left: margin + side + 24,
         top: 8,
         itemHeight: Math.max(60, Math.min(180, side - 60)),
         precision: 2,
@@ -77,6 +90,7 @@ export function drawConflicts(
         },
       ],
     },
-    { elements: cells.length, height: Math.round(side + 120) },
+    // Where the page is narrower it is moved sideways.
+    { elements: cells.length, height: Math.round(side + 120), width: margin + side + scale },
   );
 }

@@ -31,7 +31,7 @@ export function drawGains({ data, shown, theme }: View): void {
         name: entry.label,
         data: points,
         symbol,
-        symbolSize: data.domains.length > 200 ? 5 : 10,
+        symbolSize: data.domains.length > 2000 ? 3 : data.domains.length > 200 ? 5 : 10,
         itemStyle: { color, opacity: 0.85, borderColor: theme.card, borderWidth: 1 },
       },
       {
