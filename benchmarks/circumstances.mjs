@@ -1,4 +1,3 @@
-// Apart from machine.mjs, which has to load where dist/ is missing: train-step.mjs then says so.
 import { addon } from '../dist/esm/native/load.js';
 import { machine, revision } from './machine.mjs';
 

@@ -129,5 +129,7 @@ describe('the package', () => {
     expect(summary.runs.map((run) => run.strategy)).toEqual(['alternate', 'mamdr']);
     for (const run of summary.runs) expect(run.testAuc).toBeGreaterThan(0.55);
     expect(() => inFolder('node', [cli, 'demo', '--epochs', 'many'])).toThrow();
+    const options = ['--shapes', 'overhead', '--rounds', '1', '--patience', '0', '--no-peers'];
+    expect(inFolder('node', [cli, 'benchmark', ...options])).toMatch(/^polydomain +\d/m);
   }, 300_000);
 });

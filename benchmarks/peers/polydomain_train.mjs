@@ -1,23 +1,25 @@
-// Our side of train-step.mjs: speaks the same commands as pytorch_train.py, so that both are driven,
-// timed and weighed alike, each in a process of its own. Usage: polydomain_train.mjs THREADS.
-import { createInterface } from 'node:readline';
-import { models, ops, optim, scope, Tensor } from '../../dist/esm/index.js';
+// Our side of the benchmark: speaks the same commands as its peers, so that all are driven, timed and weighed
+// alike, each in a process of its own. Usage: polydomain_train.mjs THREADS ROWS; ROWS is Adam's option of that name.
+import { median } from '../../dist/esm/benchmark/statistics.js';
+import { Vocabulary } from '../../dist/esm/data/vocabulary.js';
+import { models, ops, optim, Predictor, scope, Tensor } from '../../dist/esm/index.js';
 import { addon } from '../../dist/esm/native/load.js';
 import { nativeSpec } from '../../dist/esm/optim/optimizers.js';
-import { median } from '../statistics.mjs';
+import { answerAll } from './answers.mjs';
+import { callersOf } from './callers.mjs';
+import {
+  Batches,
+  checkedColumns,
+  generator,
+  layersOf,
+  layerValues,
+  tablesOf,
+  tableValues,
+  timeCalls,
+} from './mlp.mjs';
 
 const threads = Number(process.argv[2]);
-
-/** A small generator of uniform numbers (mulberry32): the same ids in every run. */
-function generator(seed) {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
+const adamRows = process.argv[3];
 
 function schemaOf({ users, items, domains }) {
   return {
@@ -48,20 +50,37 @@ function drawSplit({ users, items, domains, batch }, steps) {
 /** A model, its native session as fit() makes it, and random rows. */
 class Job {
   #passNumber = 0;
+  #scorer;
 
   constructor(shape, steps) {
     this.shape = shape;
-    this.split = drawSplit(shape, steps);
+    this.batches = new Batches(shape);
     const { embedding: embeddingDim, hidden, dropout, batch: batchSize } = shape;
     this.model = models.mlp({ schema: schemaOf(shape), embeddingDim, hidden, dropout });
     const { graph, output, loss, space, scoring } = this.model.compile();
     this.scoring = scoring;
+    this.#start(space);
     this.session = new (addon().Session)(space, { batchSize, seed: 0, threads });
-    this.session.addSplit(this.split);
-    // Adam with PyTorch's defaults; row by row on tables, if the shape does not tell otherwise.
-    const { learningRate, rows } = shape;
-    this.session.addOptimizer(nativeSpec(optim.adam({ learningRate, rows })));
+    this.session.addSplit(drawSplit(shape, steps));
+    // With PyTorch's defaults.
+    const { learningRate } = shape;
+    this.session.addOptimizer(nativeSpec(optim.adam({ learningRate, rows: adamRows })));
     this.session.addTrainingProgram(graph, output, loss, ['all']);
+  }
+
+  /** Sets the values that all peers start with. */
+  #start(space) {
+    const names = ['user', 'item', 'domain'];
+    for (const table of tablesOf(this.shape)) {
+      space.data(`embedding.${names[table.number]}.weight`).set(tableValues(table, this.shape));
+    }
+    const layers = layersOf(this.shape);
+    for (const [l, layer] of layers.entries()) {
+      const { weight, bias } = layerValues(layer);
+      const last = l === layers.length - 1;
+      space.data(last ? 'output.weight' : `hidden.${l}.weight`).set(weight);
+      space.data(last ? 'bias' : `hidden.${l}.bias`).set(bias);
+    }
   }
 
   /** Seconds per step of one run command, the shuffle of its rows included. */
@@ -75,25 +94,30 @@ class Job {
     return seconds / steps;
   }
 
-  /** Seconds per batch of the call that serving makes, from ids to logits. */
-  score(batches) {
-    const columns = Array.from({ length: batches }, (_, i) => this.#columns(i));
-    this.#passNumber++;
-    const begun = performance.now();
-    for (const batch of columns) this.scoring.predict(batch, this.shape.batch, -1);
-    return (performance.now() - begun) / 1000 / batches;
+  /** The call that serving makes, from ids to logits. */
+  score(columns) {
+    const inputs = { 'feature:0': columns[0], 'feature:1': columns[1], domain: columns[2] };
+    const inOrder = this.scoring.inputNames.map((name) => inputs[name]);
+    return this.scoring.predict(inOrder, columns[0].length, -1);
   }
 
-  /** Batch `index` of the current pass's domain, in the order of the program's inputs. */
-  #columns(index) {
-    const { batch, domains } = this.shape;
-    const domain = this.#passNumber % domains;
-    const begin = this.split.domainOffsets[domain] + index * batch;
-    return this.scoring.inputNames.map((name) =>
-      name === 'domain'
-        ? new Int32Array(batch).fill(domain)
-        : this.split.ids[Number(name.slice('feature:'.length))].subarray(begin, begin + batch),
-    );
+  /** What users call, with the values of their own data. */
+  get scorer() {
+    if (!this.#scorer) {
+      const { users, items } = this.shape;
+      const values = [users, items].map((size) =>
+        Array.from({ length: size - 1 }, (_, i) => `${i + 1}`),
+      );
+      const vocabulary = new Vocabulary(this.model.schema, values);
+      this.#scorer = new Predictor(this.model, vocabulary).forDomain('0');
+    }
+    return this.#scorer;
+  }
+
+  /** `count` rows as users give them. */
+  rows(count) {
+    const [users, items] = this.batches.columns(count);
+    return Array.from({ length: count }, (_, row) => ({ user: users[row], item: items[row] }));
   }
 }
 
@@ -113,43 +137,33 @@ function matmulSeconds(size, repeats) {
   return median(seconds.slice(1));
 }
 
-async function medianOf(repeats, body) {
-  const values = [];
-  for (let i = 0; i < repeats; i++) values.push(await body());
-  return median(values);
-}
-
 let job;
-const commands = {
+await answerAll({
   shape({ shape, steps }) {
     job = new Job(shape, steps);
     return { version: addon().version, simdLevel: addon().simdLevel() };
   },
+  check: () => ({ logits: [...job.score(checkedColumns(job.shape))] }),
   async train({ steps, repeats }) {
-    return { seconds: await medianOf(repeats, () => job.train(steps)) };
+    const seconds = [];
+    for (let i = 0; i < repeats; i++) seconds.push(await job.train(steps));
+    return { seconds: median(seconds) };
   },
-  async score({ batches, repeats }) {
-    return { seconds: await medianOf(repeats, () => job.score(batches)) };
+  score: ({ rows, calls }) =>
+    timeCalls({ batches: job.batches, rows, calls }, (columns) => job.score(columns)),
+  row({ calls }) {
+    const { scorer } = job;
+    const seconds = job.rows(calls).map((row) => {
+      const begun = performance.now();
+      scorer.predictSync(row);
+      return (performance.now() - begun) / 1000;
+    });
+    return { seconds };
   },
-  matmul({ size, repeats }) {
-    return { seconds: matmulSeconds(size, repeats) };
+  callers(options) {
+    const { scorer } = job;
+    const rows = job.rows(4096);
+    return callersOf(options, (call) => scorer.predict([rows[call % rows.length]]));
   },
-};
-
-async function answer(line) {
-  const { command, ...options } = JSON.parse(line);
-  if (command === 'quit') process.exit(0);
-  const before = process.cpuUsage();
-  try {
-    const result = await commands[command](options);
-    const { user, system } = process.cpuUsage(before);
-    const peakRssBytes = process.resourceUsage().maxRSS * 1024;
-    return { ...result, cpuSeconds: (user + system) / 1e6, peakRssBytes };
-  } catch (error) {
-    return { error: error.stack };
-  }
-}
-
-for await (const line of createInterface({ input: process.stdin })) {
-  process.stdout.write(`${JSON.stringify(await answer(line))}\n`);
-}
+  matmul: ({ size, repeats }) => ({ seconds: matmulSeconds(size, repeats) }),
+});

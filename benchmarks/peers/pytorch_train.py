@@ -1,18 +1,24 @@
-"""PyTorch's side of benchmarks/train-step.mjs: the MLP of ts/models/mlp.ts, on the CPU.
+"""PyTorch's side of the benchmark: the MLP of ts/models/mlp.ts, on the CPU.
 
-Usage: pytorch_train.py THREADS. Reads one JSON command per line on stdin and answers each with one
-JSON line on stdout; the commands are the keys of COMMANDS. README.md describes them.
+Usage: pytorch_train.py THREADS KIND. KIND is 'sparse' (gradients of touched rows, SparseAdam) or 'dense' (of
+whole tables, one fused Adam).
 """
 
-import json
-import os
-import resource
 import statistics
 import sys
 import time
-import traceback
 
 import torch
+from answers import answer_all
+from mlp import (
+    Batches,
+    checked_columns,
+    layer_values,
+    table_rows,
+    table_values,
+    time_calls,
+    time_steps,
+)
 from torch import nn
 from torch.nn import functional
 
@@ -20,27 +26,21 @@ from torch.nn import functional
 class Mlp(nn.Module):
     """Embedded user, item and domain, concatenated, through relu layers to one logit."""
 
-    def __init__(self, shape):
+    def __init__(self, shape, sparse):
         super().__init__()
-        # Without sparse=True every step writes gradients of the whole tables.
-        sparse = shape.get("rows") != "dense"
         self.tables = nn.ModuleList(
-            nn.Embedding(rows, shape["embedding"], sparse=sparse)
-            for rows in (shape["users"], shape["items"], shape["domains"])
+            nn.Embedding.from_pretrained(
+                torch.from_numpy(table_values(shape, number)), freeze=False, sparse=sparse
+            )
+            for number in range(len(table_rows(shape)))
         )
         layers = []
-        width = len(self.tables) * shape["embedding"]
-        for size in shape["hidden"]:
-            layers += [nn.Linear(width, size), nn.ReLU(inplace=True), nn.Dropout(shape["dropout"])]
-            width = size
-        layers.append(nn.Linear(width, 1))
-        self.layers = nn.Sequential(*layers)
-        for table in self.tables:
-            nn.init.normal_(table.weight, std=1e-4)
-        for layer in self.layers:
-            if isinstance(layer, nn.Linear):
-                nn.init.xavier_normal_(layer.weight)
-                nn.init.zeros_(layer.bias)
+        for weight, bias in layer_values(shape):
+            linear = nn.Linear(weight.shape[1], weight.shape[0])
+            linear.weight.data = torch.from_numpy(weight)
+            linear.bias.data = torch.from_numpy(bias)
+            layers += [linear, nn.ReLU(inplace=True), nn.Dropout(shape["dropout"])]
+        self.layers = nn.Sequential(*layers[:-2])
 
     def forward(self, columns):
         fields = [table(ids) for table, ids in zip(self.tables, columns)]
@@ -48,64 +48,47 @@ class Mlp(nn.Module):
 
 
 class Job:
-    """A model, its optimizers and batches of random ids, drawn before any clock starts."""
-
-    def __init__(self, shape, steps):
+    def __init__(self, shape, sparse):
         torch.manual_seed(0)
-        self.model = Mlp(shape)
+        self.shape = shape
+        self.batches = Batches(shape)
+        self.model = Mlp(shape, sparse)
         self.loss = nn.BCEWithLogitsLoss()
         rate = shape["learningRate"]
-        if shape.get("rows") == "dense":
-            self.optimizers = [torch.optim.Adam(self.model.parameters(), lr=rate, fused=True)]
-        else:
-            # PyTorch's only Adam that takes sparse gradients: it updates touched rows.
-            tables = list(self.model.tables.parameters())
-            self.optimizers = [
-                torch.optim.SparseAdam(tables, lr=rate),
-                torch.optim.Adam(self.model.layers.parameters(), lr=rate, fused=True),
+        tables, layers = self.model.tables.parameters(), self.model.layers.parameters()
+        # SparseAdam is PyTorch's only Adam that takes sparse gradients: it updates touched rows.
+        self.optimizers = (
+            [
+                torch.optim.SparseAdam(list(tables), lr=rate),
+                torch.optim.Adam(layers, lr=rate, fused=True),
             ]
-        self.domains = [
-            self.draw_domain(shape, steps, domain) for domain in range(shape["domains"])
-        ]
-        self.pass_number = 0
+            if sparse
+            else [torch.optim.Adam([*tables, *layers], lr=rate, fused=True)]
+        )
 
-    @staticmethod
-    def draw_domain(shape, steps, domain):
-        size = (steps, shape["batch"])
-        users = torch.randint(shape["users"], size)
-        items = torch.randint(shape["items"], size)
-        labels = torch.randint(2, size).float()
-        ids = torch.full((shape["batch"],), domain)
-        return [((users[i], items[i], ids), labels[i]) for i in range(steps)]
+    def columns(self, rows):
+        return [torch.from_numpy(ids) for ids in self.batches.columns(rows)]
 
-    def next_batches(self, count):
-        """The batches of one domain; the domains take turns, as in ours."""
-        batches = self.domains[self.pass_number % len(self.domains)]
-        self.pass_number += 1
-        if count > len(batches):
-            raise ValueError(f"{count} batches; expected {len(batches)} at most, as many are drawn")
-        return batches[:count]
+    def step(self, columns, labels):
+        for optimizer in self.optimizers:
+            optimizer.zero_grad(set_to_none=True)
+        self.loss(self.model(columns), labels).backward()
+        for optimizer in self.optimizers:
+            optimizer.step()
 
     def train(self, steps):
-        batches = self.next_batches(steps)
+        """Seconds per step."""
+        rows = self.shape["batch"]
         self.model.train()
-        begun = time.perf_counter()
-        for columns, labels in batches:
-            for optimizer in self.optimizers:
-                optimizer.zero_grad(set_to_none=True)
-            self.loss(self.model(columns), labels).backward()
-            for optimizer in self.optimizers:
-                optimizer.step()
-        return (time.perf_counter() - begun) / steps
+        drawn = [
+            (self.columns(rows), torch.from_numpy(self.batches.labels(rows))) for _ in range(steps)
+        ]
+        return time_steps(drawn, self.step)
 
-    def score(self, batches):
-        drawn = self.next_batches(batches)
+    def score(self, columns):
         self.model.eval()
         with torch.inference_mode():
-            begun = time.perf_counter()
-            for columns, _ in drawn:
-                self.model(columns)
-            return (time.perf_counter() - begun) / batches
+            return self.model(columns)
 
 
 def time_of(repeats, body):
@@ -118,7 +101,7 @@ def time_of(repeats, body):
     return statistics.median(seconds)
 
 
-def matmul_seconds(size, repeats):
+def matmul(size, repeats):
     """torch.mm, and the same product by oneDNN.
 
     PyTorch multiplies with MKL, which does not give its best on every processor. oneDNN takes over
@@ -134,7 +117,7 @@ def matmul_seconds(size, repeats):
     return answer
 
 
-def rows_seconds(table_rows, dim, rows, repeats):
+def rows(table_rows, dim, rows, repeats):
     """Per random row: reading it and writing it back, as an optimizer does.
 
     Writing by index_copy_ or by index_put_ is faster in one version or another: the better counts.
@@ -154,63 +137,37 @@ def rows_seconds(table_rows, dim, rows, repeats):
             torch.index_select(table, 0, ids, out=buffer)
             table.index_put_((ids,), buffer)
 
-    return min(time_of(repeats, copy), time_of(repeats, put)) / (len(visits) * rows)
+    return {"seconds": min(time_of(repeats, copy), time_of(repeats, put)) / (len(visits) * rows)}
 
 
 class Peer:
-    def __init__(self):
-        self.job = None
-
-    def shape(self, command):
-        self.job = Job(command["shape"], command["steps"])
+    def shape(self, shape, **_):
+        self.job = Job(shape, sparse=sys.argv[2] == "sparse")
         return {"version": torch.__version__, "simdLevel": torch.backends.cpu.get_cpu_capability()}
 
-    def train(self, command):
-        passes = [self.job.train(command["steps"]) for _ in range(command["repeats"])]
-        return {"seconds": statistics.median(passes)}
+    def check(self):
+        columns = [torch.from_numpy(ids) for ids in checked_columns(self.job.shape)]
+        return {"logits": self.job.score(columns).tolist()}
 
-    def score(self, command):
-        passes = [self.job.score(command["batches"]) for _ in range(command["repeats"])]
-        return {"seconds": statistics.median(passes)}
+    def train(self, steps, repeats):
+        return {"seconds": statistics.median(self.job.train(steps) for _ in range(repeats))}
 
-    def matmul(self, command):
-        return matmul_seconds(command["size"], command["repeats"])
-
-    def rows(self, command):
-        sizes = (command["tableRows"], command["dim"], command["rows"])
-        return {"seconds": rows_seconds(*sizes, command["repeats"])}
+    def score(self, rows, calls):
+        inputs = [self.job.columns(rows) for _ in range(calls)]
+        return time_calls(inputs, self.job.score)
 
 
-COMMANDS = {
-    "shape": Peer.shape,
-    "train": Peer.train,
-    "score": Peer.score,
-    "matmul": Peer.matmul,
-    "rows": Peer.rows,
-}
-
-
-def main():
-    torch.set_num_threads(int(sys.argv[1]))
-    torch.set_flush_denormal(True)  # as ours: slow denormals would only flatter us
-    # The answers' own descriptor: whatever a library prints goes to stderr.
-    answers = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)
-    peer = Peer()
-    for line in sys.stdin:
-        command = json.loads(line)
-        if command["command"] == "quit":
-            return
-        begun = time.process_time()
-        try:
-            answer = COMMANDS[command["command"]](peer, command)
-            answer["cpuSeconds"] = time.process_time() - begun
-            # Linux counts in KiB.
-            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-            answer["peakRssBytes"] = peak
-        except Exception:
-            answer = {"error": traceback.format_exc()}
-        print(json.dumps(answer), file=answers, flush=True)
-
-
-main()
+torch.set_num_threads(int(sys.argv[1]))
+torch.set_flush_denormal(True)  # as ours: slow denormals would only flatter us
+peer = Peer()
+answer_all(
+    {
+        "shape": peer.shape,
+        "check": peer.check,
+        "train": peer.train,
+        "score": peer.score,
+        "row": lambda calls: peer.score(1, calls),
+        "matmul": matmul,
+        "rows": lambda tableRows, **options: rows(tableRows, **options),
+    }
+)

@@ -3,6 +3,7 @@ import { Command, CommanderError, InvalidArgumentError, Option } from 'commander
 import { splitNames } from '../data/types.js';
 import { CheckpointError, ConfigError, DataError } from '../errors.js';
 import { addon } from '../native/load.js';
+import { type BenchmarkCommandOptions, benchmarkTable, runBenchmark } from './benchmark.js';
 import { type CompareOptions, compareConfigFile, compareTable } from './compare.js';
 import { readConfig } from './config.js';
 import { type DemoOptions, demo, demoTable } from './demo.js';
@@ -35,7 +36,7 @@ function namesFrom(text: string): string[] {
   throw new InvalidArgumentError('expected names with commas between them');
 }
 
-/** Set by commands that have something to save before they end. */
+/** Set by commands that have something to save, or processes to end, before they end. */
 let saves = false;
 const interruption = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
@@ -183,6 +184,28 @@ program
   .option(...json)
   .action(async (folders: string[], options: { output: string } & JsonOption) => {
     print(options, await report(folders, options), ({ output }) => `Report: ${output}\n`);
+  });
+
+program
+  .command('benchmark')
+  .description('time polydomain beside other libraries that are installed')
+  .option('--shapes <names>', 'paper, small, overhead (default: paper,small)', namesFrom)
+  .option('--peers <names>', 'beside polydomain (default: all that are installed)', namesFrom)
+  .option('--no-peers', 'polydomain alone')
+  .option('--threads <n>', 'of each library (default: those that doctor shows)', integerFrom(1))
+  .option('--rounds <n>', 'of which the median counts', integerFrom(1), 7)
+  .option(
+    '--patience <seconds>',
+    'to wait, all in all, for other programs, and to repeat what they disturbed',
+    integerFrom(0),
+    120,
+  )
+  .option('-o, --output <file>', 'also write the JSON document there')
+  .option(...json)
+  .action(async (options: Omit<BenchmarkCommandOptions, 'signal'> & JsonOption) => {
+    saves = true;
+    const result = await runBenchmark({ ...options, signal: interruption.signal });
+    print(options, result, benchmarkTable);
   });
 
 program
