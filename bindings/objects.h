@@ -35,6 +35,14 @@ struct SharedSpace {
   std::shared_future<void> start_;  // last: its destructor waits for what uses the others
 };
 
+// An optimizer's state, for later sessions over its space.
+struct KeptOptimizer {
+  std::shared_ptr<SharedSpace> space;
+  std::shared_ptr<OptimizerState> state;
+};
+// Throws Error(kConfig) when it belongs to another space.
+std::shared_ptr<OptimizerState> toOptimizerState(const Napi::Value& kept, const SharedSpace& space);
+
 // configureOverlays(combine, start, specific) of spaces and sessions.
 void configureSpace(ParameterSpace& space, const Napi::CallbackInfo& info);
 // limitOverlays(folder, budget) of the same.
@@ -74,9 +82,11 @@ class SpaceObject : public Napi::ObjectWrap<SpaceObject> {
   Napi::Value overlay(const Napi::CallbackInfo& info);
   Napi::Value setOverlay(const Napi::CallbackInfo& info);
   Napi::Value dropOverlays(const Napi::CallbackInfo& info);
+  Napi::Value moveRows(const Napi::CallbackInfo& info);
   Napi::Value dispose(const Napi::CallbackInfo& info);
 
   void report(Napi::Env env, int64_t bytes);
+  void detachBuffers();
 
   std::shared_ptr<SharedSpace> shared_;
   int64_t reported_ = 0;  // bytes that the garbage collector knows of
@@ -115,6 +125,7 @@ class SessionObject : public Napi::ObjectWrap<SessionObject> {
   Napi::Value limitOverlays(const Napi::CallbackInfo& info);
   Napi::Value addSplit(const Napi::CallbackInfo& info);
   Napi::Value addOptimizer(const Napi::CallbackInfo& info);
+  Napi::Value optimizer(const Napi::CallbackInfo& info);
   Napi::Value addSelection(const Napi::CallbackInfo& info);
   Napi::Value addTrainingProgram(const Napi::CallbackInfo& info);
   Napi::Value addGradientProgram(const Napi::CallbackInfo& info);

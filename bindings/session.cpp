@@ -146,6 +146,7 @@ Napi::Function SessionObject::define(Napi::Env env) {
       env, "Session",
       {InstanceMethod("addSplit", &SessionObject::addSplit),
        InstanceMethod("addOptimizer", &SessionObject::addOptimizer),
+       InstanceMethod("optimizer", &SessionObject::optimizer),
        InstanceMethod("addSelection", &SessionObject::addSelection),
        InstanceMethod("addTrainingProgram", &SessionObject::addTrainingProgram),
        InstanceMethod("addGradientProgram", &SessionObject::addGradientProgram),
@@ -275,8 +276,22 @@ Napi::Value SessionObject::addSplit(const Napi::CallbackInfo& info) {
 
 Napi::Value SessionObject::addOptimizer(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
-    return Napi::Number::New(info.Env(),
-                             session()->addOptimizer(toOptimizerSpec(info[0].As<Napi::Object>())));
+    std::shared_ptr<OptimizerState> state;
+    if (info[1].IsExternal()) state = toOptimizerState(info[1], *space_);
+    return Napi::Number::New(
+        info.Env(),
+        session()->addOptimizer(toOptimizerSpec(info[0].As<Napi::Object>()), std::move(state)));
+  });
+}
+
+Napi::Value SessionObject::optimizer(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    auto kept = std::make_unique<KeptOptimizer>();
+    kept->space = space_;
+    kept->state = session()->optimizer(info[0].As<Napi::Number>());
+    return Napi::External<KeptOptimizer>::New(
+        info.Env(), kept.release(),
+        [](Napi::Env, KeptOptimizer* held) { const std::unique_ptr<KeptOptimizer> dropped(held); });
   });
 }
 

@@ -71,6 +71,18 @@ class Reading {
   SharedSpace& shared_;
 };
 
+// The only one to use the space.
+class Training {
+ public:
+  explicit Training(SharedSpace& shared) : shared_(shared) { shared_.beginTraining(); }
+  ~Training() { shared_.endTraining(); }
+  Training(const Training&) = delete;
+  Training& operator=(const Training&) = delete;
+
+ private:
+  SharedSpace& shared_;
+};
+
 }  // namespace
 
 Napi::Function SpaceObject::define(Napi::Env env) {
@@ -83,6 +95,7 @@ Napi::Function SpaceObject::define(Napi::Env env) {
                       InstanceMethod("overlay", &SpaceObject::overlay),
                       InstanceMethod("setOverlay", &SpaceObject::setOverlay),
                       InstanceMethod("dropOverlays", &SpaceObject::dropOverlays),
+                      InstanceMethod("moveRows", &SpaceObject::moveRows),
                       InstanceMethod("dispose", &SpaceObject::dispose)});
 }
 
@@ -250,6 +263,39 @@ Napi::Value SpaceObject::dropOverlays(const Napi::CallbackInfo& info) {
   });
 }
 
+std::shared_ptr<OptimizerState> toOptimizerState(const Napi::Value& kept,
+                                                 const SharedSpace& space) {
+  const KeptOptimizer& own = *kept.As<Napi::External<KeptOptimizer>>().Data();
+  if (own.space.get() == &space) return own.state;
+  throw Error(ErrorKind::kConfig, "an optimizer's state belongs to another model's parameters");
+}
+
+Napi::Value SpaceObject::moveRows(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    const std::shared_ptr<SharedSpace> shared = this->shared();
+    const int parameter = shared->space.find(info[0].As<Napi::String>());
+    const auto rows = info[1].As<Napi::Int32Array>();
+    const std::span<const int32_t> from(rows.Data(), rows.ElementLength());
+    const auto kept = info[2].As<Napi::Array>();
+    std::vector<std::shared_ptr<OptimizerState>> optimizers;
+    for (uint32_t i = 0; i < kept.Length(); ++i) {
+      optimizers.push_back(toOptimizerState(kept.Get(i), *shared));
+    }
+    const Training training(*shared);
+    shared->awaitStart();
+    detachBuffers();
+    shared->space.moveRows(parameter, from, *info.Env().GetInstanceData<AddonData>()->pool);
+    for (const auto& optimizer : optimizers) optimizer->moveRows(parameter, from);
+    report(info.Env(), weightsOf(shared->space) * static_cast<int64_t>(sizeof(float)));
+    return info.Env().Undefined();
+  });
+}
+
+void SpaceObject::detachBuffers() {
+  for (auto& [parameter, buffer] : buffers_) buffer.Value().Detach();
+  buffers_.clear();
+}
+
 void SpaceObject::report(Napi::Env env, int64_t bytes) {
   Napi::MemoryManagement::AdjustExternalMemory(env, bytes - reported_);
   reported_ = bytes;
@@ -261,8 +307,7 @@ Napi::Value SpaceObject::dispose(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
     if (shared_) {
       const Reading reading(*shared_);
-      for (auto& [parameter, buffer] : buffers_) buffer.Value().Detach();
-      buffers_.clear();
+      detachBuffers();
     }
     shared_.reset();
     report(info.Env(), 0);

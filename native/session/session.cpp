@@ -74,8 +74,15 @@ class Session::Impl {
     return static_cast<int>(splits_.size()) - 1;
   }
 
-  int addOptimizer(OptimizerSpec spec) {
-    optimizers_.push_back(std::make_unique<OptimizerState>(*space_, spec));
+  int addOptimizer(OptimizerSpec spec, std::shared_ptr<OptimizerState> state) {
+    if (!state) {
+      state = std::make_shared<OptimizerState>(*space_, spec);
+    } else if (!state->goesOn(spec)) {
+      throw Error(ErrorKind::kConfig,
+                  "an optimizer cannot go on from the state of another kind; expected the same");
+    }
+    state->spec() = spec;
+    optimizers_.push_back(std::move(state));
     return static_cast<int>(optimizers_.size()) - 1;
   }
 
@@ -99,6 +106,10 @@ class Session::Impl {
     options.mode = Mode::kEvaluate;
     checkedPrograms_ = 0;
     evaluation_.emplace(graph, *space_, std::move(options));
+  }
+
+  std::shared_ptr<OptimizerState> optimizer(int index) {
+    return at(optimizers_, index, "optimizer");
   }
 
   void setLearningRate(int optimizer, double rate) {
@@ -821,7 +832,7 @@ class Session::Impl {
   std::shared_ptr<ThreadPool> pool_;
   Options options_;
   std::vector<SplitData> splits_;
-  std::vector<std::unique_ptr<OptimizerState>> optimizers_;
+  std::vector<std::shared_ptr<OptimizerState>> optimizers_;
   std::vector<Selection> selections_;
   bool allTrainable_;
   std::vector<StepProgram> programs_;
@@ -849,7 +860,10 @@ Session::Session(std::shared_ptr<ParameterSpace> space, std::shared_ptr<ThreadPo
     : impl_(std::make_unique<Impl>(std::move(space), std::move(pool), options)) {}
 Session::~Session() = default;
 int Session::addSplit(SplitData split) { return impl_->addSplit(std::move(split)); }
-int Session::addOptimizer(OptimizerSpec spec) { return impl_->addOptimizer(spec); }
+int Session::addOptimizer(OptimizerSpec spec, std::shared_ptr<OptimizerState> state) {
+  return impl_->addOptimizer(spec, std::move(state));
+}
+std::shared_ptr<OptimizerState> Session::optimizer(int index) { return impl_->optimizer(index); }
 int Session::addSelection(Selection selection) { return impl_->addSelection(std::move(selection)); }
 int Session::addTrainingProgram(const Graph& graph, ProgramOptions options) {
   return impl_->addProgram(graph, std::move(options), Mode::kTrain);

@@ -7,6 +7,7 @@
 #include "cpu/chunks.h"
 #include "cpu/optimizer_update.h"
 #include "momentum_tail.h"
+#include "moved_rows.h"
 #include "polydomain/error.h"
 #include "polydomain/space.h"
 #include "serialize.h"
@@ -66,6 +67,31 @@ class OptimizerState::Impl {
       if (!hasDenseRows(p)) continue;
       denseRows_.back().steps.assign(static_cast<size_t>(space_.unitCountOf(p)), 0);
     }
+  }
+
+  bool goesOn(const OptimizerSpec& spec) const {
+    if (spec.kind != spec_.kind || spec.stateCount() != spec_.stateCount() ||
+        spec.rows != spec_.rows) {
+      return false;
+    }
+    // Steps that rows lack are known for these alone.
+    return !denseRows() || (spec.beta1 == spec_.beta1 && spec.beta2 == spec_.beta2 &&
+                            spec.epsilon == spec_.epsilon && spec.epsilonForm == spec_.epsilonForm);
+  }
+
+  void moveRows(int parameter, std::span<const int32_t> from) {
+    const int region = space_.regionOf(parameter);
+    for (int state = 0; state < spec_.stateCount(); ++state) {
+      Storage& slab = *slabs_[static_cast<size_t>(region * spec_.stateCount() + state)];
+      polydomain::moveRows(slab, space_.unitSize(region), from);
+    }
+    if (!hasDenseRows(parameter)) return;
+    std::vector<int32_t>& steps = denseRows_[static_cast<size_t>(parameter)].steps;
+    std::vector<int32_t> moved(from.size(), 0);
+    for (size_t row = 0; row < from.size(); ++row) {
+      if (from[row] != kNewRow) moved[row] = steps[static_cast<size_t>(from[row])];
+    }
+    steps = std::move(moved);
   }
 
   UpdateScalars beginStep(int parameter) {
@@ -276,6 +302,10 @@ OptimizerState::OptimizerState(ParameterSpace& space, OptimizerSpec spec)
 OptimizerState::~OptimizerState() = default;
 OptimizerSpec& OptimizerState::spec() { return impl_->spec(); }
 void OptimizerState::reset() { impl_->reset(); }
+bool OptimizerState::goesOn(const OptimizerSpec& spec) const { return impl_->goesOn(spec); }
+void OptimizerState::moveRows(int parameter, std::span<const int32_t> from) {
+  impl_->moveRows(parameter, from);
+}
 UpdateScalars OptimizerState::beginStep(int parameter) { return impl_->beginStep(parameter); }
 void OptimizerState::endStep() { impl_->endStep(); }
 void OptimizerState::update(const UpdateScalars& scalars, int region, int64_t unit, int64_t n,

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <numeric>
 
+#include "moved_rows.h"
 #include "polydomain/error.h"
 #include "serialize.h"
 #include "spill_file.h"
@@ -171,21 +172,33 @@ class ParameterSpace::Impl {
 
   void start(ThreadPool* pool) {
     for (size_t p = 0; p < parameters_.size(); ++p) {
-      const auto index = static_cast<int>(p);
-      const Region& region = regions_[static_cast<size_t>(regionOf(index))];
-      float* to = region.data() + firstUnit(index) * region.unitSize;
-      const int64_t count = elementCount(parameters_[p].shape);
-      const auto fill = [&](int64_t chunk, int) {
-        const int64_t first = chunk * kFilledAtOnce;
-        draw(parameters_[p], first, std::min(kFilledAtOnce, count - first), to + first);
-      };
-      const int64_t chunks = (count + kFilledAtOnce - 1) / kFilledAtOnce;
-      if (pool != nullptr) {
-        pool->parallelFor(chunks, fill);
-      } else {
-        for (int64_t chunk = 0; chunk < chunks; ++chunk) fill(chunk, 0);
-      }
+      fill(static_cast<int>(p), 0, elementCount(parameters_[p].shape), pool);
     }
+  }
+
+  void moveRows(int parameter, std::span<const int32_t> from, ThreadPool& pool) {
+    requireClosed("moveRows");
+    ParameterSpec& spec = parameters_[static_cast<size_t>(parameter)];
+    if (spec.kind != ParameterKind::kTable || from.empty() || !marks_.empty()) {
+      throw Error(ErrorKind::kConfig, "moveRows of '" + spec.name + "' to " +
+                                          std::to_string(from.size()) + " rows with " +
+                                          std::to_string(marks_.size()) +
+                                          " open marks; expected a table, rows and no mark");
+    }
+    const auto r = static_cast<size_t>(regionOf(parameter));
+    Region& region = regions_[r];
+    const std::vector<int32_t> to = destinations(from, region.units);
+    polydomain::moveRows(*region.memory, region.unitSize, from);
+    region.units = static_cast<int64_t>(from.size());
+    spec.shape[0] = region.units;
+    unitCount_[static_cast<size_t>(parameter)] = region.units;
+    for (auto next = from.begin(); next != from.end();) {
+      const auto first = std::find(next, from.end(), kNewRow);
+      next = std::find_if(first, from.end(), [](int32_t row) { return row != kNewRow; });
+      fill(parameter, (first - from.begin()) * region.unitSize, (next - first) * region.unitSize,
+           &pool);
+    }
+    moveOwnRows(r, to);
   }
 
   // --- Writing ----------------------------------------------------------------------------------
@@ -562,6 +575,49 @@ class ParameterSpace::Impl {
     }
   }
 
+  // Draws `count` values of a parameter's start, from `first` on.
+  void fill(int parameter, int64_t first, int64_t count, ThreadPool* pool) const {
+    const Region& region = regions_[static_cast<size_t>(regionOf(parameter))];
+    float* to = region.data() + firstUnit(parameter) * region.unitSize;
+    const auto fillChunk = [&](int64_t chunk, int) {
+      const int64_t begin = first + chunk * kFilledAtOnce;
+      draw(parameters_[static_cast<size_t>(parameter)], begin,
+           std::min(kFilledAtOnce, first + count - begin), to + begin);
+    };
+    const int64_t chunks = (count + kFilledAtOnce - 1) / kFilledAtOnce;
+    if (pool != nullptr) {
+      pool->parallelFor(chunks, fillChunk);
+    } else {
+      for (int64_t chunk = 0; chunk < chunks; ++chunk) fillChunk(chunk, 0);
+    }
+  }
+
+  // Domains' own values follow their rows; those of rows that go nowhere are dropped.
+  void moveOwnRows(size_t region, const std::vector<int32_t>& to) {
+    const auto stays = [&](uint32_t unit) { return to[unit] == static_cast<int32_t>(unit); };
+    for (auto place = overlays_.begin(); place != overlays_.end();) {
+      Overlay& overlay = place->second;
+      overlay.use();
+      UnitStore& store = overlay.stores[region];
+      bool same = true;
+      for (int64_t entry = 0; entry < store.size(); ++entry) {
+        same = same && stays(store.unit(entry));
+      }
+      if (!same) {
+        UnitStore moved(store.unitSize(), overlay.resource());
+        moved.reserve(store.size());
+        for (int64_t entry = 0; entry < store.size(); ++entry) {
+          const int32_t row = to[store.unit(entry)];
+          if (row == kNewRow) continue;
+          std::copy_n(store.values(entry), store.unitSize(),
+                      moved.values(moved.insert(static_cast<uint32_t>(row)).first));
+        }
+        store = std::move(moved);
+      }
+      place = overlay.empty() ? overlays_.erase(place) : std::next(place);
+    }
+  }
+
   // The start of a parameter's values from `first` on.
   void draw(const ParameterSpec& spec, int64_t first, int64_t count, float* out) const {
     const RandomKey key{seed_, streamOf(spec.name), 0};
@@ -906,6 +962,9 @@ ParameterSpace::ParameterSpace(std::vector<ParameterSpec> parameters, uint64_t s
 ParameterSpace::ParameterSpace(std::vector<ParameterSpec> parameters, uint64_t seed, StartLater)
     : impl_(std::make_unique<Impl>(std::move(parameters), seed)) {}
 void ParameterSpace::start(ThreadPool& pool) { impl_->start(&pool); }
+void ParameterSpace::moveRows(int parameter, std::span<const int32_t> from, ThreadPool& pool) {
+  impl_->moveRows(parameter, from, pool);
+}
 ParameterSpace::~ParameterSpace() = default;
 int ParameterSpace::parameterCount() const { return static_cast<int>(impl_->parameters().size()); }
 const ParameterSpec& ParameterSpace::parameter(int index) const {

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "failure.h"
 #include "polydomain/error.h"
 #include "polydomain/space.h"
 
@@ -243,6 +244,101 @@ TEST(Space, StartsFromTheSameBitsWithAnyThreads) {
     EXPECT_EQ(std::count(space.data(2), space.data(2) + count, 3.0f),
               static_cast<std::ptrdiff_t>(count));
   }
+}
+
+TEST(Space, MovesRowsWithTheirStateAndOwnValues) {
+  const auto tableOf = [](int64_t rows) {
+    return std::vector<ParameterSpec>{
+        {"table", ParameterKind::kTable, {rows, 3}, {InitKind::kNormal, 0.0f, 1.0f}, 0.0f},
+        {"other", ParameterKind::kTable, {2, 3}, {InitKind::kZeros, 0.0f, 0.0f}, 0.0f}};
+  };
+  ThreadPool pool(2);
+  // From a small table to one of mapped pages, and back.
+  for (const int64_t large : {int64_t{9}, int64_t{200'000}}) {
+    ParameterSpace space(tableOf(5), 4);
+    const ParameterSpace fresh(tableOf(large), 4);
+    OptimizerSpec spec;
+    spec.kind = OptimizerKind::kSgd;
+    spec.momentum = 0.5f;
+    OptimizerState optimizer(space, spec);
+    // A step on every row: momentum is the gradient, here the row's number.
+    const UpdateScalars scalars = optimizer.beginStep(0);
+    for (int64_t row = 0; row < 5; ++row) {
+      const std::vector<float> gradient(3, static_cast<float>(row));
+      optimizer.update(scalars, 1, row, 3, space.data(0) + 3 * row, gradient.data());
+    }
+    space.configureOverlays(Combine::kPlus, SpecificStart::kNeutral, space.select({"all"}));
+    for (const uint32_t row : {1u, 2u, 4u}) {
+      const std::vector<float> own(3, static_cast<float>(10 * row));
+      space.setOverlayUnit(7, 0, row, own);
+    }
+    space.setOverlayUnit(8, 0, 2, std::vector<float>(3, 1.0f));
+    const std::vector<float> before(space.data(0), space.data(0) + 15);
+
+    // Row 2 goes, row 4 takes its place, others stay or are new.
+    std::vector<int32_t> from(static_cast<size_t>(large), -1);
+    from[0] = 0;
+    from[1] = 1;
+    from[2] = 4;
+    from[4] = 3;
+    space.moveRows(0, from, pool);
+    optimizer.moveRows(0, from);
+    EXPECT_EQ(space.unitCount(1), large);
+    EXPECT_EQ(space.parameter(0).shape, (Shape{large, 3}));
+    std::vector<float> start(static_cast<size_t>(large * 3));
+    fillNormal({4, streamOf("table"), 0}, 0, large * 3, 0.0f, 1.0f, start.data());
+    for (int64_t row = 0; row < large; ++row) {
+      const int32_t source = from[static_cast<size_t>(row)];
+      const float* expected = source < 0 ? start.data() + 3 * row : before.data() + 3 * source;
+      ASSERT_TRUE(std::equal(expected, expected + 3, space.data(0) + 3 * row)) << row;
+    }
+    // What momentum adds to a step without gradient.
+    const UpdateScalars next = optimizer.beginStep(0);
+    const std::vector<float> none(3, 0.0f);
+    for (const int64_t row : {int64_t{1}, int64_t{2}, int64_t{3}, int64_t{4}, large - 1}) {
+      float* values = space.data(0) + 3 * row;
+      const float value = values[0];
+      optimizer.update(next, 1, row, 3, values, none.data());
+      const int32_t source = from[static_cast<size_t>(row)];
+      const float momentum = source < 0 ? 0.0f : 0.5f * static_cast<float>(source);
+      EXPECT_FLOAT_EQ(values[0], value - next.learningRate * momentum) << row;
+    }
+    std::vector<std::pair<uint32_t, float>> own;
+    space.visitOverlay(7, 0, [&](uint32_t unit, std::span<const float> values) {
+      own.emplace_back(unit, values[0]);
+    });
+    EXPECT_EQ(own, (std::vector<std::pair<uint32_t, float>>{{1, 10.0f}, {2, 40.0f}}));
+    EXPECT_FALSE(space.hasOverlay(8));
+
+    // Back to three rows, and forth: what is new does not remember what was there.
+    const std::vector<float> kept(space.data(0), space.data(0) + 9);
+    space.moveRows(0, std::vector<int32_t>{0, 1, 2}, pool);
+    EXPECT_TRUE(std::equal(kept.begin(), kept.end(), space.data(0)));
+    from.assign(static_cast<size_t>(large), -1);
+    space.moveRows(0, from, pool);
+    EXPECT_TRUE(std::equal(start.begin(), start.end(), space.data(0)));
+  }
+}
+
+TEST(Space, RefusesRowsThatCannotBeMoved) {
+  ParameterSpace space(specs(), 1);
+  ThreadPool pool(1);
+  const int table = space.find("table");
+  const auto rows = static_cast<size_t>(space.unitCountOf(table));
+  const auto refuses = [&](int parameter, const std::vector<int32_t>& from) {
+    EXPECT_EQ(kindOfFailure([&] { space.moveRows(parameter, from, pool); }), ErrorKind::kConfig);
+  };
+  refuses(table, {});
+  refuses(table, {static_cast<int32_t>(rows)});
+  refuses(table, {-2});
+  refuses(table, {0, 0});
+  const MarkId mark = space.mark();
+  refuses(table, {0});
+  space.release(mark);
+  for (int parameter = 0; parameter < space.parameterCount(); ++parameter) {
+    if (space.parameter(parameter).kind == ParameterKind::kDense) refuses(parameter, {0});
+  }
+  EXPECT_EQ(static_cast<size_t>(space.unitCountOf(table)), rows);
 }
 
 TEST(Space, SelectsByPatternsFromTheFirstToTheLast) {

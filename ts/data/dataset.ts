@@ -4,6 +4,7 @@ import { brand } from '../brand.js';
 import { ConfigError } from '../errors.js';
 import { parse } from '../options.js';
 import { checkSplit, checkVocabularies, requireTrainingRows, requireWeights } from './check.js';
+import { continuedVocabulary, type EvictionOptions, evictionOptions } from './continued.js';
 import { readFolder, writeFolder } from './folder.js';
 import { isMamdrFolder, readMamdrFolder } from './mamdr.js';
 import { type DatasetOptions, type Roles, roles, sourceOptions } from './options.js';
@@ -11,6 +12,7 @@ import { type Prepared, prepare } from './prepare.js';
 import { reencode } from './reencode.js';
 import { readTable, tableOf } from './table.js';
 import { type Schema, type Split, type SplitName, splitNames } from './types.js';
+import { firstUsage, type Usage } from './usage.js';
 import { Vocabulary } from './vocabulary.js';
 
 /** Rows of training, validation and test data with the schema and vocabularies behind them. */
@@ -56,25 +58,27 @@ export class Dataset {
     vocabularies: readonly (readonly string[])[],
     splits: readonly [Split, Split, Split],
   ): Dataset {
-    requireTrainingRows(schema, splits[0]);
-    return Dataset.#checked(schema, vocabularies, splits);
+    return Dataset.#prepared({ schema, vocabularies, splits });
   }
 
   static #checked(
     schema: Schema,
     vocabularies: readonly (readonly string[])[],
     splits: readonly [Split, Split, Split],
+    usage = (): Usage => firstUsage(schema, vocabularies, splits[0]),
   ): Dataset {
     checkVocabularies(schema, vocabularies);
     splits.forEach((split, p) => {
       checkSplit(schema, split, splitNames[p] as SplitName);
     });
     requireWeights(splits);
-    return new Dataset(new Vocabulary(schema, vocabularies), ...splits);
+    return new Dataset(new Vocabulary(schema, vocabularies, usage()), ...splits);
   }
 
-  static #prepared({ schema, vocabularies, splits }: Prepared): Dataset {
-    return Dataset.of(schema, vocabularies, splits);
+  static #prepared({ schema, vocabularies, splits, usage }: Prepared): Dataset {
+    // A vocabulary that continues may know domains that these rows lack.
+    if (!usage) requireTrainingRows(schema, splits[0]);
+    return Dataset.#checked(schema, vocabularies, splits, usage && (() => usage));
   }
 
   static async #folder(folder: string): Promise<Dataset> {
@@ -93,14 +97,26 @@ export class Dataset {
    */
   as(vocabulary: Vocabulary): Dataset {
     const { schema, vocabularies, splits } = reencode(this, vocabulary);
-    return Dataset.#checked(schema, vocabularies, splits);
+    return Dataset.#checked(schema, vocabularies, splits, () => vocabulary.usage);
+  }
+
+  /**
+   * The same rows for a model that goes on from one that was trained with `vocabulary`: what that knows
+   * keeps its ids and domains, and values and domains that are new in this training part get further ones. With
+   * `evict`, ids that training rows have not had lately lose theirs, to new values first (docs/data.md).
+   * Throws ConfigError, and DataError where features differ or ids have no raw values.
+   */
+  continuing(vocabulary: Vocabulary, evict?: EvictionOptions): Dataset {
+    const eviction = evict && parse(evictionOptions, evict, 'evict');
+    return this.as(continuedVocabulary(vocabulary, this, eviction));
   }
 
   /** Writes a folder that open() reads: schema.json and dataset.safetensors. */
   async save(folder: string): Promise<void> {
     const { schema, vocabulary, train, validation, test } = this;
     const splits = [train, validation, test] as const;
-    await writeFolder(folder, { schema, vocabularies: vocabulary.values, splits });
+    const { values, usage } = vocabulary;
+    await writeFolder(folder, { schema, vocabularies: values, splits, usage });
   }
 }
 brand('Dataset', Dataset);

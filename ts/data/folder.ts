@@ -6,6 +6,7 @@ import { readTensors, writeTensors } from '../io/safetensors.js';
 import { ofKind } from './features.js';
 import { type Prepared, presentColumns } from './prepare.js';
 import { type Schema, splitNames } from './types.js';
+import { checkUsage, storedUsage } from './usage.js';
 
 const format = 'polydomain-dataset';
 const version = 1;
@@ -31,10 +32,12 @@ export async function writeFolder(folder: string, prepared: Prepared): Promise<v
     if (split.weights) tensors.set(`${name}.weights`, split.weights);
   });
   await writeTensors(join(folder, 'dataset.safetensors'), tensors);
-  const { schema, vocabularies } = prepared;
+  const { schema, vocabularies, usage } = prepared;
+  // Rows tell that of the first data set.
+  const continued = usage && usage.generation > 0 ? { usage } : {};
   await writeFileAtomic(
     join(folder, 'schema.json'),
-    `${JSON.stringify({ format, version, schema, vocabularies })}\n`,
+    `${JSON.stringify({ format, version, schema, vocabularies, ...continued })}\n`,
   );
 }
 
@@ -46,6 +49,7 @@ export async function readFolder(folder: string): Promise<Prepared> {
       version?: number;
       schema: Schema;
       vocabularies: string[][];
+      usage?: unknown;
     };
     if (stored.format !== format || stored.version !== version) {
       throw new DataError(
@@ -53,6 +57,8 @@ export async function readFolder(folder: string): Promise<Prepared> {
       );
     }
     if (!Array.isArray(stored.vocabularies)) throw new DataError('vocabularies are missing');
+    const usage = stored.usage === undefined ? undefined : storedUsage.parse(stored.usage);
+    if (usage) checkUsage(stored.vocabularies, usage);
     const tensors = await readTensors(join(folder, 'dataset.safetensors'));
     const get = <Values extends Int32Array | Float32Array>(
       name: string,
@@ -85,6 +91,7 @@ export async function readFolder(folder: string): Promise<Prepared> {
     return {
       schema: stored.schema,
       vocabularies: stored.vocabularies,
+      ...(usage && { usage }),
       splits: splits as unknown as Prepared['splits'],
     };
   } catch (cause) {

@@ -16,12 +16,15 @@ import {
   type Split,
   splitNames,
 } from './types.js';
+import type { Usage } from './usage.js';
 
 /** A dataset's contents. */
 export interface Prepared {
   readonly schema: Schema;
   readonly vocabularies: readonly (readonly string[])[];
   readonly splits: readonly [Split, Split, Split];
+  /** Of vocabularies that continue others. */
+  readonly usage?: Usage | undefined;
 }
 
 /**

@@ -4,6 +4,7 @@ import { pairsOf } from './columns.js';
 import { hasIds, idTables, tableOf } from './features.js';
 import { bucketOf, listExpected, listOf, numberExpected, numberOf } from './raw.js';
 import type { Feature, IdFeature, Schema } from './types.js';
+import type { Usage } from './usage.js';
 
 /** How raw values become ids: of domains and of features. */
 export class Vocabulary {
@@ -11,12 +12,23 @@ export class Vocabulary {
   /** Of each feature the place of its vocabulary. */
   readonly #tables: readonly number[];
   #lookups: Map<string, number>[] | undefined;
+  /** @internal What decides which ids go when it continues (see Dataset.continuing). */
+  readonly usage: Usage;
 
   constructor(
     readonly schema: Schema,
     /** Per table of ids (idTables): the raw values of ids 1, 2, ...; 0 is everything else. */
     readonly values: readonly (readonly string[])[],
+    /** Of a vocabulary that does not know, all ids were seen once in the first data set. */
+    usage?: Usage,
   ) {
+    this.usage = usage ?? {
+      generation: 0,
+      tables: values.map((known) => ({
+        lastSeen: known.map(() => 0),
+        count: known.map(() => 1),
+      })),
+    };
     this.#domains = new Map(schema.domains.map((name, d) => [name, d]));
     const tables = idTables(schema).map(({ name }) => name);
     this.#tables = schema.features.map((feature) =>

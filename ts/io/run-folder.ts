@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { z } from 'zod';
 import { checkVocabularies } from '../data/check.js';
+import { checkUsage, storedUsage } from '../data/usage.js';
 import { Vocabulary } from '../data/vocabulary.js';
 import { CheckpointError, ConfigError } from '../errors.js';
 import { type ModelMaker, modelMakers } from '../models/registry.js';
@@ -69,6 +70,7 @@ const storedVocabulary = z.object({
   format: z.literal('polydomain-vocabulary'),
   version: z.literal(version),
   values: z.array(z.array(z.string())),
+  usage: storedUsage.exactOptional(),
 });
 
 /** Values of domains that are read from a file at a time. */
@@ -95,9 +97,10 @@ export async function saveModel(folder: string, { model, vocabulary }: Predictor
       await saveSpecific(specificFile(folder, name), model, name, schema.domains.length);
     }
   }
+  const { values, usage } = vocabulary;
   await writeFileAtomic(
     join(folder, 'vocabulary.json'),
-    `${JSON.stringify({ format: 'polydomain-vocabulary', version, values: vocabulary.values })}\n`,
+    `${JSON.stringify({ format: 'polydomain-vocabulary', version, values, usage })}\n`,
   );
   const { seed, split } = model;
   const stored = { format, version, ...model.describe(), seed, schema, split, overlays };
@@ -227,9 +230,10 @@ export async function load(
 /** A run folder's content but for the domains' own values. Throws CheckpointError. */
 export async function readRun(folder: string) {
   const stored = await readJson(join(folder, 'model.json'), storedModel);
-  const { values } = await readJson(join(folder, 'vocabulary.json'), storedVocabulary);
+  const { values, usage } = await readJson(join(folder, 'vocabulary.json'), storedVocabulary);
   try {
     checkVocabularies(stored.schema, values);
+    if (usage) checkUsage(values, usage);
   } catch (cause) {
     throw new CheckpointError(
       `'${folder}': ${(cause as Error).message}; expected the vocabulary that was saved`,
@@ -239,7 +243,7 @@ export async function readRun(folder: string) {
   const path = join(folder, 'model.safetensors');
   const tensors = await readTensors(path);
   for (const [name, values] of tensors) requireFinite(path, name, values);
-  return { stored, vocabulary: new Vocabulary(stored.schema, values), tensors };
+  return { stored, vocabulary: new Vocabulary(stored.schema, values, usage), tensors };
 }
 
 /**

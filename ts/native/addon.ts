@@ -77,6 +77,11 @@ export interface NativeSpace {
   overlay(domain: number, parameter: string): OverlayEntries;
   setOverlay(domain: number, parameter: string, entries: OverlayEntries): void;
   dropOverlays(): void;
+  /**
+   * Row r of a table becomes what row from[r] was, in place; new rows (-1) get their start, and
+   * `optimizers` follow. Programs over the space are void, views on it empty.
+   */
+  moveRows(parameter: string, from: Int32Array, optimizers: readonly NativeOptimizer[]): void;
   dispose(): void;
 }
 
@@ -206,9 +211,16 @@ export interface NativeProfile {
   readonly events: Float64Array;
 }
 
+/** The state of an optimizer, which later sessions over the same space may go on from. */
+export interface NativeOptimizer {
+  readonly [kept]: never;
+}
+declare const kept: unique symbol;
+
 export interface NativeSession {
   addSplit(split: NativeSplit): number;
-  addOptimizer(spec: NativeOptimizerSpec): number;
+  addOptimizer(spec: NativeOptimizerSpec, state?: NativeOptimizer): number;
+  optimizer(index: number): NativeOptimizer;
   addSelection(patterns: readonly string[]): number;
   /** trained: glob patterns of the parameters that get gradients; dropout: whether it is on, true by default. */
   addTrainingProgram(

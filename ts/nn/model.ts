@@ -9,6 +9,8 @@ import { selects } from '../glob.js';
 import type {
   NativeGraph,
   NativeNode,
+  NativeOptimizer,
+  NativeParameterSpec,
   NativeProgram,
   NativeSession,
   NativeSpace,
@@ -103,6 +105,8 @@ export abstract class Model extends Module<[Batch], Tensor> {
   /** Of the parameters' start. */
   readonly seed: number;
   #compiled: Compiled | undefined;
+  /** Another model's parameters, until the next compilation takes them. */
+  #adopted: NativeSpace | undefined;
   #overlays: OverlayRule | undefined;
   #uncertainty: Embedding | undefined;
   readonly #split: string[] = [];
@@ -313,12 +317,42 @@ export abstract class Model extends Module<[Batch], Tensor> {
     }
     const specs = [...parameters.values()].map((parameter) => parameter.spec());
     requireMemory(specs);
-    const space = new (addon().Space)(specs, this.seed);
+    const space = this.#adopted ?? new (addon().Space)(specs, this.seed);
+    this.#adopted = undefined;
     this.#fill(parameters, space);
     const scoring = new (addon().Program)(graph, space, output);
     const [plain, weighted] = losses;
     this.#compiled = { graph, output, ...plain, weighted, space, scoring };
     return this.#compiled;
+  }
+
+  /**
+   * @internal Another model's memory becomes this one's, with the domains' own values; that one is disposed.
+   * Of the tables in `rows`, row r becomes what row rows[r] was, or is new (-1); `optimizers` follow.
+   * Throws BusyError while the other one is trained or predicts.
+   */
+  takeOver(
+    other: Model,
+    rows: ReadonlyMap<string, Int32Array>,
+    optimizers: readonly NativeOptimizer[],
+  ): void {
+    other.parameters();
+    const { space, scoring } = other.compile();
+    for (const [name, from] of rows) space.moveRows(name, from, optimizers);
+    this.#release();
+    this.#adopted = space;
+    this.#overlays = other.#overlays;
+    this.#filled = true;
+    scoring.dispose();
+    other.#compiled = undefined;
+    other.#disposed = true;
+  }
+
+  /** @internal What its parameters are, by name. */
+  specs(): Map<string, NativeParameterSpec> {
+    return new Map(
+      [...this.#parameters()].map(([name, parameter]) => [name, { ...parameter.spec(), name }]),
+    );
   }
 
   /** @internal Its parameters get their values from elsewhere: what would fill them is not asked. */
@@ -355,6 +389,8 @@ export abstract class Model extends Module<[Batch], Tensor> {
     this.#compiled?.space.dispose();
     this.#compiled?.scoring.dispose();
     this.#compiled = undefined;
+    this.#adopted?.dispose();
+    this.#adopted = undefined;
   }
 }
 brand('Model', Model);

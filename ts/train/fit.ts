@@ -8,7 +8,7 @@ import { type SplitName, splitNames } from '../data/types.js';
 import { ConfigError, TrainingError } from '../errors.js';
 import { makeFolder, removeUnfinished, writeFileAtomic } from '../io/atomic.js';
 import { saveModel } from '../io/run-folder.js';
-import type { NativeSession } from '../native/addon.js';
+import type { NativeOptimizer, NativeSession } from '../native/addon.js';
 import { addon } from '../native/load.js';
 import { suggest } from '../nearest.js';
 import { memoryLimit } from '../nn/memory.js';
@@ -28,6 +28,7 @@ import { trainingOptions } from './options.js';
 import { Profile } from './profile.js';
 import type { FinishedStage, RunMetrics } from './result.js';
 import { type DomainChoice, Stage, type StageProgress } from './stage.js';
+import { takeOver } from './take-over.js';
 import { type Trained, trainedOf, warmStart } from './warm-start.js';
 
 export interface FitOptions extends z.input<typeof trainingOptions> {
@@ -51,6 +52,14 @@ export interface FitOptions extends z.input<typeof trainingOptions> {
    * their fresh start. A resumed run does not read it again.
    */
   readonly from?: string | Predictor | undefined;
+  /**
+   * `from`, a result of fit or load, hands its memory on instead of copies: tables grow and shrink where they
+   * are, and its model is disposed. Where that run had `keepOptimizer`, the optimizer's state goes on as well
+   * (docs/data.md, "Data that goes on").
+   */
+  readonly inPlace?: boolean | undefined;
+  /** The result keeps the optimizer's state, as large as the tables or twice that, for a fit `inPlace`. */
+  readonly keepOptimizer?: boolean | undefined;
   /** A file of the Trace Event Format gets where the time went; also of a fit that is aborted. */
   readonly profile?: string | undefined;
   /** What config.json of the run folder says. */
@@ -68,6 +77,8 @@ export class FitResult extends Predictor {
     /** Epoch of the strategy, or of its first stage, whose state was kept. */
     readonly bestEpoch: number,
     readonly seconds: number,
+    /** @internal Kept for a fit that goes on from here. */
+    readonly optimizers: readonly NativeOptimizer[] = [],
   ) {
     super(model, data.vocabulary);
   }
@@ -104,10 +115,11 @@ export async function fit(
   data: Dataset,
   options: FitOptions,
 ): Promise<FitResult> {
-  const { from, resume, runFolder } = options;
+  const { from, inPlace, resume, runFolder } = options;
   const resumed = resume && runFolder !== undefined && checkpointIn(runFolder);
-  const trained = from === undefined || resumed ? undefined : await trainedOf(from);
-  const split = resumed ? await splitIn(runFolder) : trained?.split;
+  const trained = resumed ? undefined : await sourceOf(from, inPlace);
+  const source = trained instanceof Predictor ? trained.model : trained;
+  const split = resumed ? await splitIn(runFolder) : source?.split;
   const run = new Fit(asModel(module, data.schema, options.seed), data, options, trained, split);
   try {
     run.prepare();
@@ -119,6 +131,18 @@ export async function fit(
     await run.close().catch(() => {});
     throw error;
   }
+}
+
+/** What a fit starts from: copies of values, or a model to take over. */
+async function sourceOf(
+  from: string | Predictor | undefined,
+  inPlace = false,
+): Promise<Trained | Predictor | undefined> {
+  if (!inPlace) return from === undefined ? undefined : trainedOf(from);
+  if (from instanceof Predictor) return from;
+  throw new ConfigError(
+    'fit.inPlace: expected a result of fit or load in fit.from, whose memory it can take over',
+  );
 }
 
 /**
@@ -148,6 +172,8 @@ class Fit {
   readonly #plan: Strategy[];
   #heads: readonly string[] = [];
   #stages: readonly Stage[] = [];
+  /** Of the run that this one takes over. */
+  readonly #kept: readonly NativeOptimizer[] = [];
   /** Of the warm start. */
   readonly #warnings: readonly string[];
   readonly #choice: DomainChoice;
@@ -162,7 +188,7 @@ class Fit {
     private readonly model: Model,
     private readonly data: Dataset,
     private readonly options: FitOptions,
-    trained?: Trained,
+    trained?: Trained | Predictor,
     split: readonly string[] = [],
   ) {
     const {
@@ -176,6 +202,8 @@ class Fit {
       profile,
       config,
       from: _,
+      inPlace: __,
+      keepOptimizer,
       ...rest
     } = options;
     this.#settings = parse(trainingOptions, rest, 'fit');
@@ -201,9 +229,22 @@ class Fit {
     if ('heads' in strategy && strategy.heads) {
       this.#heads = model.splitHeads(strategy.heads === 'last' ? undefined : strategy.heads);
     }
+    if (keepOptimizer && this.#plan.length > 1) {
+      throw new ConfigError(
+        `fit.keepOptimizer: with ${this.#plan.length} stages, each of its own; expected one`,
+      );
+    }
+    let warnings: readonly string[] = [];
+    if (trained instanceof Predictor) {
+      this.#kept = trained instanceof FitResult ? trained.optimizers : [];
+      warnings = takeOver(model, data.vocabulary, trained, this.#kept);
+    }
     const { space } = model.compile();
     model.configureOverlays(first.overlays);
-    this.#warnings = trained ? warmStart(model, data.vocabulary, trained) : [];
+    if (trained && !(trained instanceof Predictor)) {
+      warnings = warmStart(model, data.vocabulary, trained);
+    }
+    this.#warnings = warnings;
     this.#session = new (addon().Session)(space, {
       batchSize,
       seed,
@@ -335,6 +376,7 @@ class Fit {
       this.#history,
       (this.#finished[0] as FinishedStage).bestEpoch,
       (performance.now() - this.#started) / 1000,
+      this.options.keepOptimizer ? this.#stages[0]?.optimizers : [],
     );
     // The model is its owner's again.
     this.dispose();
@@ -430,6 +472,7 @@ class Fit {
       validateEvery,
       validationPasses,
       rollback,
+      kept: this.#kept,
       get history() {
         return self.#history;
       },

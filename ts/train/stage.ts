@@ -1,7 +1,12 @@
 import type { Dataset } from '../data/dataset.js';
 import { ConfigError } from '../errors.js';
 import type { SplitMetrics } from '../metrics/index.js';
-import type { NativeCommand, NativeInterruption, NativeSession } from '../native/addon.js';
+import type {
+  NativeCommand,
+  NativeInterruption,
+  NativeOptimizer,
+  NativeSession,
+} from '../native/addon.js';
 import { addon } from '../native/load.js';
 import { suggest } from '../nearest.js';
 import { nativeSpec, type Optimizer } from '../optim/optimizers.js';
@@ -28,6 +33,8 @@ export interface StageContext {
   readonly validationPasses: number;
   readonly rollback: boolean;
   readonly history: EpochRecord[];
+  /** Of an earlier run, to go on from: the passes' and the strategy's own. */
+  readonly kept: readonly NativeOptimizer[];
   emit(event: FitEvent): void;
   /** Times a phase of the run, where it is profiled. */
   phase<Result>(name: string, body: () => Promise<Result>): Promise<Result>;
@@ -73,18 +80,29 @@ export class Stage {
     private readonly programs: { readonly train: number; readonly gradient: number },
     private readonly context: StageContext,
   ) {
-    const { session } = context;
-    for (const own of [optimizer, ...(strategy.optimizers ?? [])]) {
+    const { session, kept } = context;
+    const { optimizers = [] } = strategy;
+    for (const own of [optimizer, ...optimizers]) {
       if (!strategy.overlays || !('rows' in own) || own.rows === 'lazy') continue;
       throw new ConfigError(
         `optimizer.rows: 'dense' with strategy '${strategy.name}', in which momentum would give each domain an own value of every row; expected 'lazy'`,
       );
     }
-    this.#inner = session.addOptimizer(nativeSpec(optimizer));
-    this.#own = (strategy.optimizers ?? []).map((own) => session.addOptimizer(nativeSpec(own)));
+    if (kept.length > 0 && kept.length !== 1 + optimizers.length) {
+      throw new ConfigError(
+        `fit.from: its ${kept.length} optimizers; expected the ${1 + optimizers.length} of strategy '${strategy.name}'`,
+      );
+    }
+    this.#inner = session.addOptimizer(nativeSpec(optimizer), kept[0]);
+    this.#own = optimizers.map((own, i) => session.addOptimizer(nativeSpec(own), kept[i + 1]));
     if (context.validationPasses > 0 && !strategy.domainsStop) {
       this.#tuning = session.addOptimizer(nativeSpec(optimizer));
     }
+  }
+
+  /** State of the passes' optimizer and the strategy's own. */
+  get optimizers(): NativeOptimizer[] {
+    return [this.#inner, ...this.#own].map((index) => this.context.session.optimizer(index));
   }
 
   get epochs(): number {

@@ -64,7 +64,7 @@ function inMemory({ model, vocabulary }: Predictor): Trained {
 }
 
 /** Which input, such as `feature:0`, the rows of each table are looked up by: whatever an op reads by ids. */
-function keysOf(graph: NativeGraph): Map<string, string> {
+export function keysOf(graph: NativeGraph): Map<string, string> {
   const keys = new Map<string, string>();
   const inputOf = (value: number): string | undefined => {
     const { kind, name, inputs } = graph.node(value);
@@ -86,7 +86,12 @@ function domainsBefore(before: Vocabulary, now: Vocabulary): number[] {
 }
 
 /** For each row of a table the row that stood for the same before; -1: there was none. */
-function rowsBefore(key: string, rows: number, before: Vocabulary, now: Vocabulary): Int32Array {
+export function rowsBefore(
+  key: string,
+  rows: number,
+  before: Vocabulary,
+  now: Vocabulary,
+): Int32Array {
   const feature = now.schema.features.findIndex(
     (one) => inputName(now.schema.features, one) === key,
   );
@@ -180,10 +185,7 @@ export function warmStart(model: Model, now: Vocabulary, trained: Trained): stri
       space.setOverlay(domain, name, isTable ? moved(entries, rowNow) : entries);
     });
   }
-  const warnings = rescaled(before.schema, now.schema).map(
-    (name) =>
-      `fit.from: '${name}' has another mean or deviation than before; what the model learned of it is about other numbers`,
-  );
+  const warnings = rescaled(before.schema, now.schema);
   if (takesOwn || !trained.overlays) return warnings;
   return [
     ...warnings,
@@ -191,12 +193,15 @@ export function warmStart(model: Model, now: Vocabulary, trained: Trained): stri
   ];
 }
 
-/** Names of the numbers that are standardised otherwise than before. */
-function rescaled(before: Schema, now: Schema): string[] {
+/** Warnings of numbers that are standardised otherwise than before. */
+export function rescaled(before: Schema, now: Schema): string[] {
   const known = new Map(ofKind(before.features, 'numeric').map((own) => [own.name, own]));
   return ofKind(now.features, 'numeric').flatMap(({ name, mean, deviation }) => {
     const other = known.get(name);
-    return other && (other.mean !== mean || other.deviation !== deviation) ? [name] : [];
+    if (!other || (other.mean === mean && other.deviation === deviation)) return [];
+    return [
+      `fit.from: '${name}' has another mean or deviation than before; what the model learned of it is about other numbers`,
+    ];
   });
 }
 

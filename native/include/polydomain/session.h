@@ -126,7 +126,9 @@ class Session {
   ~Session();
 
   int addSplit(SplitData split);
-  int addOptimizer(OptimizerSpec spec);
+  // `state`: what optimizer() of an earlier session over the space gave, to go on from.
+  int addOptimizer(OptimizerSpec spec, std::shared_ptr<OptimizerState> state = nullptr);
+  std::shared_ptr<OptimizerState> optimizer(int index);
   int addSelection(Selection selection);
   // Program inputs are matched by name: "label", "weight", "domain" (the row's domain index),
   // "slot" (the bank slot of all rows of a block: its domain's, see CommandKind::kSlots), and

@@ -98,7 +98,7 @@ class ParameterSpace {
   int parameterOfUnit(int region, uint32_t unit) const;
   int64_t unitCount(int region) const;
   int64_t unitSize(int region) const;  // floats
-  float* region(int region);           // 64-byte aligned; stable for the space's life
+  float* region(int region);           // 64-byte aligned; stable until rows are moved
   float* data(int parameter);
   // Glob patterns ("embedding.*", "all") to a selection, from the first to the last; one behind '!'
   // takes out what it matches, of everything when it is the first. Throws Error(kConfig) when one
@@ -106,6 +106,12 @@ class ParameterSpace {
   Selection select(const std::vector<std::string>& patterns) const;
   // The trainable ones of a selection (empty: of all).
   Selection trainable(Selection selection = {}) const;
+
+  // Row r of a table becomes what row from[r] was, in place; new rows (-1) start as those of a
+  // table of this size do, and domains have no own values of them. Optimizers that go on have to
+  // follow (OptimizerState::moveRows). Programs made before and pointers into the table are void.
+  // Throws Error(kConfig) while a mark or overlay is open, and for rows that cannot be moved.
+  void moveRows(int parameter, std::span<const int32_t> from, ThreadPool& pool);
 
   // Announces writes. `units` must be unique within the call. Cheap when nothing is open.
   void touch(int region, std::span<const uint32_t> units);
@@ -192,6 +198,10 @@ class OptimizerState {
   ~OptimizerState();
   OptimizerSpec& spec();  // learning rate may change between steps
   void reset();           // moments and step counts to the start
+  // Whether an optimizer with this spec can go on with the state.
+  bool goesOn(const OptimizerSpec& spec) const;
+  // After the same of the space: state follows its rows, that of new ones is at the start.
+  void moveRows(int parameter, std::span<const int32_t> from);
   // Starts a step of `parameter`: increments its count and returns what updates need.
   UpdateScalars beginStep(int parameter);
   // Ends a step over any number of parameters: the schedule goes on by one.

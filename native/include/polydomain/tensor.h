@@ -29,6 +29,8 @@ class Storage {
   Storage& operator=(const Storage&) = delete;
   void* data() const { return data_; }
   size_t bytes() const { return bytes_; }
+  // Of owned memory: what fits stays, what comes is zeroed, and data() may change.
+  void resize(size_t bytes);  // throws std::bad_alloc
 
  private:
   Storage() = default;
