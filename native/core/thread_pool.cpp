@@ -23,7 +23,8 @@ namespace polydomain {
 namespace {
 
 constexpr int kMaxThreads = 256;
-constexpr auto kSpin = std::chrono::microseconds(20);
+// Waking a thread that sleeps takes longer than the serial work between two jobs of a step.
+constexpr auto kSpin = std::chrono::microseconds(100);
 
 void pauseBriefly() {
 #if defined(__x86_64__)

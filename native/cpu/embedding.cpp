@@ -3,7 +3,7 @@
 #include "hwy/foreach_target.h"  // IWYU pragma: keep
 
 #include <algorithm>
-#include <cstring>
+#include <limits>
 
 #include "embedding.h"
 #include "vector-inl.h"
@@ -11,6 +11,25 @@
 HWY_BEFORE_NAMESPACE();
 namespace polydomain::cpu {
 namespace HWY_NAMESPACE {
+
+void gather(const float* table, int64_t dim, const int32_t* ids, int64_t count, float* out,
+            int64_t outStride) {
+  // Rows of a large table miss every cache: ask for them this many rows ahead.
+  constexpr int64_t kAhead = 16;
+  constexpr int64_t kLineElements = 16;
+  const hn::ScalableTag<float> d;
+  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+  for (int64_t r = 0; r < count; ++r, out += outStride) {
+    if (r + kAhead < count) {
+      const float* later = table + ids[r + kAhead] * dim;
+      for (int64_t c = 0; c < dim; c += kLineElements) __builtin_prefetch(later + c);
+    }
+    const float* from = table + ids[r] * dim;
+    int64_t c = 0;
+    for (; c + lanes <= dim; c += lanes) hn::StoreU(hn::LoadU(d, from + c), d, out + c);
+    for (; c < dim; ++c) out[c] = from[c];
+  }
+}
 
 // out[c] = sum over positions; one pass per group of columns keeps the sums in registers.
 void sumPositions(const UniqueIds::Position* positions, int64_t count, const RowGradient* gradients,
@@ -80,14 +99,14 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace polydomain::cpu {
 
+HWY_EXPORT(gather);
 HWY_EXPORT(sumPositions);
 HWY_EXPORT(poolBag);
 
 namespace {
 
-// Rows of a large table miss every cache: ask for them this many lookups ahead.
-constexpr size_t kAhead = 8;
-constexpr int64_t kLineElements = 16;
+// Ids ahead of which their stamps are asked for.
+constexpr size_t kAhead = 16;
 
 void ownIds(const int32_t* ids, int64_t width, std::vector<int32_t>& own) {
   own.clear();
@@ -100,15 +119,8 @@ void ownIds(const int32_t* ids, int64_t width, std::vector<int32_t>& own) {
 
 void gatherRows(const float* table, int64_t dim, std::span<const int32_t> ids, float* out,
                 int64_t outStride) {
-  if (dim == 0) return;
-  const size_t bytes = static_cast<size_t>(dim) * sizeof(float);
-  for (size_t r = 0; r < ids.size(); ++r) {
-    if (r + kAhead < ids.size()) {
-      const float* later = table + ids[r + kAhead] * dim;
-      for (int64_t c = 0; c < dim; c += kLineElements) __builtin_prefetch(later + c);
-    }
-    std::memcpy(out + static_cast<int64_t>(r) * outStride, table + ids[r] * dim, bytes);
-  }
+  HWY_DYNAMIC_DISPATCH(gather)
+  (table, dim, ids.data(), static_cast<int64_t>(ids.size()), out, outStride);
 }
 
 void poolRows(const float* table, int64_t dim, std::span<const int32_t> ids, int64_t width,
@@ -145,42 +157,51 @@ void UniqueIds::build(int64_t tableRows, std::span<const IdList> lists) {
   if (stamps_.size() < static_cast<size_t>(tableRows)) {
     stamps_.resize(static_cast<size_t>(tableRows));
   }
-  if (++generation_ == 0) {  // wrapped round: old stamps would look new
-    std::fill(stamps_.begin(), stamps_.end(), Stamp{});
-    generation_ = 1;
+  size_t most = 0;
+  for (const IdList& list : lists) most += list.ids.size();
+  base_ += static_cast<uint32_t>(unique_);
+  if (most > std::numeric_limits<uint32_t>::max() - base_) {  // old stamps would look new
+    std::ranges::fill(stamps_, 0);
+    base_ = 1;
   }
-  ids_.clear();
-  uniqueOf_.clear();
-  offsets_.clear();
+  if (offsets_.size() <= most) {
+    for (std::vector<int32_t>* memory : {&ids_, &uniqueOf_, &offsets_}) memory->resize(most + 1);
+    positions_.resize(most);
+  }
+  uint32_t unique = 0;
+  size_t occurrence = 0;
   for (const auto& [list, perRow] : lists) {
     for (size_t r = 0; r < list.size(); ++r) {
       if (r + kAhead < list.size() && list[r + kAhead] != kNoId)
-        __builtin_prefetch(&stamps_[static_cast<size_t>(list[r + kAhead])]);
+        __builtin_prefetch(&stamps_[static_cast<size_t>(list[r + kAhead])], 1);
       if (list[r] == kNoId) continue;
-      Stamp& stamp = stamps_[static_cast<size_t>(list[r])];
-      if (stamp.generation != generation_) {
-        stamp = {generation_, static_cast<int32_t>(ids_.size())};
-        ids_.push_back(list[r]);
-        offsets_.push_back(0);
+      uint32_t& stamp = stamps_[static_cast<size_t>(list[r])];
+      // Below zero, hence large, for a stamp of an earlier build.
+      uint32_t index = stamp - base_;
+      if (index >= unique) {
+        index = unique++;
+        stamp = base_ + index;
+        ids_[index] = list[r];
+        offsets_[index] = 0;
       }
-      ++offsets_[static_cast<size_t>(stamp.unique)];
-      uniqueOf_.push_back(stamp.unique);
+      ++offsets_[index];
+      uniqueOf_[occurrence++] = static_cast<int32_t>(index);
     }
   }
+  unique_ = unique;
+  occurrences_ = occurrence;
   // Counts become the borders' ends; filling from the back moves them to the beginnings.
   int32_t total = 0;
-  for (int32_t& offset : offsets_) offset = total += offset;
-  offsets_.push_back(total);
-  positions_.resize(static_cast<size_t>(total));
-  size_t occurrence = uniqueOf_.size();
+  for (size_t u = 0; u < unique; ++u) offsets_[u] = total += offsets_[u];
+  offsets_[unique] = total;
   for (size_t l = lists.size(); l-- > 0;) {
     const auto& [list, perRow] = lists[l];
     for (size_t r = list.size(); r-- > 0;) {
       if (list[r] == kNoId) continue;
-      const auto unique = static_cast<size_t>(uniqueOf_[--occurrence]);
+      const auto index = static_cast<size_t>(uniqueOf_[--occurrence]);
       const auto row = perRow == 1 ? r : r / static_cast<size_t>(perRow);
-      positions_[static_cast<size_t>(--offsets_[unique])] = {static_cast<int32_t>(l),
-                                                             static_cast<int32_t>(row)};
+      positions_[static_cast<size_t>(--offsets_[index])] = {static_cast<int32_t>(l),
+                                                            static_cast<int32_t>(row)};
     }
   }
 }

@@ -49,9 +49,11 @@ class UniqueIds {
   // fewer than 2^31 in all.
   void build(int64_t tableRows, std::span<const IdList> lists);
 
-  int64_t size() const { return static_cast<int64_t>(ids_.size()); }
+  int64_t size() const { return static_cast<int64_t>(unique_); }
   // In order of first appearance: list by list, row by row.
-  std::span<const int32_t> ids() const { return ids_; }
+  std::span<const int32_t> ids() const { return {ids_.data(), unique_}; }
+  // For each occurrence of an id, in their order: its index in ids().
+  std::span<const int32_t> uniqueOf() const { return {uniqueOf_.data(), occurrences_}; }
   // Where ids()[unique] stands, in ascending order of list, then row.
   std::span<const Position> positions(int64_t unique) const {
     const auto u = static_cast<size_t>(unique);
@@ -59,12 +61,11 @@ class UniqueIds {
   }
 
  private:
-  struct Stamp {
-    uint32_t generation = 0;  // of the build that set `unique`
-    int32_t unique = 0;
-  };
-  std::vector<Stamp> stamps_;  // by table row
-  uint32_t generation_ = 0;
+  // By table row: base_ + its index in ids(). What earlier builds left is below base_.
+  std::vector<uint32_t> stamps_;
+  uint32_t base_ = 1;
+  size_t unique_ = 0, occurrences_ = 0;
+  // With room for every occurrence of the largest build:
   std::vector<int32_t> ids_;
   std::vector<int32_t> uniqueOf_;  // by occurrence, kNoId's left out
   std::vector<int32_t> offsets_;   // size() + 1 borders in positions_

@@ -127,13 +127,13 @@ void multiplyBlock(const LeftOperand& a, const float* b, int64_t stride, int64_t
   }
 }
 
-// One row of the epilogue; uniform is null without dropout.
-void finishRow(const GemmEpilogue& epilogue, const float* gate, const float* uniform, int64_t first,
-               int64_t count, float* c) {
+// One row of the epilogue; bias, gate and uniform are null where there is none.
+HWY_INLINE void finishRow(const GemmEpilogue& epilogue, const float* bias, const float* gate,
+                          const float* uniform, int64_t count, float* c) {
   const FloatTag d;
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
-  const auto finish = [&](FloatVector x, FloatVector bias, FloatVector g, FloatVector u) HWY_ATTR {
-    if (epilogue.bias != nullptr) x = hn::Add(x, bias);
+  const auto finish = [&](FloatVector x, FloatVector b, FloatVector g, FloatVector u) HWY_ATTR {
+    if (bias != nullptr) x = hn::Add(x, b);
     // x < 0 ? 0 : x keeps a NaN, which Max would lose.
     if (epilogue.relu) x = hn::IfThenZeroElse(hn::Lt(x, hn::Zero(d)), x);
     if (uniform != nullptr) {
@@ -145,7 +145,6 @@ void finishRow(const GemmEpilogue& epilogue, const float* gate, const float* uni
     }
     return x;
   };
-  const float* bias = epilogue.bias == nullptr ? nullptr : epilogue.bias + first;
   const auto zero = hn::Zero(d);
   int64_t i = 0;
   for (; i + lanes <= count; i += lanes) {
@@ -164,6 +163,21 @@ void finishRow(const GemmEpilogue& epilogue, const float* gate, const float* uni
   }
 }
 
+// Columns [first, first + count) of the rows [begin, end) of C [.., n]. The uniforms, null without
+// dropout, are these rows' one after another.
+void finishRows(const GemmEpilogue& epilogue, int64_t begin, int64_t end, int64_t n, int64_t first,
+                int64_t count, const float* uniform, float* c, int64_t ldc) {
+  for (int64_t row = begin; row < end; ++row) {
+    const float *bias = nullptr, *gate = nullptr;
+    if (epilogue.bias != nullptr) {
+      bias = epilogue.bias + (epilogue.biasRow == nullptr ? 0 : epilogue.biasRow[row]) * n + first;
+    }
+    if (epilogue.gate != nullptr) gate = epilogue.gate + row * epilogue.gateStride + first;
+    finishRow(epilogue, bias, gate, uniform, count, c + row * ldc + first);
+    if (uniform != nullptr) uniform += count;
+  }
+}
+
 }  // namespace HWY_NAMESPACE
 }  // namespace polydomain::cpu
 HWY_AFTER_NAMESPACE();
@@ -174,7 +188,7 @@ namespace polydomain::cpu {
 HWY_EXPORT(vectorColumns);
 HWY_EXPORT(tileRows);
 HWY_EXPORT(multiplyBlock);
-HWY_EXPORT(finishRow);
+HWY_EXPORT(finishRows);
 
 namespace {
 
@@ -230,13 +244,8 @@ void finish(const GemmEpilogue& epilogue, int64_t begin, int64_t end, int64_t n,
         fillUniform(epilogue.dropoutKey, static_cast<uint64_t>(row * n + first),
                     (last - row) * count, 0.0f, 1.0f, uniform);
       }
-      for (int64_t r = row; r < last; ++r) {
-        const float* gate =
-            epilogue.gate == nullptr ? nullptr : epilogue.gate + r * epilogue.gateStride + first;
-        HWY_DYNAMIC_DISPATCH(finishRow)
-        (epilogue, gate, drop ? uniform + (r - row) * count : nullptr, first, count,
-         c + r * ldc + first);
-      }
+      HWY_DYNAMIC_DISPATCH(finishRows)
+      (epilogue, row, last, n, first, count, drop ? uniform : nullptr, c, ldc);
     }
   }
 }

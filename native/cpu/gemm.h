@@ -11,7 +11,9 @@ enum class Transpose { kNo, kYes };
 
 // What happens to an element of the product on its way to memory, in this order.
 struct GemmEpilogue {
-  const float* bias = nullptr;  // [n], added to every row
+  // [n], added to every row; with `biasRow` [.., n], its row biasRow[row] added to row `row`.
+  const float* bias = nullptr;
+  const int32_t* biasRow = nullptr;
   bool relu = false;
   // Dropout with keep probability `keep` (1 = off): element (row, column) is kept, and scaled by
   // 1 / keep, where uniform(dropoutKey, row * n + column) < keep.

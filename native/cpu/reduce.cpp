@@ -37,6 +37,23 @@ double sumRange(const float* x, int64_t count) {
   return hn::GetLane(hn::SumOfLanes(wide, hn::Add(hn::Add(s0, s1), hn::Add(s2, s3))));
 }
 
+// The sum of the rows' vectors that `load` reads. Four chains hide the latency of the addition.
+template <class Load>
+HWY_INLINE hn::Vec<WideTag> sumOfRows(const float* x, int64_t rows, int64_t stride,
+                                      const Load& load) {
+  const WideTag wide;
+  auto s0 = hn::Zero(wide), s1 = hn::Zero(wide), s2 = hn::Zero(wide), s3 = hn::Zero(wide);
+  int64_t r = 0;
+  for (; r + 4 <= rows; r += 4, x += 4 * stride) {
+    s0 = hn::Add(s0, hn::PromoteTo(wide, load(x)));
+    s1 = hn::Add(s1, hn::PromoteTo(wide, load(x + stride)));
+    s2 = hn::Add(s2, hn::PromoteTo(wide, load(x + 2 * stride)));
+    s3 = hn::Add(s3, hn::PromoteTo(wide, load(x + 3 * stride)));
+  }
+  for (; r < rows; ++r, x += stride) s0 = hn::Add(s0, hn::PromoteTo(wide, load(x)));
+  return hn::Add(hn::Add(s0, s1), hn::Add(s2, s3));
+}
+
 // sums[c] = sum over rows of x[r * stride + c], for c in [0, width).
 void sumColumns(const float* x, int64_t rows, int64_t stride, int64_t width, double* sums) {
   const WideTag wide;
@@ -57,13 +74,14 @@ void sumColumns(const float* x, int64_t rows, int64_t stride, int64_t width, dou
     hn::StoreU(s2, wide, sums + c + 2 * lanes);
     hn::StoreU(s3, wide, sums + c + 3 * lanes);
   }
-  for (; c < width; c += lanes) {
-    const int64_t valid = std::min(lanes, width - c);
-    auto s = hn::Zero(wide);
-    for (int64_t r = 0; r < rows; ++r) {
-      s = hn::Add(s, hn::PromoteTo(wide, loadTail(narrow, x + r * stride + c, valid)));
-    }
-    storeTail(wide, s, sums + c, valid);
+  for (; c + lanes <= width; c += lanes) {
+    const auto load = [&](const float* from) HWY_ATTR { return hn::LoadU(narrow, from); };
+    hn::StoreU(sumOfRows(x + c, rows, stride, load), wide, sums + c);
+  }
+  if (c < width) {
+    const int64_t left = width - c;
+    const auto load = [&](const float* from) HWY_ATTR { return loadTail(narrow, from, left); };
+    storeTail(wide, sumOfRows(x + c, rows, stride, load), sums + c, left);
   }
 }
 

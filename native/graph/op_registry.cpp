@@ -102,6 +102,7 @@ std::vector<std::string> OpRegistry::names() const {
 void registerAllOps(OpRegistry& registry) {
   registerElementwiseOps(registry);
   registerLinearOps(registry);
+  registerGroupedOps(registry);
   registerReduceOps(registry);
   registerShapeOps(registry);
   registerDropoutOps(registry);

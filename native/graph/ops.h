@@ -8,6 +8,7 @@ namespace polydomain {
 // Each adds the ops of one family; the file of the family says what they compute.
 void registerElementwiseOps(OpRegistry& registry);
 void registerLinearOps(OpRegistry& registry);
+void registerGroupedOps(OpRegistry& registry);
 void registerReduceOps(OpRegistry& registry);
 void registerShapeOps(OpRegistry& registry);
 void registerDropoutOps(OpRegistry& registry);

@@ -4,6 +4,7 @@
 #include "cpu/gemm.h"
 #include "cpu/matmul.h"
 #include "cpu/reduce.h"
+#include "layer.h"
 #include "op_rules.h"
 #include "ops.h"
 
@@ -34,33 +35,13 @@ double keepOf(const char* op, const Attributes& attributes) {
 }
 
 TensorType linearType(const Attributes& attributes, std::span<const TensorType> inputs) {
-  requireFloat32("linear", inputs);
-  if (inputs[0].shape.empty()) throwShape("linear", inputs, "input 0 [rows.., in]");
-  requireRank("linear", inputs, 1, 2);
-  const int64_t in = inputs[0].shape.back();
-  const int64_t out = inputs[1].shape[0];
-  if (inputs[1].shape[1] != in || in == kRows || out == kRows) {
-    throwShape("linear", inputs, "a weight [out, in] whose in is the input's last dimension");
-  }
-  if (inputs.size() == 3 && inputs[2].shape != Shape{out}) {
-    throwShape("linear", inputs, "a bias " + toString({out}));
-  }
-  if (keepOf("linear", attributes) < 1.0) attributes.get<int64_t>("stream");
-  Shape shape = leading(inputs[0].shape);
-  shape.push_back(out);
-  return {DType::kFloat32, shape};
+  return layerType("linear", attributes, inputs);
 }
 
 void linearKernel(const RunContext& context, const Attributes& attributes,
                   std::span<const TensorView> inputs, const TensorView& output) {
-  cpu::GemmEpilogue epilogue;
+  cpu::GemmEpilogue epilogue = activationOf(context, attributes);
   if (inputs.size() == 3) epilogue.bias = inputs[2].f32();
-  epilogue.relu = attributes.get<bool>("relu", false);
-  epilogue.keep = static_cast<float>(attributes.get<double>("keep", 1.0));
-  if (epilogue.keep < 1.0f) {
-    epilogue.dropoutKey = {context.seed, static_cast<uint64_t>(attributes.get<int64_t>("stream")),
-                           context.step};
-  }
   const int64_t in = inputs[1].shape[1];
   cpu::gemm(context.pool, Transpose::kNo, Transpose::kYes, matrixRows(inputs[0]),
             inputs[1].shape[0], in, inputs[0].f32(), matrixStride(inputs[0]), inputs[1].f32(), in,
@@ -70,14 +51,7 @@ void linearKernel(const RunContext& context, const Attributes& attributes,
 std::vector<ValueId> linearBackward(Graph& graph, ValueId node, ValueId gradient,
                                     std::span<const bool> wanted) {
   const std::vector<ValueId> in = graph[node].inputs;
-  const Attributes attributes = graph[node].attributes;
-  const auto keep = attributes.get<double>("keep", 1.0);
-  if (attributes.get<bool>("relu", false)) {
-    gradient = graph.add("activation_gradient", {gradient, node}, {{"keep", keep}});
-  } else if (keep < 1.0) {
-    gradient = graph.add("dropout_gradient", {gradient},
-                         {{"keep", keep}, {"stream", attributes.get<int64_t>("stream")}});
-  }
+  gradient = activationGradient(graph, node, gradient);
   std::vector<ValueId> gradients(in.size(), kNoValue);
   if (wanted[0]) gradients[0] = graph.add("linear_input_gradient", {gradient, in[1]});
   if (wanted[1]) gradients[1] = graph.add("linear_weight_gradient", {gradient, in[0]});
@@ -214,6 +188,47 @@ std::vector<ValueId> transposeBackward(Graph& graph, ValueId, ValueId gradient,
 }
 
 }  // namespace
+
+TensorType layerType(const char* op, const Attributes& attributes,
+                     std::span<const TensorType> inputs) {
+  requireFloat32(op, inputs);
+  if (inputs[0].shape.empty()) throwShape(op, inputs, "input 0 [rows.., in]");
+  requireRank(op, inputs, 1, 2);
+  const int64_t in = inputs[0].shape.back();
+  const int64_t out = inputs[1].shape[0];
+  if (inputs[1].shape[1] != in || in == kRows || out == kRows) {
+    throwShape(op, inputs, "a weight [out, in] whose in is the input's last dimension");
+  }
+  if (inputs.size() == 3 && inputs[2].shape != Shape{out}) {
+    throwShape(op, inputs, "a bias " + toString({out}));
+  }
+  if (keepOf(op, attributes) < 1.0) attributes.get<int64_t>("stream");
+  Shape shape = leading(inputs[0].shape);
+  shape.push_back(out);
+  return {DType::kFloat32, shape};
+}
+
+cpu::GemmEpilogue activationOf(const RunContext& context, const Attributes& attributes) {
+  cpu::GemmEpilogue epilogue;
+  epilogue.relu = attributes.get<bool>("relu", false);
+  epilogue.keep = static_cast<float>(attributes.get<double>("keep", 1.0));
+  if (epilogue.keep < 1.0f) {
+    epilogue.dropoutKey = {context.seed, static_cast<uint64_t>(attributes.get<int64_t>("stream")),
+                           context.step};
+  }
+  return epilogue;
+}
+
+ValueId activationGradient(Graph& graph, ValueId layer, ValueId gradient) {
+  const Attributes attributes = graph[layer].attributes;
+  const auto keep = attributes.get<double>("keep", 1.0);
+  if (attributes.get<bool>("relu", false)) {
+    return graph.add("activation_gradient", {gradient, layer}, {{"keep", keep}});
+  }
+  if (keep == 1.0) return gradient;
+  return graph.add("dropout_gradient", {gradient},
+                   {{"keep", keep}, {"stream", attributes.get<int64_t>("stream")}});
+}
 
 void registerLinearOps(OpRegistry& registry) {
   registry.add({"linear", 2, 3, linearType, linearBackward, linearKernel});

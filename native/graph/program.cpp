@@ -471,24 +471,32 @@ class Program::Impl {
   // overlay forms its effective values then, and rows get the steps that they lack.
   void announceRows(const Run& run) {
     const bool overlay = space_.overlayOpen();
+    const auto lags = [&](const TableUse& use) {
+      return run.optimizer != nullptr && run.optimizer->lags(use.parameter);
+    };
+    const auto formed = [&](const TableUse& use) {
+      return lags(use) || (overlay && space_.parameter(use.parameter).trainable);
+    };
+    const auto wanted = [&](const TableUse& use) { return !use.gradients.empty() || formed(use); };
+    const auto announce = [&](const TableUse& use) {
+      touch(use);
+      if (!lags(use)) return;
+      lap(run.profile, Profile::kFindRows);
+      run.optimizer->catchUp(use.parameter, rowsOf(use), *run.pool);
+      lap(run.profile, Profile::kCatchUpRows);
+    };
     for (TableUse& use : tables_) {
-      const bool own = overlay && space_.parameter(use.parameter).trainable;
-      const bool lags = run.optimizer != nullptr && run.optimizer->lags(use.parameter);
-      if (use.gradients.empty() && !own && !lags) continue;
-      const auto announce = [&] {
-        touch(use);
-        if (!lags) return;
-        lap(run.profile, Profile::kFindRows);
-        run.optimizer->catchUp(use.parameter, rowsOf(use), *run.pool);
-        lap(run.profile, Profile::kCatchUpRows);
-      };
-      if ((own || lags) && use.lookups.size() > use.ids.size()) {
-        // Lookups without a gradient read these values too.
-        findUnique(use, use.lookups);
-        announce();
-      }
-      findUnique(use, use.ids);
-      if (overlay || lags || options_.mode == Mode::kTrain) announce();
+      if (!formed(use) || use.lookups.size() == use.ids.size()) continue;
+      // Lookups without a gradient read these values too.
+      findUnique(use, use.lookups);
+      announce(use);
+    }
+    run.pool->parallelFor(std::ssize(tables_), [&](int64_t table, int) {
+      TableUse& use = tables_[static_cast<size_t>(table)];
+      if (wanted(use)) findUnique(use, use.ids);
+    });
+    for (const TableUse& use : tables_) {
+      if (wanted(use) && (overlay || lags(use) || options_.mode == Mode::kTrain)) announce(use);
     }
   }
 

@@ -102,10 +102,42 @@ ValueId fuseLookups(const Graph& graph, Copier& copier, const std::vector<ValueI
   return parts.size() == 1 ? parts[0] : copier.graph().add("concat", std::move(parts));
 }
 
+struct SharedColumns {
+  ValueId ids = kNoValue;
+  int64_t width = 0;
+};
+
+// The last columns of a value [rows, columns] that embed the domain.
+SharedColumns domainColumns(const Graph& graph, ValueId value) {
+  const Node& node = graph[value];
+  if (isOp(graph, value, "concat") && node.type.shape.size() == 2) {
+    return domainColumns(graph, node.inputs.back());
+  }
+  const bool one = isOp(graph, value, "embedding") && node.type.shape.size() == 2;
+  if (!one && !isOp(graph, value, "gather_concat")) return {};
+  const ValueId ids = node.inputs.back();
+  if (graph[ids].kind != NodeKind::kInput || graph[ids].name != kDomainInput) return {};
+  const ValueId table = node.inputs[node.inputs.size() / 2 - 1];
+  return {ids, graph[table].type.shape[1]};
+}
+
 // The parameter behind a running average: read whole, or a slot of it.
 const std::string& averageOf(const Graph& graph, ValueId value) {
   while (graph[value].kind == NodeKind::kOp) value = graph[value].inputs[0];
   return graph[value].name;
+}
+
+// A linear over columns of which the last embed the domain as grouped_linear; else kNoValue.
+ValueId groupRows(const Graph& graph, Copier& copier, ValueId v) {
+  std::vector<ValueId> inputs;
+  for (const ValueId input : graph[v].inputs) inputs.push_back(copier.mapped(input));
+  const auto [ids, width] = domainColumns(copier.graph(), inputs[0]);
+  if (ids == kNoValue || width == copier.graph()[inputs[0]].type.shape[1]) return kNoValue;
+  Attributes attributes = graph[v].attributes;
+  attributes.set("shared", width);
+  inputs.push_back(ids);
+  return copier.graph().add("grouped_linear", std::move(inputs), std::move(attributes),
+                            graph[v].name);
 }
 
 }  // namespace
@@ -117,13 +149,15 @@ Rewritten rewriteForward(const Graph& graph, const std::vector<ValueId>& keep, b
   // Appends to the linear that made value `x`, which nothing else reads.
   const auto extend = [&](ValueId x, const std::function<bool(Attributes&)>& change) {
     const ValueId layer = copier.mapped(x);
-    if (!fuse || !copier.readOnce(x) || !isOp(copier.graph(), layer, "linear")) return kNoValue;
+    const bool extensible =
+        isOp(copier.graph(), layer, "linear") || isOp(copier.graph(), layer, "grouped_linear");
+    if (!fuse || !copier.readOnce(x) || !extensible) return kNoValue;
     const Node& node = copier.graph()[layer];
     Attributes attributes = node.attributes;
     if (!change(attributes)) return kNoValue;
     const std::vector<ValueId> inputs = node.inputs;
     const std::string name = node.name;
-    return copier.graph().add("linear", inputs, std::move(attributes), name);
+    return copier.graph().add(node.op->name, inputs, std::move(attributes), name);
   };
   const auto rule = [&](ValueId v) -> ValueId {
     const Node& node = graph[v];
@@ -150,6 +184,7 @@ Rewritten rewriteForward(const Graph& graph, const std::vector<ValueId>& keep, b
       });
     }
     if (fuse && isOp(graph, v, "concat")) return fuseLookups(graph, copier, node.inputs);
+    if (fuse && isOp(graph, v, "linear")) return groupRows(graph, copier, v);
     return kNoValue;
   };
   return copier.run(keep, rule);

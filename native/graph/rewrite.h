@@ -17,7 +17,8 @@ struct Rewritten {
 // Copies what `keep` needs; without `dropout` that is the identity. A running average is
 // formed of the batch where `averages` tells so of its parameter, else it is what the steps have
 // left. `fuse` makes layers out of chains that have no other reader: linear, relu and dropout
-// become one linear; a concat of embeddings becomes gather_concat.
+// become one linear; a concat of embeddings becomes gather_concat; a linear over columns of which
+// the last embed the domain becomes grouped_linear.
 Rewritten rewriteForward(const Graph& graph, const std::vector<ValueId>& keep, bool dropout,
                          bool fuse,
                          const std::function<bool(const std::string& parameter)>& averages);

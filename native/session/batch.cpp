@@ -4,6 +4,7 @@
 #include <limits>
 #include <numeric>
 
+#include "cpu/chunks.h"
 #include "cpu/embedding.h"
 #include "polydomain/error.h"
 #include "row_order.h"
@@ -14,8 +15,10 @@ namespace {
 
 using Kind = InputSource::Kind;
 
+constexpr int64_t kCopiedRows = 1024;  // a chunk of them: each may miss the cache
+
 InputSource sourceOf(const std::string& name) {
-  if (name == "domain") return {Kind::kDomain};
+  if (name == kDomainInput) return {Kind::kDomain};
   if (name == "slot") return {Kind::kSlot};
   if (name == "label") return {Kind::kLabel};
   if (name == "weight") return {Kind::kWeight};
@@ -58,12 +61,15 @@ int64_t shortest(const IdLists& lists, int64_t rows) {
 
 // Row r of `to` = row base + order[r] of `from`, `width` values each.
 template <typename Value, int64_t width = 1>
-const Value* copyRows(const Value* from, int64_t base, std::span<const int32_t> order,
-                      std::vector<Value>& to) {
+const Value* copyRows(ThreadPool& pool, const Value* from, int64_t base,
+                      std::span<const int32_t> order, std::vector<Value>& to) {
   to.resize(order.size() * width);
-  for (size_t r = 0; r < order.size(); ++r) {
-    std::copy_n(from + (base + order[r]) * width, width, to.data() + r * width);
-  }
+  cpu::forChunks(pool, std::ssize(order), kCopiedRows, [&](int64_t begin, int64_t end) {
+    for (int64_t r = begin; r < end; ++r) {
+      const int64_t row = base + order[static_cast<size_t>(r)];
+      std::copy_n(from + row * width, width, to.data() + r * width);
+    }
+  });
   return to.data();
 }
 
@@ -120,11 +126,12 @@ void Batch::gather(const BoundProgram& bound, const SplitData& split, int64_t ba
     const auto& [kind, column] = bound.sources[input];
     switch (kind) {
       case Kind::kIds:
-        run.inputs.push_back({copyRows(idsOf(split, column), base, order, ids_[column])});
+        run.inputs.push_back(
+            {copyRows(*run.pool, idsOf(split, column), base, order, ids_[column])});
         break;
       case Kind::kNumbers:
-        run.inputs.push_back(
-            {copyRows<float, 2>(numbersOf(split, column), base, order, numbers_[column])});
+        run.inputs.push_back({copyRows<float, 2>(*run.pool, numbersOf(split, column), base, order,
+                                                 numbers_[column])});
         break;
       case Kind::kList:
         run.inputs.push_back({padded(listsOf(split, column), order, base,
@@ -141,7 +148,7 @@ void Batch::gather(const BoundProgram& bound, const SplitData& split, int64_t ba
         run.inputs.push_back({slotOf(domain)});
         break;
       case Kind::kLabel:
-        run.inputs.push_back({copyRows(split.labels, base, order, labels_)});
+        run.inputs.push_back({copyRows(*run.pool, split.labels, base, order, labels_)});
         break;
     }
   }

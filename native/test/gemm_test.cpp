@@ -102,6 +102,23 @@ TEST_P(Gemm, EpilogueAddsBiasThenReluThenDropout) {
   }
 }
 
+TEST_P(Gemm, EpilogueAddsTheRowOfTheBiasThatARowNames) {
+  const Case& c = GetParam();
+  const std::vector<float> plain = multiply(1, c.m);
+  const std::vector<float> bias = randomMatrix(3 * c.n, 3);
+  std::vector<int32_t> biasRow;
+  for (int32_t row = 0; row < c.m; ++row) biasRow.push_back(row * row % 3);
+  GemmEpilogue epilogue;
+  epilogue.bias = bias.data();
+  epilogue.biasRow = biasRow.data();
+  const std::vector<float> out = multiply(2, c.m, epilogue);
+  for (size_t i = 0; i < out.size(); ++i) {
+    const auto n = static_cast<size_t>(c.n);
+    const size_t from = static_cast<size_t>(biasRow[i / n]) * n + i % n;
+    ASSERT_EQ(out[i], plain[i] + bias[from]) << i;
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Shapes, Gemm,
                          testing::Values(Case{Transpose::kNo, Transpose::kYes, 1, 1, 1},
                                          Case{Transpose::kNo, Transpose::kYes, 33, 65, 300},

@@ -16,13 +16,17 @@
 namespace polydomain {
 namespace {
 
+enum class Domains { kMixed, kOne };
+
 struct Batch {
-  explicit Batch(int64_t rows, uint64_t step = 0)
+  explicit Batch(int64_t rows, uint64_t step = 0, Domains kind = Domains::kMixed)
       : rows(rows),
         users(mlp::randomIds(rows, mlp::kUsers, 3 * step)),
         items(mlp::randomIds(rows, mlp::kItems, 3 * step + 1)),
         domains(mlp::randomIds(rows, mlp::kDomains, 3 * step + 2)),
-        labels(mlp::randomLabels(rows, step)) {}
+        labels(mlp::randomLabels(rows, step)) {
+    if (kind == Domains::kOne) std::ranges::fill(domains, domains.front());
+  }
   int64_t rows;
   std::vector<int32_t> users, items, domains;
   std::vector<float> labels;
@@ -60,11 +64,9 @@ class Trained {
   }
   void run(const Batch& batch, uint64_t step = 0) { run(batch, 0, batch.rows, step); }
 
-  void train(int steps, int64_t rows) {
+  void train(uint64_t steps, int64_t rows, Domains domains) {
     program_->beginPass();
-    for (int step = 0; step < steps; ++step) {
-      run(Batch(rows, static_cast<uint64_t>(step)), static_cast<uint64_t>(step));
-    }
+    for (uint64_t step = 0; step < steps; ++step) run(Batch(rows, step, domains), step);
   }
 
   std::vector<float> logits(int64_t rows) const {
@@ -103,7 +105,9 @@ double relativeDistance(const std::vector<float>& a, const std::vector<float>& b
 TEST(Fusion, LeavesNoOpOfItsOwnForWhatALayerCarries) {
   Trained fused(Mode::kTrain, true), plain(Mode::kTrain, false);
   const std::string text = fused.program().describe();
-  EXPECT_NE(text.find("gather_concat("), std::string::npos) << text;
+  for (const char* op : {" gather_concat(", " grouped_linear("}) {
+    EXPECT_NE(text.find(op), std::string::npos) << text;
+  }
   for (const char* op :
        {" relu(", " dropout(", " embedding(", " concat(", "activation_gradient("}) {
     EXPECT_EQ(text.find(op), std::string::npos) << text;
@@ -113,12 +117,14 @@ TEST(Fusion, LeavesNoOpOfItsOwnForWhatALayerCarries) {
   }
 }
 
+class TrainedPrograms : public testing::TestWithParam<Domains> {};
+
 // Dropout is on in both: one different mask would be far beyond the bound.
-TEST(Fusion, TrainsToTheSameLogitsAndParameters) {
+TEST_P(TrainedPrograms, HaveTheSameLogitsAndParametersFusedAndAsTraced) {
   Trained fused(Mode::kTrain, true), plain(Mode::kTrain, false);
   const std::vector<float> start = fused.values();
   for (uint64_t step = 0; step < 3; ++step) {
-    const Batch batch(200, step);
+    const Batch batch(200, step, GetParam());
     fused.run(batch, step);
     plain.run(batch, step);
     EXPECT_LT(relativeDistance(fused.logits(200), plain.logits(200)), 1e-6) << "step " << step;
@@ -166,14 +172,19 @@ TEST_P(Evaluation, GivesARowTheSameBitsAloneAndInABatch) {
 INSTANTIATE_TEST_SUITE_P(Programs, Evaluation, testing::Bool(),
                          [](const auto& test) { return test.param ? "Fused" : "AsTraced"; });
 
-TEST(Training, HasTheSameBitsWithAnyNumberOfThreads) {
+TEST_P(TrainedPrograms, HaveTheSameBitsWithAnyNumberOfThreads) {
   Trained one(Mode::kTrain, true, 1), two(Mode::kTrain, true, 2), three(Mode::kTrain, true, 3);
   // Enough rows for several chunks of everything.
-  for (Trained* model : {&one, &two, &three}) model->train(3, 3000);
+  for (Trained* model : {&one, &two, &three}) model->train(3, 3000, GetParam());
   EXPECT_EQ(one.values(), two.values());
   EXPECT_EQ(one.values(), three.values());
   EXPECT_EQ(one.logits(3000), three.logits(3000));
 }
+
+INSTANTIATE_TEST_SUITE_P(OfDomains, TrainedPrograms,
+                         testing::Values(Domains::kMixed, Domains::kOne), [](const auto& test) {
+                           return test.param == Domains::kOne ? "OneDomain" : "MixedDomains";
+                         });
 
 TEST(Training, LeavesRowsAloneThatNoIdNames) {
   Trained model(Mode::kTrain, true);

@@ -13,6 +13,9 @@ enum class NodeKind : uint8_t {
   kParameter  // a parameter of the space: `name`; a table is read by "embedding" alone
 };
 
+// The input that names the domain of each row.
+inline constexpr char kDomainInput[] = "domain";
+
 struct Node {
   NodeKind kind = NodeKind::kOp;
   const OpDefinition* op = nullptr;
