@@ -180,10 +180,18 @@ void maxMiddleGradient(ThreadPool& pool, const float* gradient, const float* x, 
 void spreadMiddle(ThreadPool& pool, const float* x, int64_t outer, int64_t reduced, int64_t inner,
                   float scale, float* out) {
   forChunks(pool, outer * reduced, rowsPerChunk(inner), [&](int64_t begin, int64_t end) {
-    for (int64_t row = begin; row < end; ++row) {
-      const float* from = x + (row / reduced) * inner;
-      float* to = out + row * inner;
-      for (int64_t i = 0; i < inner; ++i) to[i] = from[i] * scale;
+    for (int64_t row = begin; row < end;) {
+      const int64_t o = row / reduced;
+      const int64_t last = std::min(end, (o + 1) * reduced);
+      if (inner == 1) {
+        std::fill(out + row, out + last, x[o] * scale);
+        row = last;
+      }
+      for (; row < last; ++row) {
+        const float* from = x + o * inner;
+        float* to = out + row * inner;
+        for (int64_t i = 0; i < inner; ++i) to[i] = from[i] * scale;
+      }
     }
   });
 }

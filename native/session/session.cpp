@@ -56,6 +56,7 @@ class Session::Impl {
       throw Error(ErrorKind::kConfig, "batchSize: " + std::to_string(options_.batchSize) +
                                           "; expected an integer of 1 at least");
     }
+    space_->useThreads(pool_);
   }
 
   // What a session leaves open would be journalled for ever.

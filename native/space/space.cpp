@@ -4,6 +4,7 @@
 #include <cstring>
 #include <numeric>
 
+#include "cpu/chunks.h"
 #include "moved_rows.h"
 #include "polydomain/error.h"
 #include "serialize.h"
@@ -73,11 +74,17 @@ struct OverlayJournal : Overlay {
       : Overlay(regions, memory) {
     for (size_t r = 0; r < regions.size(); ++r) absent.emplace_back(resource());
   }
-  // Adds a unit that it does not hold; returns its entry.
+  // Adds a unit that it does not hold; returns its entry, whose values are still to be written.
   int64_t add(size_t region, uint32_t unit, uint8_t wasAbsent) {
     absent[region].resize(static_cast<size_t>(stores[region].size()) + 1);
     absent[region].back() = wasAbsent;
-    return stores[region].insert(unit).first;
+    return stores[region].place(unit).first;
+  }
+  // Adding so many units to a region needs no more memory then.
+  void reserve(size_t region, int64_t more) {
+    stores[region].reserve(more);
+    const size_t needed = absent[region].size() + static_cast<size_t>(more);
+    if (needed > absent[region].capacity()) absent[region].reserve(needed + needed / 4);
   }
   std::vector<std::pmr::vector<uint8_t>> absent;  // by region and entry
 };
@@ -170,6 +177,8 @@ class ParameterSpace::Impl {
     return region == 0 ? blockParameter_[unit] : regions_[static_cast<size_t>(region)].table;
   }
 
+  void useThreads(std::shared_ptr<ThreadPool> pool) { pool_ = std::move(pool); }
+
   void start(ThreadPool* pool) {
     for (size_t p = 0; p < parameters_.size(); ++p) {
       fill(static_cast<int>(p), 0, elementCount(parameters_[p].shape), pool);
@@ -203,17 +212,15 @@ class ParameterSpace::Impl {
 
   // --- Writing ----------------------------------------------------------------------------------
 
-  void touch(int regionIndex, std::span<const uint32_t> units) {
-    if (marks_.empty() && active_ < 0) return;
-    for (const uint32_t unit : units) touchUnit(regionIndex, unit);
+  void touch(int region, std::span<const uint32_t> units) {
+    touchAll(region, static_cast<int64_t>(units.size()),
+             [&](int64_t i) { return units[static_cast<size_t>(i)]; });
   }
 
   void touchDense(int parameter) {
-    if (marks_.empty() && active_ < 0) return;
     const int64_t first = firstUnit(parameter);
-    for (int64_t block = 0; block < unitCount(parameter); ++block) {
-      touchUnit(0, static_cast<uint32_t>(first + block));
-    }
+    touchAll(0, unitCount(parameter),
+             [&](int64_t block) { return static_cast<uint32_t>(first + block); });
   }
 
   // --- Marks ------------------------------------------------------------------------------------
@@ -268,10 +275,8 @@ class ParameterSpace::Impl {
                           const std::function<void(const Change&)>& visit) {
     requireClosed("outerStep");
     const Selection trained = only == nullptr ? trainable({}) : trainable(*only);
-    visitShared(indexOf("outerStep", id), &trained, [&](const Change& change) {
-      visit(change);
-      return true;
-    });
+    const auto index = indexOf("outerStep", id);
+    visitShared(index, &trained, visit, kInOrder);
   }
 
   void visitOverlayWay(MarkId id, OverlayId domain,
@@ -279,7 +284,7 @@ class ParameterSpace::Impl {
     requireClosed("bufferAddChange");
     std::vector<float> way;
     const Selection trained = trainable({});
-    visitOverlays(indexOf("bufferAddChange", id), &trained, [&](const Change& change) {
+    const auto add = [&](const Change& change) {
       if (change.overlay != domain) return true;
       const float* base = regions_[static_cast<size_t>(change.region)].unit(change.unit);
       way.resize(static_cast<size_t>(change.size));
@@ -289,7 +294,8 @@ class ParameterSpace::Impl {
       }
       visit(change.region, change.unit, way.data());
       return true;
-    });
+    };
+    visitOverlays(indexOf("bufferAddChange", id), &trained, add, kInOrder);
   }
 
   // --- Overlays ---------------------------------------------------------------------------------
@@ -332,10 +338,9 @@ class ParameterSpace::Impl {
     for (size_t r = 0; r < regions_.size(); ++r) {
       if (keep) keepSpecific(r, journal);
       UnitStore& base = base_[r];
-      for (int64_t entry = 0; entry < base.size(); ++entry) {
-        std::memcpy(regions_[r].unit(base.unit(entry)), base.values(entry),
-                    static_cast<size_t>(base.unitSize()) * sizeof(float));
-      }
+      forUnits(base.size(), base.unitSize(), [&](int64_t entry) {
+        std::copy_n(base.values(entry), base.unitSize(), regions_[r].unit(base.unit(entry)));
+      });
       base.clear();
     }
     active_ = -1;
@@ -672,21 +677,58 @@ class ParameterSpace::Impl {
     return journal;
   }
 
-  void touchUnit(int regionIndex, uint32_t unit) {
-    const auto r = static_cast<size_t>(regionIndex);
-    float* value = regions_[r].unit(unit);
-    const auto bytes = static_cast<size_t>(regions_[r].unitSize) * sizeof(float);
-    if (active_ >= 0 && specific_[static_cast<size_t>(parameterOfUnit(regionIndex, unit))]) {
-      const auto [entry, isNew] = base_[r].insert(unit);
-      if (!isNew) return;
-      std::memcpy(base_[r].values(entry), value, bytes);
-      combineUnit(active_, regionIndex, unit, &open_->stores[r], value);
-      return;
+  // Calls body(i) for i in [0, count), each the work of one unit, on whatever threads there are.
+  template <typename Body>
+  void forUnits(int64_t count, int64_t unitSize, const Body& body) const {
+    const auto range = [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) body(i);
+    };
+    if (pool_) {
+      cpu::forChunks(*pool_, count, cpu::rowsPerChunk(unitSize), range);
+    } else {
+      range(0, count);
     }
-    if (marks_.empty()) return;
-    UnitStore& journal = marks_.back().shared[r];
-    const auto [entry, isNew] = journal.insert(unit);
-    if (isNew) std::memcpy(journal.values(entry), value, bytes);
+  }
+
+  // Where the value of a unit is kept that is about to change; nullptr: nowhere.
+  UnitStore* keeperOf(int region, uint32_t unit) {
+    const auto r = static_cast<size_t>(region);
+    if (active_ >= 0 && specific_[static_cast<size_t>(parameterOfUnit(region, unit))]) {
+      return &base_[r];
+    }
+    return marks_.empty() ? nullptr : &marks_.back().shared[r];
+  }
+
+  template <typename UnitAt>
+  void touchAll(int region, int64_t count, const UnitAt& unitAt) {
+    if (marks_.empty() && active_ < 0) return;
+    touched_.clear();
+    try {
+      for (int64_t i = 0; i < count; ++i) {
+        UnitStore* keeper = keeperOf(region, unitAt(i));
+        if (keeper == nullptr) continue;
+        const auto [entry, isNew] = keeper->place(unitAt(i));
+        if (isNew) touched_.emplace_back(keeper, entry);
+      }
+    } catch (...) {
+      keepTouched(region);
+      throw;
+    }
+    keepTouched(region);
+  }
+
+  // Saves the values of touched_; with an overlay, effective ones take their place.
+  void keepTouched(int regionIndex) {
+    const auto r = static_cast<size_t>(regionIndex);
+    const Region& region = regions_[r];
+    forUnits(static_cast<int64_t>(touched_.size()), region.unitSize, [&](int64_t i) {
+      const auto [keeper, entry] = touched_[static_cast<size_t>(i)];
+      const uint32_t unit = keeper->unit(entry);
+      float* value = region.unit(unit);
+      std::copy_n(value, region.unitSize, keeper->values(entry));
+      if (active_ >= 0 && keeper == &base_[r])
+        combineUnit(active_, regionIndex, unit, &open_->stores[r], value);
+    });
   }
 
   // A domain's own value of what is not trainable replaces the shared one.
@@ -746,44 +788,59 @@ class ParameterSpace::Impl {
   // Turns a region's effective values back into the open overlay's; what training left as it was
   // stays out. Makes the journal that it needs.
   void keepSpecific(size_t r, OverlayJournal*& journal) {
-    const auto region = static_cast<int>(r);
     const UnitStore& base = base_[r];
-    const int64_t size = base.unitSize();
     UnitStore& store = open_->stores[r];
-    changed_.clear();
-    for (int64_t entry = 0; entry < base.size(); ++entry) {
+    const int64_t size = base.unitSize();
+    kept_.resize(static_cast<size_t>(base.size()));
+    forUnits(base.size(), size, [&](int64_t entry) {
       const uint32_t unit = base.unit(entry);
-      scratch_.assign(base.values(entry), base.values(entry) + size);
-      combineUnit(active_, region, unit, &store, scratch_.data());
-      if (std::memcmp(scratch_.data(), regions_[r].unit(unit),
-                      static_cast<size_t>(size) * sizeof(float)) != 0) {
-        changed_.push_back(entry);
-      }
-    }
-    if (changed_.empty()) return;
-    const auto reserve = [&](UnitStore& in) {
-      in.reserve(std::count_if(changed_.begin(), changed_.end(), [&](int64_t entry) {
-        return in.find(base.unit(entry)) == UnitStore::kNone;
-      }));
-    };
+      Kept& one = kept_[static_cast<size_t>(entry)];
+      one = {entry, store.find(unit), UnitStore::kNone, false, false};
+      one.isNew = one.held == UnitStore::kNone;
+      one.changed = changed(r, unit, base.values(entry), store);
+    });
+    std::erase_if(kept_, [](const Kept& one) { return !one.changed; });
+    if (kept_.empty()) return;
     if (!marks_.empty()) {
       if (journal == nullptr) journal = &journalOf(marks_.back(), active_);
-      reserve(journal->stores[r]);
+      journal->reserve(r, std::count_if(kept_.begin(), kept_.end(), [&](const Kept& one) {
+                         return journal->stores[r].find(base.unit(one.base)) == UnitStore::kNone;
+                       }));
     }
-    reserve(store);
-    for (const int64_t entry : changed_) {
-      if (journal != nullptr) journalUnit(*journal, open_, r, base.unit(entry));
-      keepUnit(r, base.unit(entry), base.values(entry), store);
+    store.reserve(
+        std::count_if(kept_.begin(), kept_.end(), [](const Kept& one) { return one.isNew; }));
+    for (Kept& one : kept_) {
+      const uint32_t unit = base.unit(one.base);
+      if (journal != nullptr && journal->stores[r].find(unit) == UnitStore::kNone) {
+        one.saved = journal->add(r, unit, one.isNew);
+      }
+      if (one.isNew) one.held = store.place(unit).first;
     }
+    forUnits(static_cast<int64_t>(kept_.size()), size, [&](int64_t i) {
+      const Kept& one = kept_[static_cast<size_t>(i)];
+      float* specific = store.values(one.held);
+      if (one.saved != UnitStore::kNone) {
+        saveUnit(one.isNew ? nullptr : specific, size, journal->stores[r].values(one.saved));
+      }
+      keepUnit(r, base.unit(one.base), base.values(one.base), one.isNew, specific);
+    });
   }
 
-  void keepUnit(size_t r, uint32_t unit, const float* base, UnitStore& store) {
+  // Whether training moved a unit's effective value.
+  bool changed(size_t r, uint32_t unit, const float* base, const UnitStore& store) const {
+    thread_local std::vector<float> before;
+    const int64_t size = store.unitSize();
+    before.assign(base, base + size);
+    combineUnit(active_, static_cast<int>(r), unit, &store, before.data());
+    return std::memcmp(before.data(), regions_[r].unit(unit),
+                       static_cast<size_t>(size) * sizeof(float)) != 0;
+  }
+
+  void keepUnit(size_t r, uint32_t unit, const float* base, bool isNew, float* specific) const {
     const float* effective = regions_[r].unit(unit);
-    const auto [entry, isNew] = store.insert(unit);
-    float* specific = store.values(entry);
     if (isNew) startValues(active_, static_cast<int>(r), unit, base, specific);
     const Combine combine = combineOf(static_cast<int>(r), unit);
-    for (int64_t i = 0; i < store.unitSize(); ++i) {
+    for (int64_t i = 0; i < regions_[r].unitSize; ++i) {
       switch (combine) {
         case Combine::kPlus:
           specific[i] = effective[i] - base[i];
@@ -803,10 +860,19 @@ class ParameterSpace::Impl {
   void journalUnit(OverlayJournal& journal, const Overlay* overlay, size_t r, uint32_t unit) {
     if (journal.stores[r].find(unit) != UnitStore::kNone) return;
     const int64_t held = overlay == nullptr ? UnitStore::kNone : overlay->stores[r].find(unit);
-    const int64_t entry = journal.add(r, unit, held == UnitStore::kNone);
-    if (held == UnitStore::kNone) return;
-    std::memcpy(journal.stores[r].values(entry), overlay->stores[r].values(held),
-                static_cast<size_t>(regions_[r].unitSize) * sizeof(float));
+    const bool absent = held == UnitStore::kNone;
+    const int64_t entry = journal.add(r, unit, absent);
+    saveUnit(absent ? nullptr : overlay->stores[r].values(held), regions_[r].unitSize,
+             journal.stores[r].values(entry));
+  }
+
+  // Zeros for what is absent.
+  static void saveUnit(const float* values, int64_t size, float* to) {
+    if (values == nullptr) {
+      std::fill_n(to, size, 0.0f);
+    } else {
+      std::copy_n(values, size, to);
+    }
   }
 
   static void mergeInto(Mark& older, Mark& mark) {
@@ -844,37 +910,51 @@ class ParameterSpace::Impl {
   }
 
   // Calls visit(change) for every unit, shared or of an overlay, that changed since the mark, with
-  // its oldest value since then. The change is itself journalled. An overlay unit whose visit
-  // returns false is removed.
+  // its oldest value since then, on whatever threads there are. The change is itself journalled. An
+  // overlay unit whose visit returns false is removed.
   template <typename Visit>
   void forEachChange(const char* operation, MarkId id, const Selection* only, const Visit& visit) {
     requireClosed(operation);
     const size_t index = indexOf(operation, id);
+    const auto each = [this](int64_t count, int64_t size, const auto& body) {
+      forUnits(count, size, body);
+    };
     // Overlays first: an absent unit of a fork starts from the shared value as it is now.
-    visitOverlays(index, only, visit);
-    visitShared(index, only, visit);
+    visitOverlays(index, only, visit, each);
+    visitShared(index, only, visit, each);
   }
 
-  template <typename Visit>
-  void visitShared(size_t index, const Selection* only, const Visit& visit) {
+  // One after the other.
+  static constexpr auto kInOrder = [](int64_t count, int64_t, const auto& body) {
+    for (int64_t i = 0; i < count; ++i) body(i);
+  };
+
+  template <typename Visit, typename Each>
+  void visitShared(size_t index, const Selection* only, const Visit& visit, const Each& each) {
     Mark& newest = marks_.back();
     for (size_t r = 0; r < regions_.size(); ++r) {
       const auto region = static_cast<int>(r);
+      const int64_t size = regions_[r].unitSize;
       // From the mark to the newest: the first journal that holds a unit has its oldest value.
       for (size_t m = index; m < marks_.size(); ++m) {
         const bool isNewest = m + 1 == marks_.size();
-        const int64_t count = marks_[m].shared[r].size();
-        for (int64_t entry = 0; entry < count; ++entry) {
-          const uint32_t unit = marks_[m].shared[r].unit(entry);
+        const UnitStore& journal = marks_[m].shared[r];
+        visited_.clear();
+        for (int64_t entry = 0; entry < journal.size(); ++entry) {
+          const uint32_t unit = journal.unit(entry);
           if (!selected(only, region, unit) || heldBetween(index, m, r, unit)) continue;
-          float* value = regions_[r].unit(unit);
           if (!isNewest) {
-            const auto [copy, isNew] = newest.shared[r].insert(unit);
-            if (isNew) std::copy_n(value, regions_[r].unitSize, newest.shared[r].values(copy));
+            const auto [copy, isNew] = newest.shared[r].place(unit);
+            if (isNew) std::copy_n(regions_[r].unit(unit), size, newest.shared[r].values(copy));
           }
-          visit(Change{parameterOfUnit(region, unit), region, unit, -1, false,
-                       marks_[m].shared[r].values(entry), value, regions_[r].unitSize});
+          visited_.push_back({entry, UnitStore::kNone, false, false});
         }
+        each(static_cast<int64_t>(visited_.size()), size, [&](int64_t i) {
+          const int64_t entry = visited_[static_cast<size_t>(i)].entry;
+          const uint32_t unit = journal.unit(entry);
+          visit(Change{parameterOfUnit(region, unit), region, unit, -1, false,
+                       journal.values(entry), regions_[r].unit(unit), size});
+        });
       }
     }
   }
@@ -898,9 +978,8 @@ class ParameterSpace::Impl {
     return false;
   }
 
-  template <typename Visit>
-  void visitOverlays(size_t index, const Selection* only, const Visit& visit) {
-    std::vector<float> saved;
+  template <typename Visit, typename Each>
+  void visitOverlays(size_t index, const Selection* only, const Visit& visit, const Each& each) {
     for (size_t m = index; m < marks_.size(); ++m) {
       const bool isNewest = m + 1 == marks_.size();
       for (auto& [domain, journal] : marks_[m].overlays) {
@@ -908,29 +987,52 @@ class ParameterSpace::Impl {
         Overlay& own = overlayOf(domain);
         OverlayJournal* newest = isNewest ? nullptr : &journalOf(marks_.back(), domain);
         for (size_t r = 0; r < regions_.size(); ++r) {
-          const auto region = static_cast<int>(r);
-          UnitStore& store = own.stores[r];
-          for (int64_t entry = 0; entry < journal.stores[r].size(); ++entry) {
-            const uint32_t unit = journal.stores[r].unit(entry);
-            if (!selected(only, region, unit) || overlayHeldBetween(index, m, domain, r, unit)) {
+          const UnitStore& saved = journal.stores[r];
+          visited_.clear();
+          for (int64_t entry = 0; entry < saved.size(); ++entry) {
+            const uint32_t unit = saved.unit(entry);
+            if (!selected(only, static_cast<int>(r), unit) ||
+                overlayHeldBetween(index, m, domain, r, unit)) {
               continue;
             }
             if (newest != nullptr) journalUnit(*newest, &own, r, unit);
-            const bool absent = journal.absent[r][static_cast<size_t>(entry)] != 0;
-            const int64_t size = regions_[r].unitSize;
-            saved.assign(journal.stores[r].values(entry), journal.stores[r].values(entry) + size);
-            const float* base = regions_[r].unit(unit);
-            if (absent) startValues(domain, region, unit, base, saved.data());
-            const auto [held, isNew] = store.insert(unit);
-            if (isNew) startValues(domain, region, unit, base, store.values(held));
-            if (!visit(Change{parameterOfUnit(region, unit), region, unit, domain, absent,
-                              saved.data(), store.values(held), size})) {
-              store.erase(unit);
-            }
+            visited_.push_back({entry, own.stores[r].find(unit), false, false});
           }
+          visitOverlay(domain, r, journal, own.stores[r], visit, each);
         }
         if (own.empty()) overlays_.erase(domain);
       }
+    }
+  }
+
+  // Those of visited_.
+  template <typename Visit, typename Each>
+  void visitOverlay(OverlayId domain, size_t r, const OverlayJournal& journal, UnitStore& store,
+                    const Visit& visit, const Each& each) {
+    const auto region = static_cast<int>(r);
+    const UnitStore& from = journal.stores[r];
+    const int64_t size = regions_[r].unitSize;
+    store.reserve(std::count_if(visited_.begin(), visited_.end(),
+                                [](const Visited& one) { return one.held == UnitStore::kNone; }));
+    for (Visited& one : visited_) {
+      one.isNew = one.held == UnitStore::kNone;
+      if (one.isNew) one.held = store.place(from.unit(one.entry)).first;
+    }
+    each(static_cast<int64_t>(visited_.size()), size, [&](int64_t i) {
+      thread_local std::vector<float> saved;
+      Visited& one = visited_[static_cast<size_t>(i)];
+      const uint32_t unit = from.unit(one.entry);
+      const float* base = regions_[r].unit(unit);
+      const bool absent = journal.absent[r][static_cast<size_t>(one.entry)] != 0;
+      saved.assign(from.values(one.entry), from.values(one.entry) + size);
+      if (absent) startValues(domain, region, unit, base, saved.data());
+      float* value = store.values(one.held);
+      if (one.isNew) startValues(domain, region, unit, base, value);
+      one.gone = !visit(Change{parameterOfUnit(region, unit), region, unit, domain, absent,
+                               saved.data(), value, size});
+    });
+    for (const Visited& one : visited_) {
+      if (one.gone) store.erase(from.unit(one.entry));
     }
   }
 
@@ -951,8 +1053,21 @@ class ParameterSpace::Impl {
   OverlayId active_ = -1;
   Overlay* open_ = nullptr;      // that of active_
   std::vector<UnitStore> base_;  // while an overlay is open: shared values of what was touched
-  std::vector<float> scratch_;
-  std::vector<int64_t> changed_;
+  std::shared_ptr<ThreadPool> pool_;
+
+  // What follows is kept between calls, so that they allocate nothing.
+  std::vector<std::pair<UnitStore*, int64_t>> touched_;
+  struct Kept {
+    int64_t base, held,
+        saved;  // entries: of base_, of the overlay, of the journal (kNone: not new there)
+    bool isNew, changed;
+  };
+  std::vector<Kept> kept_;
+  struct Visited {
+    int64_t entry, held;  // of the journal, of the overlay
+    bool isNew, gone;
+  };
+  std::vector<Visited> visited_;
 };
 
 ParameterSpace::ParameterSpace(std::vector<ParameterSpec> parameters, uint64_t seed)
@@ -964,6 +1079,9 @@ ParameterSpace::ParameterSpace(std::vector<ParameterSpec> parameters, uint64_t s
 void ParameterSpace::start(ThreadPool& pool) { impl_->start(&pool); }
 void ParameterSpace::moveRows(int parameter, std::span<const int32_t> from, ThreadPool& pool) {
   impl_->moveRows(parameter, from, pool);
+}
+void ParameterSpace::useThreads(std::shared_ptr<ThreadPool> pool) {
+  impl_->useThreads(std::move(pool));
 }
 ParameterSpace::~ParameterSpace() = default;
 int ParameterSpace::parameterCount() const { return static_cast<int>(impl_->parameters().size()); }

@@ -4,10 +4,22 @@
 #include <cstdint>
 #include <cstring>
 #include <memory_resource>
+#include <new>
 #include <utility>
 #include <vector>
 
 namespace polydomain {
+
+// Leaves new elements as the memory is.
+template <typename T>
+struct UninitializedAllocator : std::pmr::polymorphic_allocator<T> {
+  using std::pmr::polymorphic_allocator<T>::polymorphic_allocator;
+  using std::pmr::polymorphic_allocator<T>::construct;
+  template <typename U>
+  void construct(U* place) noexcept {
+    ::new (static_cast<void*>(place)) U;
+  }
+};
 
 // A map from unit (a table's row, a block of the dense slab) to its values: open addressing over
 // entries that lie in the order of their insertion. The container of journals, overlays and
@@ -46,6 +58,13 @@ class UnitStore {
 
   // The unit's entry, and whether it is new; values of a new one are zeros.
   std::pair<int64_t, bool> insert(uint32_t unit) {
+    const auto [entry, isNew] = place(unit);
+    if (isNew) std::fill_n(values(entry), unitSize_, 0.0f);
+    return {entry, isNew};
+  }
+
+  // The same, but values of a new one are still to be written.
+  std::pair<int64_t, bool> place(uint32_t unit) {
     if ((units_.size() + 1) * 2 > slots_.size()) grow();
     uint32_t& slot = slots_[slotOf(unit)];
     if (slot != 0) return {static_cast<int64_t>(slot) - 1, false};
@@ -124,7 +143,7 @@ class UnitStore {
   int64_t unitSize_;
   std::pmr::vector<uint32_t> slots_;  // entry + 1; 0: free. A power of two of them
   std::pmr::vector<uint32_t> units_;
-  std::pmr::vector<float> values_;
+  std::vector<float, UninitializedAllocator<float>> values_;
 };
 
 }  // namespace polydomain

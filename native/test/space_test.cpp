@@ -62,6 +62,7 @@ TEST_P(Marks, RestoreWhatTheySawWhateverHappenedSince) {
   for (uint32_t seed = 0; seed < 60; ++seed) {
     ParameterSpace space(specs(), 1);
     space.configureOverlays(GetParam(), SpecificStart::kNeutral, space.select({"all"}));
+    if (seed % 2 == 1) space.useThreads(std::make_shared<ThreadPool>(3));
     std::mt19937 random(seed);
     const auto below = [&](uint32_t bound) { return static_cast<uint32_t>(random() % bound); };
     const auto writeSomething = [&] {
@@ -122,6 +123,64 @@ INSTANTIATE_TEST_SUITE_P(Combines, Marks,
                            }
                            return "Replace";
                          });
+
+std::string savedBytes(const ParameterSpace& space) {
+  std::string bytes;
+  space.save(
+      [&](const void* data, size_t count) { bytes.append(static_cast<const char*>(data), count); });
+  return bytes;
+}
+
+// Overlays, marks and lerps of more rows and blocks than one thread takes at once.
+std::string stateAfterMuch(Combine combine, SpecificStart start, int threads) {
+  constexpr uint32_t kRows = 9000, kDim = 8;
+  ParameterSpace space(
+      {{"dense", ParameterKind::kDense, {300, 128}, {InitKind::kNormal, 0.0f, 1.0f}, 0.0f},
+       {"table", ParameterKind::kTable, {kRows, kDim}, {InitKind::kUniform, 0.5f, 2.0f}, 0.0f}},
+      1);
+  space.configureOverlays(combine, start, space.select({"all"}));
+  if (threads > 0) space.useThreads(std::make_shared<ThreadPool>(threads));
+  const ScopedFlushDenormals flush;  // as the threads do
+  std::mt19937 random(7);
+  const auto write = [&] {
+    space.touchDense(0);
+    for (int i = 0; i < 2000; ++i) space.data(0)[random() % (300 * 128)] += 0.25f;
+    std::vector<uint32_t> rows;
+    for (uint32_t row = random() % 2; row < kRows; row += 2) rows.push_back(row);
+    space.touch(1, rows);
+    for (const uint32_t row : rows) space.region(1)[row * kDim + random() % kDim] *= 1.5f;
+  };
+  const MarkId first = space.mark();
+  for (int round = 0; round < 6; ++round) {
+    if (round % 3 == 0) write();
+    const MarkId mark = space.mark();
+    space.openOverlay(round % 2);
+    write();
+    write();
+    space.closeOverlay(round != 4);
+    if (round == 3) {
+      space.restore(mark);
+    } else {
+      space.lerp(mark, 0.375f);
+    }
+    space.release(mark);
+  }
+  space.lerp(first, 0.5f);
+  std::string state = savedBytes(space);
+  space.restore(first);
+  return state + savedBytes(space);
+}
+
+TEST(Space, ThreadsDoNotChangeBits) {
+  for (const Combine combine : {Combine::kPlus, Combine::kTimes, Combine::kReplace}) {
+    for (const SpecificStart start : {SpecificStart::kNeutral, SpecificStart::kRandom}) {
+      const std::string expected = stateAfterMuch(combine, start, 0);
+      for (const int threads : {1, 2, 5}) {
+        EXPECT_TRUE(stateAfterMuch(combine, start, threads) == expected) << threads << " threads";
+      }
+    }
+  }
+}
 
 TEST(Space, LerpMovesWhatChangedByTheRate) {
   ParameterSpace space(specs(), 1);

@@ -83,6 +83,9 @@ class ParameterSpace {
   struct StartLater {};
   ParameterSpace(std::vector<ParameterSpec> parameters, uint64_t seed, StartLater);
   void start(ThreadPool& pool);
+  // What touch, restore, lerp and closeOverlay spread their work over from now on. Threads do not
+  // change their bits.
+  void useThreads(std::shared_ptr<ThreadPool> pool);
   ~ParameterSpace();
   ParameterSpace(const ParameterSpace&) = delete;
   ParameterSpace& operator=(const ParameterSpace&) = delete;
