@@ -213,6 +213,43 @@ describe('train', () => {
     expect(JSON.parse(await box.done(['evaluate', 'tuned', '--json']))).toEqual(tuned.test);
   });
 
+  it('goes on with new data where another run has ended', async () => {
+    // Users 0 to 9 are gone, and as many are new.
+    box.write('later.csv', csvOf(600).replaceAll(/^u(\d),/gm, 'new$1,'));
+    const args = ['--set', 'data.source=later.csv', '--set', 'from=run'];
+    const usersOf = (run: string) =>
+      box.json<{ values: string[][] }>(run, 'vocabulary.json').values[0] as string[];
+    const before = usersOf('run');
+    const train = (output: string, continuing: string) =>
+      box.done([
+        'train',
+        'config.json',
+        '-o',
+        output,
+        ...args,
+        '--set',
+        `continuing=${continuing}`,
+      ]);
+    await train('on', 'true');
+    expect(usersOf('on').slice(0, 40)).toEqual(before);
+    expect(usersOf('on')).toHaveLength(50);
+    await train('evicted', '{"unseenFor":1}');
+    expect(usersOf('evicted')).toHaveLength(40);
+    usersOf('evicted').forEach((user, id) => {
+      if (/^u\d$/.test(before[id] as string)) expect(user).toMatch(/^new/);
+      else expect(user).toBe(before[id]);
+    });
+    expect(JSON.parse(await box.done(['evaluate', 'evicted', '--json']))).toEqual(
+      metricsFile.parse(box.json('evicted', 'metrics.json')).test,
+    );
+    const { code, stderr } = await box.run([
+      ...['train', 'config.json', '-o', 'nowhere', '--set', 'continuing=true'],
+    ]);
+    expect(code).toBe(2);
+    expect(stderr).toContain('continuing: expected a run folder in from');
+    expect(box.exists('nowhere')).toBe(false);
+  });
+
   it('starts fresh with --resume where there is no checkpoint', async () => {
     await box.done(['train', 'config.json', '-o', 'fresh', '--resume']);
     expect(box.outcome('fresh')).toEqual(box.outcome('run'));

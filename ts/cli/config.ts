@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
+import { evictionOptions } from '../data/continued.js';
 import { type DatasetOptions, sourceOptions } from '../data/options.js';
 import { ConfigError } from '../errors.js';
 import { modelConfig } from '../models/registry.js';
@@ -28,6 +29,12 @@ export const runConfig = z.strictObject({
     .string()
     .optional()
     .describe('A run folder whose values the model starts from; its ids and domains may differ'),
+  continuing: z
+    .union([z.literal(true), evictionOptions])
+    .optional()
+    .describe(
+      "The data goes on from that of `from`: ids and domains stay and new ones are added. With unseenFor, ids that so many data sets' training rows have not had are evicted",
+    ),
   ...trainingShape,
 });
 export type RunConfig = z.output<typeof runConfig>;

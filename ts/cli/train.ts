@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { Dataset } from '../data/dataset.js';
 import { ConfigError } from '../errors.js';
+import { readRun } from '../io/run-folder.js';
 import type { SplitMetrics } from '../metrics/index.js';
 import { modelOf } from '../models/registry.js';
 import { strategyOf } from '../strategies/registry.js';
@@ -41,7 +42,7 @@ export async function train(
     throw new ConfigError(`'${output}' exists; expected a new folder, or --resume`);
   }
   const strategy = strategyOf(config.strategy);
-  const data = await Dataset.open(sourceOf(config.data));
+  const data = await dataOf(config);
   const { seed, finetune } = config;
   const training = Object.fromEntries(
     Object.keys(trainingShape).map((key) => [key, config[key as keyof typeof trainingShape]]),
@@ -76,6 +77,17 @@ export async function train(
   } finally {
     progress.stop();
   }
+}
+
+/** The config's data, with the ids of the run before where it goes on from there. */
+async function dataOf({ data, from, continuing }: RunConfig): Promise<Dataset> {
+  if (continuing && from === undefined) {
+    throw new ConfigError('continuing: expected a run folder in from, whose ids go on');
+  }
+  const opened = await Dataset.open(sourceOf(data));
+  if (!continuing || from === undefined) return opened;
+  const { vocabulary } = await readRun(from);
+  return opened.continuing(vocabulary, continuing === true ? undefined : continuing);
 }
 
 /** A model's options with the files of its pre-trained tables wherever it is built again. */

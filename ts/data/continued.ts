@@ -10,10 +10,12 @@ import { Vocabulary } from './vocabulary.js';
 
 /** Which ids lose their rows when a vocabulary continues. */
 export const evictionOptions = z.strictObject({
-  /** Data sets in a row, this one included, whose training rows have not had the id. */
-  unseenFor: count,
-  /** Ids that training rows have had as often in all stay. */
-  fewerThan: count.optional(),
+  unseenFor: count.describe(
+    'Data sets in a row, this one included, whose training rows have not had an id that is evicted',
+  ),
+  fewerThan: count
+    .optional()
+    .describe('Ids that training rows have had as often in all stay; by default none'),
 });
 export type EvictionOptions = z.input<typeof evictionOptions>;
 type Eviction = z.output<typeof evictionOptions>;

@@ -19,7 +19,7 @@ function statesOf(optimizer: Optimizer): number {
   }
 }
 
-/** Bytes of a parameter that training can touch: of a table no more rows than there are ids in the data. */
+/** Bytes of a parameter that training can change: of a table no more rows than there are ids in the data. */
 function touchedBytes(spec: NativeParameterSpec, data: Dataset): number {
   if (spec.kind === 'dense') return bytesOf(spec);
   const ids = data.schema.features
@@ -31,18 +31,21 @@ function touchedBytes(spec: NativeParameterSpec, data: Dataset): number {
 
 function sharedSize(model: Model, data: Dataset, optimizers: readonly Optimizer[]) {
   const states = optimizers.reduce((sum, optimizer) => sum + statesOf(optimizer), 0);
-  let [parameters, touched] = [0, 0];
-  let rows = 0;
+  let [parameters, trained, touched, rows] = [0, 0, 0, 0];
   for (const parameter of model.collect().values()) {
     const spec = parameter.spec();
     parameters += bytesOf(spec);
-    if (spec.trainable) touched += touchedBytes(spec, data);
+    if (spec.trainable) {
+      trained += bytesOf(spec);
+      touched += touchedBytes(spec, data);
+    }
     if (spec.kind === 'table' && !spec.bank) rows += spec.shape[0] as number;
   }
   // Where dense steps are caught up, four bytes tell the step that a row has come to.
   const places =
     optimizers.filter((one) => 'rows' in one && one.rows === 'dense').length * 4 * rows;
-  return { parameters, states: states * touched + places, best: touched };
+  // The system gives memory in pages: a few thousand rows all over a table bring all of its state with them.
+  return { parameters, states: states * trained + places, best: touched };
 }
 
 /**
@@ -61,6 +64,14 @@ export function requireTrainingMemory(
   throw new ConfigError(
     `training needs ${parameters + states} bytes: the parameters ${parameters}, the state of ${names} up to ${states}; expected ${limit} at most, the memory there is`,
   );
+}
+
+/** Floats of a unit of dense parameters, as native code keeps them. */
+const denseBlock = 128;
+
+/** What units of so many floats take with their index, which is up to a quarter larger than needed. */
+function heldBytes(units: number, floats: number): number {
+  return units * (1.25 * (4 * floats + 4) + 16);
 }
 
 export interface ExpectedSize {
@@ -88,12 +99,16 @@ export function expectedSize(
   for (const [name, parameter] of overlays ? model.collect() : []) {
     const spec = parameter.spec();
     if (!spec.trainable || !selects(overlays?.specific ?? [], name)) continue;
-    const bytes = bytesOf(spec);
+    if (spec.kind === 'dense') {
+      own += domains * heldBytes(Math.ceil(bytesOf(spec) / (4 * denseBlock)), denseBlock);
+      continue;
+    }
+    const [tableRows, width] = spec.shape as readonly [number, number];
     // Own rows and those of the helpers, but no more than the table has.
-    const rows = (1 + helpers) * data.train.rows * 4 * (spec.shape[1] ?? 1);
-    own += spec.kind === 'table' ? Math.min(rows, domains * bytes) : domains * bytes;
+    const rows = Math.min((1 + helpers) * data.train.rows, domains * tableRows);
+    own += heldBytes(rows, width);
   }
-  const specific = 2 * own;
+  const specific = Math.ceil(2 * own);
   return {
     expectedBytes: parameters + states + best + Math.min(specific, overlayBudget),
     expectedFileBytes: overlayBudget === Number.POSITIVE_INFINITY ? 0 : specific,

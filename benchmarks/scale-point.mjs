@@ -1,0 +1,56 @@
+// One point of scale.mjs in a process of its own: trains as the JSON argument says, prints time and memory.
+import { readFileSync } from 'node:fs';
+import { fit, models, optim, strategies } from '../dist/esm/index.js';
+import { generated } from './generated.mjs';
+
+const point = JSON.parse(process.argv[2]);
+const { strategy, embeddingDim, hidden, epochs, specific, overlayBudget } = point;
+
+/** Of this process: [now, at its most]; pages of a mapped file count while they are resident. */
+function residentBytes() {
+  const status = readFileSync('/proc/self/status', 'utf8');
+  return ['VmRSS', 'VmHWM'].map((key) => 1024 * Number(status.match(`${key}:\\s*(\\d+)`)[1]));
+}
+
+const data = generated(point);
+const model = models.mlp({ schema: data.schema, embeddingDim, hidden, seed: 1 });
+const [dataBytes] = residentBytes();
+const own = specific ? { specific } : {};
+const [made, optimizer] =
+  strategy === 'mamdr'
+    ? // SGD within a domain, Adagrad outside, as the MAMDR paper trains on Taobao-online.
+      [
+        strategies.mamdr({
+          helpers: 5,
+          outerOptimizer: optim.adagrad({ learningRate: 0.1 }),
+          ...own,
+        }),
+        optim.sgd({ learningRate: 0.1 }),
+      ]
+    : [strategies.alternate(), optim.adam()];
+const epochSeconds = [];
+let expected;
+const { seconds } = await fit(model, data, {
+  strategy: made,
+  optimizer,
+  epochs,
+  seed: 1,
+  ...(overlayBudget !== undefined && { overlayBudget }),
+  onEvent(event) {
+    if (event.kind === 'start') expected = event;
+    if (event.kind === 'epoch') epochSeconds.push(event.seconds);
+  },
+});
+const [, peakBytes] = residentBytes();
+const { expectedBytes, expectedFileBytes } = expected;
+console.log(
+  JSON.stringify({
+    trainRows: data.train.rows,
+    epochSeconds,
+    seconds,
+    dataBytes,
+    peakBytes,
+    expectedBytes,
+    expectedFileBytes,
+  }),
+);
