@@ -113,10 +113,6 @@ class Session::Impl {
     return at(optimizers_, index, "optimizer");
   }
 
-  void setLearningRate(int optimizer, double rate) {
-    at(optimizers_, optimizer, "optimizer")->spec().learningRate = static_cast<float>(rate);
-  }
-
   RunOutcome run(const std::vector<Command>& commands,
                  const std::vector<std::vector<int32_t>>& orders) {
     const Lease lease(*this);
@@ -142,7 +138,6 @@ class Session::Impl {
 
   void cancel() { cancelled_ = true; }
   int64_t stepsDone() const { return steps_; }
-  int64_t rowsDone() const { return rows_; }
   bool leased() const { return leased_; }
 
   std::vector<float> scores(int split, int32_t domain, OverlayId overlay) {
@@ -411,7 +406,7 @@ class Session::Impl {
         return CommandResult{};
       case CommandKind::kOuterStep:
         outerStep(*space_, *at(optimizers_, command.optimizer, "optimizer"), markOf(command.target),
-                  *pool_, selectionOf(command.selection));
+                  selectionOf(command.selection));
         return CommandResult{};
       case CommandKind::kRelease:
         space_->release(markOf(command.target));
@@ -571,11 +566,9 @@ class Session::Impl {
         throw Error(ErrorKind::kTraining,
                     where + ", step " + std::to_string(step) + " of the pass: " + error.what());
       }
-      const auto count = static_cast<int64_t>(rows.size());
-      pass.result.rows += count;
+      pass.result.rows += static_cast<int64_t>(rows.size());
       ++pass.result.steps;
       ++steps_;
-      rows_ += count;
     }
     overlay.keep();
     lap(profile_.get(), Profile::kClosePass);
@@ -675,7 +668,7 @@ class Session::Impl {
       const double scale = options_.clipNorm / (norm + 1e-6);
       if (scale < 1.0) gradient.scale(static_cast<float>(scale));
     }
-    gradient.apply(*space_, *at(optimizers_, optimizer, "optimizer"), *pool_, only);
+    gradient.apply(*space_, *at(optimizers_, optimizer, "optimizer"), only);
   }
 
   // A mark that does not outlive its scope. end() tells what its destructor cannot.
@@ -780,6 +773,8 @@ class Session::Impl {
     if (!stopped) scored = evaluate(command.split, command.domain, command.overlay);
     space_->restore(start.id());
     start.end();
+    // What rows lack of its steps is undone with them.
+    at(optimizers_, command.optimizer, "optimizer")->reset();
     steps_ = firstStep;
     return scored;
   }
@@ -842,7 +837,7 @@ class Session::Impl {
   std::map<int32_t, MarkId> marks_;  // by the strategy's ids
   std::map<int32_t, std::unique_ptr<GradientBuffer>> buffers_;
   std::atomic<bool> leased_ = false, cancelled_ = false;
-  std::atomic<int64_t> steps_ = 0, rows_ = 0;
+  std::atomic<int64_t> steps_ = 0;
   std::unique_ptr<Profile> profile_;  // null: not profiled
 
   // Kept between steps, so that they allocate nothing.
@@ -875,9 +870,6 @@ int Session::addGradientProgram(const Graph& graph, ProgramOptions options) {
 void Session::setEvaluationProgram(const Graph& graph, ProgramOptions options) {
   impl_->setEvaluationProgram(graph, std::move(options));
 }
-void Session::setLearningRate(int optimizer, double rate) {
-  impl_->setLearningRate(optimizer, rate);
-}
 void Session::startProfile() { impl_->startProfile(); }
 const Profile* Session::profile() const { return impl_->profile(); }
 RunOutcome Session::run(const std::vector<Command>& commands,
@@ -886,7 +878,6 @@ RunOutcome Session::run(const std::vector<Command>& commands,
 }
 void Session::cancel() { impl_->cancel(); }
 int64_t Session::stepsDone() const { return impl_->stepsDone(); }
-int64_t Session::rowsDone() const { return impl_->rowsDone(); }
 bool Session::leased() const { return impl_->leased(); }
 std::vector<float> Session::scores(int split, int32_t domain, OverlayId overlay) {
   return impl_->scores(split, domain, overlay);

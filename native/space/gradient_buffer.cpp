@@ -137,7 +137,7 @@ void GradientBuffer::scale(float factor) { impl_->scale(factor); }
 double GradientBuffer::dot(const GradientBuffer& other) const { return impl_->dot(*other.impl_); }
 double GradientBuffer::norm() const { return impl_->norm(); }
 bool GradientBuffer::project(const GradientBuffer& other) { return impl_->project(*other.impl_); }
-void GradientBuffer::apply(ParameterSpace& space, OptimizerState& optimizer, ThreadPool&,
+void GradientBuffer::apply(ParameterSpace& space, OptimizerState& optimizer,
                            const Selection* only) const {
   impl_->apply(space, optimizer, only);
 }

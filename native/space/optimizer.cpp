@@ -48,7 +48,7 @@ class OptimizerState::Impl {
     reset();
   }
 
-  OptimizerSpec& spec() { return spec_; }
+  const OptimizerSpec& spec() const { return spec_; }
 
   void reset() {
     allSteps_ = 0;
@@ -300,7 +300,7 @@ class OptimizerState::Impl {
 OptimizerState::OptimizerState(ParameterSpace& space, OptimizerSpec spec)
     : impl_(std::make_unique<Impl>(space, std::move(spec))) {}
 OptimizerState::~OptimizerState() = default;
-OptimizerSpec& OptimizerState::spec() { return impl_->spec(); }
+const OptimizerSpec& OptimizerState::spec() const { return impl_->spec(); }
 void OptimizerState::reset() { impl_->reset(); }
 bool OptimizerState::goesOn(const OptimizerSpec& spec) const { return impl_->goesOn(spec); }
 void OptimizerState::moveRows(int parameter, std::span<const int32_t> from) {
@@ -324,7 +324,7 @@ void OptimizerState::settle(ThreadPool& pool) { impl_->settle(pool); }
 void OptimizerState::save(const ParameterSpace::Write& write) const { impl_->save(write); }
 void OptimizerState::load(const ParameterSpace::Read& read) { impl_->load(read); }
 
-void outerStep(ParameterSpace& space, OptimizerState& optimizer, MarkId mark, ThreadPool&,
+void outerStep(ParameterSpace& space, OptimizerState& optimizer, MarkId mark,
                const Selection* only) {
   std::map<int, UpdateScalars> begun;
   std::vector<float> gradient;

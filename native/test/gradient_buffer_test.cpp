@@ -58,12 +58,11 @@ class Gradients : public testing::Test {
   // What the buffer holds: minus what one step of SGD at rate 1 makes of zeros.
   static std::vector<float> read(const GradientBuffer& buffer) {
     ParameterSpace space(zeros(), 1);
-    ThreadPool pool(1);
     OptimizerSpec spec;
     spec.kind = OptimizerKind::kSgd;
     spec.learningRate = 1.0f;
     OptimizerState optimizer(space, spec);
-    buffer.apply(space, optimizer, pool);
+    buffer.apply(space, optimizer);
     std::vector<float> values(space.region(0), space.region(0) + kDenseFloats);
     values.insert(values.end(), space.region(1), space.region(1) + kRowCount * kDim);
     for (float& value : values) value = -value;
@@ -165,10 +164,9 @@ TEST_F(Gradients, AreEmptyAfterZero) {
 
 TEST_F(Gradients, AnnounceWhatTheyApplyToMarks) {
   a_.fill(1, 0.5f, {2, 5});
-  ThreadPool pool(1);
   OptimizerState optimizer(space_, OptimizerSpec{});
   const MarkId mark = space_.mark();
-  a_.buffer.apply(space_, optimizer, pool);
+  a_.buffer.apply(space_, optimizer);
   EXPECT_EQ(space_.savedUnits(mark), a_.buffer.units());
   EXPECT_NE(space_.data(kTable)[2 * kDim], 0.0f);
   space_.restore(mark);

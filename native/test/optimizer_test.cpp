@@ -287,7 +287,6 @@ TEST(OuterStep, TakesWhatChangedAsTheGradient) {
   spec.kind = OptimizerKind::kSgd;
   spec.learningRate = 0.25f;
   OptimizerState state(space, spec);
-  ThreadPool pool(1);
   const std::vector<float> dense(space.data(kDense), space.data(kDense) + kDenseSize);
   const std::vector<float> table(space.data(kTable), space.data(kTable) + kTableRows * kDim);
   const MarkId mark = space.mark();
@@ -296,7 +295,7 @@ TEST(OuterStep, TakesWhatChangedAsTheGradient) {
   const uint32_t row = 6;
   space.touch(1, {&row, 1});
   space.data(kTable)[row * kDim + 1] -= 2.0f;
-  outerStep(space, state, mark, pool);
+  outerStep(space, state, mark);
   // SGD without momentum goes the rate's share of the way.
   for (int64_t i = 0; i < kDenseSize; ++i) {
     const float moved = i == 2 ? 1.0f : 0.0f;

@@ -137,7 +137,6 @@ class Session {
   int addTrainingProgram(const Graph& graph, ProgramOptions options);
   int addGradientProgram(const Graph& graph, ProgramOptions options);
   void setEvaluationProgram(const Graph& graph, ProgramOptions options);
-  void setLearningRate(int optimizer, double rate);
   // From now on the time of commands is recorded; not while run() is at work.
   void startProfile();
   const Profile* profile() const;  // null before startProfile()
@@ -150,7 +149,6 @@ class Session {
                  const std::vector<std::vector<int32_t>>& orders);
   void cancel();              // from any thread; of the run at work, else of the next one
   int64_t stepsDone() const;  // from any thread: training steps since construction or load
-  int64_t rowsDone() const;   // from any thread, rows trained in this process
   bool leased() const;
   // Scores of one split's rows of one domain (after training), [rows of that domain].
   std::vector<float> scores(int split, int32_t domain, OverlayId overlay);

@@ -199,8 +199,8 @@ class OptimizerState {
   // Throws Error(kConfig) for RowSteps::kDense over a trainable table with an l2 of its own.
   OptimizerState(ParameterSpace& space, OptimizerSpec spec);
   ~OptimizerState();
-  OptimizerSpec& spec();  // learning rate may change between steps
-  void reset();           // moments and step counts to the start
+  const OptimizerSpec& spec() const;
+  void reset();  // moments and step counts to the start
   // Whether an optimizer with this spec can go on with the state.
   bool goesOn(const OptimizerSpec& spec) const;
   // After the same of the space: state follows its rows, that of new ones is at the start.
@@ -251,7 +251,7 @@ class GradientBuffer {
   // al. 2020, algorithm 1). Returns whether it did.
   bool project(const GradientBuffer& other);
   // Announces the units to the space and applies one optimizer step, to the selected parameters.
-  void apply(ParameterSpace& space, OptimizerState& optimizer, ThreadPool& pool,
+  void apply(ParameterSpace& space, OptimizerState& optimizer,
              const Selection* only = nullptr) const;
   int64_t units() const;
   void save(const ParameterSpace::Write& write) const;
@@ -264,7 +264,7 @@ class GradientBuffer {
 
 // Pseudo-gradient step (MAMDR IV-E): restores the marked values, then applies `optimizer` to the
 // gradient (saved - value) of everything selected that changed since the mark.
-void outerStep(ParameterSpace& space, OptimizerState& optimizer, MarkId mark, ThreadPool& pool,
+void outerStep(ParameterSpace& space, OptimizerState& optimizer, MarkId mark,
                const Selection* only = nullptr);
 
 }  // namespace polydomain
