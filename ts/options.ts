@@ -3,25 +3,32 @@ import { ConfigError } from './errors.js';
 import { suggest } from './nearest.js';
 
 type JsonSchema = {
+  const?: unknown;
   properties?: Record<string, JsonSchema>;
   items?: JsonSchema;
   anyOf?: JsonSchema[];
   oneOf?: JsonSchema[];
 };
 
-/** The property names that a schema knows at a path, over all of its alternatives. */
-function knownKeys(schema: z.ZodType, path: readonly PropertyKey[]): string[] {
-  const alternatives = (node: JsonSchema): JsonSchema[] =>
-    [node, ...(node.anyOf ?? []), ...(node.oneOf ?? [])].flatMap((one) =>
-      one === node ? [one] : alternatives(one),
+/** The property names that a schema knows at a path, over all alternatives that may be meant by the value there. */
+function knownKeys(schema: z.ZodType, value: unknown, path: readonly PropertyKey[]): string[] {
+  // Another name rules an alternative out.
+  const isMeant = ({ properties = {} }: JsonSchema, given: unknown): boolean =>
+    Object.entries(properties).every(
+      ([key, own]) => own.const === undefined || own.const === valueAt(given, [key]),
     );
-  let nodes = alternatives(z.toJSONSchema(schema, { io: 'input' }) as JsonSchema);
-  for (const key of path) {
+  const alternatives = (node: JsonSchema, given: unknown): JsonSchema[] =>
+    [node, ...(node.anyOf ?? []), ...(node.oneOf ?? [])]
+      .flatMap((one) => (one === node ? [one] : alternatives(one, given)))
+      .filter((one) => isMeant(one, given));
+  let nodes = alternatives(z.toJSONSchema(schema, { io: 'input' }) as JsonSchema, value);
+  path.forEach((key, depth) => {
+    const given = valueAt(value, path.slice(0, depth + 1));
     nodes = nodes.flatMap((node) => {
       const next = typeof key === 'number' ? node.items : node.properties?.[String(key)];
-      return next ? alternatives(next) : [];
+      return next ? alternatives(next, given) : [];
     });
-  }
+  });
   return [...new Set(nodes.flatMap((node) => Object.keys(node.properties ?? {})))];
 }
 
@@ -61,7 +68,7 @@ function describe(
   const at = [where, ...issue.path.map(String)].filter((part) => part !== '').join('.');
   if (issue.code === 'unrecognized_keys') {
     const key = issue.keys[0] ?? '';
-    return `${at === '' ? '' : `${at}: `}unknown key '${key}'${suggest(key, knownKeys(schema, issue.path))}`;
+    return `${at === '' ? '' : `${at}: `}unknown key '${key}'${suggest(key, knownKeys(schema, value, issue.path))}`;
   }
   const given = valueAt(value, issue.path);
   if (issue.code === 'invalid_union' && 'options' in issue) {
@@ -91,6 +98,16 @@ export function parse<Schema extends z.ZodType>(
   if (result.success) return result.data;
   const issue = result.error.issues[0] as z.core.$ZodIssue;
   throw new ConfigError(describe(schema, value, where, issue));
+}
+
+/** Puts the key at fault before the message of a ConfigError that the body throws. */
+export function blaming<Result>(key: string, body: () => Result): Result {
+  try {
+    return body();
+  } catch (cause) {
+    if (!(cause instanceof ConfigError)) throw cause;
+    throw new ConfigError(`${key}: ${cause.message}`, { cause });
+  }
 }
 
 /** A share or rate above 0 and of 1 at most. */

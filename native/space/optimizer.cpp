@@ -48,7 +48,7 @@ class OptimizerState::Impl {
     reset();
   }
 
-  const OptimizerSpec& spec() const { return spec_; }
+  OptimizerSpec& spec() { return spec_; }
 
   void reset() {
     allSteps_ = 0;
@@ -300,7 +300,7 @@ class OptimizerState::Impl {
 OptimizerState::OptimizerState(ParameterSpace& space, OptimizerSpec spec)
     : impl_(std::make_unique<Impl>(space, std::move(spec))) {}
 OptimizerState::~OptimizerState() = default;
-const OptimizerSpec& OptimizerState::spec() const { return impl_->spec(); }
+OptimizerSpec& OptimizerState::spec() { return impl_->spec(); }
 void OptimizerState::reset() { impl_->reset(); }
 bool OptimizerState::goesOn(const OptimizerSpec& spec) const { return impl_->goesOn(spec); }
 void OptimizerState::moveRows(int parameter, std::span<const int32_t> from) {

@@ -88,6 +88,10 @@ describe('options of strategies out of range', () => {
     };
     const read = (changes: object) => () => parse(runConfig, { ...config, ...changes }, '');
     expect(read({})).toThrow(/^strategy\.outerRate: 2; .*expected/);
+    // What only other strategies know is not what was meant.
+    expect(read({ strategy: { name: 'dn', helpers: 2 } })).toThrow(
+      /^strategy: unknown key 'helpers'; did you mean '\w+'\? Known: (?!.*helpers).*outerRate/,
+    );
     expect(read({ strategy: { name: 'mamdrr' } })).toThrow(/strategy\.name: 'mamdrr'.*'mamdr'/);
     expect(read({ model: { name: 'mlpp' }, strategy: { name: 'dn' } })).toThrow(
       /model\.name: 'mlpp'.*'mlp'/,
@@ -117,10 +121,10 @@ describe('options of strategies out of range', () => {
       /separate.*domain 'd7'.*'d0'/,
     );
     await expect(run(strategies.dn({ parameters: ['tower.*'] }))).rejects.toThrow(
-      /pattern 'tower\.\*' matches no parameter; there are 'embedding/,
+      /^strategy\.parameters: pattern 'tower\.\*' matches no parameter; there are 'embedding/,
     );
     await expect(run(strategies.mamdr({ specific: ['!tower.*'] }))).rejects.toThrow(
-      /pattern '!tower\.\*' matches no parameter/,
+      /^strategy\.specific: pattern '!tower\.\*' matches no parameter/,
     );
     expect(() => strategies.maml({ average: true })).toThrow(
       /maml\.average: true; expected maxSteps with it/,

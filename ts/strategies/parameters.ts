@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { blaming } from '../options.js';
 import type { EpochContext } from './types.js';
 
 /** Key of the strategies that have outer steps. */
@@ -15,5 +16,6 @@ export function only(
   { select }: EpochContext,
   patterns: readonly string[],
 ): { readonly selection?: number } {
-  return patterns.includes('all') && patterns.length === 1 ? {} : { selection: select(patterns) };
+  if (patterns.includes('all') && patterns.length === 1) return {};
+  return { selection: blaming('strategy.parameters', () => select(patterns)) };
 }

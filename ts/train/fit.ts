@@ -14,7 +14,7 @@ import { suggest } from '../nearest.js';
 import { memoryLimit } from '../nn/memory.js';
 import { asModel, type BatchModule, type Model } from '../nn/model.js';
 import { type Optimizer, optimizerConfig } from '../optim/optimizers.js';
-import { parse } from '../options.js';
+import { blaming, parse } from '../options.js';
 import { Predictor } from '../serve/predictor.js';
 import { type FinetuneOptions, finetune } from '../strategies/finetune.js';
 import { type StagedStrategy, type Strategy, stagesOf } from '../strategies/types.js';
@@ -240,7 +240,7 @@ class Fit {
       warnings = takeOver(model, data.vocabulary, trained, this.#kept);
     }
     const { space } = model.compile();
-    model.configureOverlays(first.overlays);
+    blaming('strategy.specific', () => model.configureOverlays(first.overlays));
     if (trained && !(trained instanceof Predictor)) {
       warnings = warmStart(model, data.vocabulary, trained);
     }

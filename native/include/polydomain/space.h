@@ -199,8 +199,8 @@ class OptimizerState {
   // Throws Error(kConfig) for RowSteps::kDense over a trainable table with an l2 of its own.
   OptimizerState(ParameterSpace& space, OptimizerSpec spec);
   ~OptimizerState();
-  const OptimizerSpec& spec() const;
-  void reset();  // moments and step counts to the start
+  OptimizerSpec& spec();  // learning rate may change between steps
+  void reset();           // moments and step counts to the start
   // Whether an optimizer with this spec can go on with the state.
   bool goesOn(const OptimizerSpec& spec) const;
   // After the same of the space: state follows its rows, that of new ones is at the start.
