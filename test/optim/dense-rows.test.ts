@@ -110,23 +110,33 @@ function inOrder(steps: number, interpolated: boolean): Strategy {
   };
 }
 
+/** A model that fit trains from the fixture's start, until it ends or is aborted after its first pass. */
 async function train(
   optimizer: optim.Optimizer,
   strategy: Strategy,
   options: Partial<FitOptions> = {},
+  aborted = false,
 ): Promise<Additive> {
   const dataset = data();
   const model = new Additive(dataset.schema);
   for (const [name, values] of Object.entries(fixture.start)) {
     model.parameters().get(name)?.data.set(values);
   }
-  await fit(model, dataset, {
+  const controller = new AbortController();
+  const reason = new Error('stopped by the test');
+  const outcome = await fit(model, dataset, {
     strategy,
     optimizer,
     batchSize: fixture.batch,
     epochs: 1,
+    signal: controller.signal,
+    onEvent: ({ kind }) => {
+      if (aborted && kind === 'progress') controller.abort(reason);
+    },
     ...options,
-  });
+  }).catch((error: unknown) => error);
+  if (aborted) expect(outcome).toBe(reason);
+  else if (outcome instanceof Error) throw outcome;
   return model;
 }
 
@@ -154,6 +164,15 @@ describe("rows 'dense' beside torch.optim.Adam", () => {
       ...(clipNorm && { clipNorm }),
     });
     expect(furthest(model, end as Record<string, number[]>)).toBeLessThanOrEqual(1e-5);
+    model.dispose();
+  });
+
+  it('as it stands, aborted before anything is validated', async () => {
+    const [one] = fixture.cases;
+    const steps = fixture.steps[1] as number;
+    const optimizer = optim.adam({ ...one?.optimizer, rows: 'dense' });
+    const model = await train(optimizer, inOrder(steps, false), {}, true);
+    expect(furthest(model, one?.ends[1] as Record<string, number[]>)).toBeLessThanOrEqual(1e-5);
     model.dispose();
   });
 
