@@ -55,13 +55,18 @@ const plots = {
     panels: perDomain,
   },
 };
+// Families of one plot.
+measured.domains?.points.push(...(measured.spilled?.points ?? []));
+measured.specific?.points.push(...(measured.online?.points ?? []));
 const [width, height] = [960, 380];
 for (const [family, { x, title, series, panels }] of Object.entries(plots)) {
+  if (!measured[family]) continue;
   const { points, machine } = measured[family];
   const names = [...new Set(points.map(series))];
   const chart = echarts.init(null, null, { renderer: 'svg', ssr: true, width, height });
   chart.setOption({
     animation: false,
+    backgroundColor: '#fff',
     title: { text: title, subtext: `${machine.cpu}, ${machine.simdLevel}`, left: 'center' },
     legend: { bottom: 0 },
     grid: panels.map((_, i) => ({

@@ -30,6 +30,7 @@ const online = (domains) => ({
   users: Math.round((281_026 * domains) / 69_102),
   items: Math.round((54_619 * domains) / 69_102),
 });
+/** The layers of the MAMDR paper's MLP. */
 const paper = { hidden: [256, 128, 64] };
 const families = {
   rows: both([1e5, 3e5, 1e6, 3e6, 1e7].map((rows) => ({ rows }))),
@@ -37,20 +38,21 @@ const families = {
     ['alternate', 'mamdr'].map((strategy) => ({ users, strategy })),
   ),
   largest: [{ users: 2e7, rows: 1e7 }],
-  domains: [
-    ...[100, 1000, 10_000, 69_102].map(online),
-    ...[10_000, 69_102].map((domains) => ({
-      ...online(domains),
-      epochs: 1,
-      overlayBudget: 512 * 2 ** 20,
-    })),
-  ],
+  domains: [100, 1000, 10_000, 69_102].map(online),
+  spilled: [10_000, 69_102].map((domains) => ({
+    ...online(domains),
+    epochs: 1,
+    overlayBudget: 512 * 2 ** 20,
+  })),
   dims: both([8, 16, 32, 64, 128].map((embeddingDim) => ({ embeddingDim }))),
   specific: [500, 1000, 2000].flatMap((domains) =>
     [{}, { overlayBudget: 64 * 2 ** 20 }, { specific: ['output.*', 'bias', 'hidden.2.*'] }].map(
       (own) => ({ ...online(domains), ...paper, epochs: 1, ...own }),
     ),
   ),
+  online: [
+    { ...online(69_102), ...paper, epochs: 1, specific: ['output.*', 'bias', 'hidden.2.*'] },
+  ],
 };
 
 const script = fileURLToPath(new URL('./scale-point.mjs', import.meta.url));
@@ -58,8 +60,10 @@ const { simdLevel } = circumstances().machine;
 const path = fileURLToPath(new URL(`./results/scale/measured-${simdLevel}.json`, import.meta.url));
 const results = existsSync(path) ? JSON.parse(readFileSync(path, 'utf8')) : {};
 for (const family of process.argv.length > 2 ? process.argv.slice(2) : Object.keys(families)) {
-  const before = load();
-  const points = families[family].map((own) => {
+  const { threads: _, ...where } = circumstances();
+  const points = [];
+  results[family] = { ...where, loadBefore: load(), points };
+  for (const own of families[family]) {
     const point = { ...base, ...own };
     const output = execFileSync(process.execPath, [script, JSON.stringify(point)], {
       encoding: 'utf8',
@@ -73,9 +77,7 @@ for (const family of process.argv.length > 2 ? process.argv.slice(2) : Object.ke
       epochSeconds.map((seconds) => seconds.toFixed(3)).join(', '),
       `s; ${((peakBytes - dataBytes) / 2 ** 20).toFixed(0)} MiB`,
     );
-    return { ...point, ...measured };
-  });
-  const { threads: _, ...where } = circumstances();
-  results[family] = { ...where, loadBefore: before, points };
-  writeResult('scale/measured', simdLevel, results);
+    points.push({ ...point, ...measured });
+    writeResult('scale/measured', simdLevel, results);
+  }
 }

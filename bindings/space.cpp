@@ -95,6 +95,7 @@ Napi::Function SpaceObject::define(Napi::Env env) {
                       InstanceMethod("overlay", &SpaceObject::overlay),
                       InstanceMethod("setOverlay", &SpaceObject::setOverlay),
                       InstanceMethod("dropOverlays", &SpaceObject::dropOverlays),
+                      InstanceMethod("requireIdle", &SpaceObject::requireIdle),
                       InstanceMethod("moveRows", &SpaceObject::moveRows),
                       InstanceMethod("dispose", &SpaceObject::dispose)});
 }
@@ -268,6 +269,14 @@ std::shared_ptr<OptimizerState> toOptimizerState(const Napi::Value& kept,
   const KeptOptimizer& own = *kept.As<Napi::External<KeptOptimizer>>().Data();
   if (own.space.get() == &space) return own.state;
   throw Error(ErrorKind::kConfig, "an optimizer's state belongs to another model's parameters");
+}
+
+Napi::Value SpaceObject::requireIdle(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    const std::shared_ptr<SharedSpace> shared = this->shared();
+    const Training training(*shared);
+    return info.Env().Undefined();
+  });
 }
 
 Napi::Value SpaceObject::moveRows(const Napi::CallbackInfo& info) {

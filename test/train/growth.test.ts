@@ -319,6 +319,17 @@ describe('fit in place', () => {
     await refuses(model, data, { optimizer }, /cannot go on from the state of another kind/);
   });
 
+  it('refuses to take over a model that predicts, and leaves it as it was', async () => {
+    const data = dataOf(old);
+    const first = await fit(makers.mlp(data), data, options);
+    const rows = Array.from({ length: 20_000 }, (_, item) => ({ user: 3, item: item % 17 }));
+    const scores = first.forDomain('b').predict(rows);
+    const again = fit(makers.mlp(data), data, { ...options, from: first, inPlace: true });
+    await expect(again).rejects.toThrow(BusyError);
+    expect(await first.forDomain('b').predict(rows)).toEqual(await scores);
+    await fit(makers.mlp(data), data, { ...options, from: first, inPlace: true });
+  });
+
   it('trains on data that lacks a domain, which is served on', async () => {
     const before = dataOf(old);
     const first = await fit(makers.mlp(before), before, options);

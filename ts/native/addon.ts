@@ -77,6 +77,8 @@ export interface NativeSpace {
   overlay(domain: number, parameter: string): OverlayEntries;
   setOverlay(domain: number, parameter: string, entries: OverlayEntries): void;
   dropOverlays(): void;
+  /** Throws BusyError while the space is on lease or read off the event loop. */
+  requireIdle(): void;
   /**
    * Row r of a table becomes what row from[r] was, in place; new rows (-1) get their start, and
    * `optimizers` follow. Programs over the space are void, views on it empty.

@@ -336,8 +336,8 @@ export abstract class Model extends Module<[Batch], Tensor> {
     rows: ReadonlyMap<string, Int32Array>,
     optimizers: readonly NativeOptimizer[],
   ): void {
-    other.parameters();
     const { space, scoring } = other.compile();
+    space.requireIdle();
     for (const [name, from] of rows) space.moveRows(name, from, optimizers);
     this.#release();
     this.#adopted = space;
