@@ -1,7 +1,7 @@
 // What a result depends on beside the code: machine, versions, commit.
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { cpus, loadavg, totalmem } from 'node:os';
+import { cpus, totalmem } from 'node:os';
 import { fileURLToPath } from 'node:url';
 
 export const root = fileURLToPath(new URL('..', import.meta.url));
@@ -14,11 +14,6 @@ export function machine() {
   };
 }
 
-/** Load of the last minute: well above the threads of the run means that others took the cores. */
-export function load() {
-  return Math.round(100 * loadavg()[0]) / 100;
-}
-
 function git(...args) {
   return execFileSync('git', args, { cwd: root, encoding: 'utf8' }).trim();
 }
@@ -28,33 +23,6 @@ export function revision() {
   return {
     commit: git('rev-parse', 'HEAD'),
     uncommitted: git('status', '--porcelain', '--', ...sources) !== '',
-  };
-}
-
-/** Version of PyTorch in this python, or undefined. */
-export function torchVersion(python) {
-  const { status, stdout } = spawnSync(python, ['-c', 'import torch; print(torch.__version__)'], {
-    encoding: 'utf8',
-  });
-  return status === 0 ? stdout.trim() : undefined;
-}
-
-/**
- * Settings that hold PyTorch and its libraries to the SIMD level that POLYDOMAIN_SIMD forces on us,
- * as on a machine that has no more. Without POLYDOMAIN_SIMD both use what the machine has.
- */
-export function peerSimdSettings() {
-  const settings = {
-    avx2: ['avx2', 'AVX2', 'AVX2'],
-    sse4: ['default', 'SSE4_2', 'SSE41'],
-    scalar: ['default', 'SSE4_2', 'SSE41'],
-  }[process.env.POLYDOMAIN_SIMD];
-  if (!settings) return {};
-  const [aten, mkl, onednn] = settings;
-  return {
-    ATEN_CPU_CAPABILITY: aten,
-    MKL_ENABLE_INSTRUCTIONS: mkl,
-    ONEDNN_MAX_CPU_ISA: onednn,
   };
 }
 

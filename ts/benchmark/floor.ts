@@ -3,12 +3,16 @@ import type { Shape } from './shapes.js';
 import { rounded } from './statistics.js';
 import type { Undisturbed } from './undisturbed.js';
 
-/** What a step or a scored batch takes at least on this machine, and what that follows from. */
-export interface Floor {
+/** What this machine can do at most. */
+export interface Rates {
   /** Of a large product, by library. */
   readonly gemmGflops: Readonly<Record<string, number>>;
   /** Rate at which random rows are read and written back, both directions counted. */
   readonly rowGigabytesPerSecond: number;
+}
+
+/** What a step or a scored batch takes at least on this machine, and what that follows from. */
+export interface Floor extends Rates {
   readonly train: Least;
   readonly score: Least;
 }
@@ -43,12 +47,12 @@ function rowFloats({ embedding, batch }: Shape): number {
 }
 
 /** Measures the rates of products (best of ours and PyTorch's, with oneDNN's) and of random rows (PyTorch's). */
-export async function measureFloor(
-  shape: Shape,
+export async function measureRates(
+  { tableRows, dim }: { readonly tableRows: number; readonly dim: number },
   ours: Peer,
   pytorch: Peer,
   undisturbed: Undisturbed,
-): Promise<Floor> {
+): Promise<Rates> {
   const gemmGflops: Record<string, number> = {};
   const gflops = (seconds: number): number => rounded((2 * matmulSize ** 3) / seconds / 1e9);
   const options = { size: matmulSize, repeats: matmulRepeats };
@@ -59,30 +63,35 @@ export async function measureFloor(
     gemmGflops[side.name] = gflops(answer.seconds);
     if (answer.onednnSeconds !== undefined) gemmGflops.oneDNN = gflops(answer.onednnSeconds);
   }
+  const rows = { tableRows, dim, rows: 4096, repeats: rowRepeats };
+  const { answer } = await undisturbed.run(() => pytorch.ask<{ seconds: number }>('rows', rows));
+  return { gemmGflops, rowGigabytesPerSecond: rounded((2 * dim * 4) / answer.seconds / 1e9) };
+}
+
+/** What these operations of products and bytes of random rows take at these rates. */
+export function leastOf(
+  { gemmGflops, rowGigabytesPerSecond }: Rates,
+  flops: number,
+  bytes: number,
+): Least {
+  const products = flops / Math.max(...Object.values(gemmGflops)) / 1e6;
+  return { flops, bytes, milliseconds: rounded(products + bytes / rowGigabytesPerSecond / 1e6) };
+}
+
+export async function measureFloor(
+  shape: Shape,
+  ours: Peer,
+  pytorch: Peer,
+  undisturbed: Undisturbed,
+): Promise<Floor> {
   const { embedding: dim, users, items } = shape;
-  const { answer } = await undisturbed.run(() =>
-    pytorch.ask<{ seconds: number }>('rows', {
-      tableRows: users + items,
-      dim,
-      rows: 4096,
-      repeats: rowRepeats,
-    }),
-  );
-  const rowGigabytesPerSecond = rounded((2 * dim * 4) / answer.seconds / 1e9);
-  const least = (flops: number, bytes: number): Least => ({
-    flops,
-    bytes,
-    milliseconds: rounded(
-      flops / Math.max(...Object.values(gemmGflops)) / 1e6 + bytes / rowGigabytesPerSecond / 1e6,
-    ),
-  });
+  const rates = await measureRates({ tableRows: users + items, dim }, ours, pytorch, undisturbed);
   const forward = 2 * shape.batch * multiplyAdds(shape);
   return {
-    gemmGflops,
-    rowGigabytesPerSecond,
+    ...rates,
     // Backward: to the weights and to the inputs. Weight and both moments are read and written, the gradient
     // is read.
-    train: least(3 * forward, 7 * 4 * rowFloats(shape)),
-    score: least(forward, 4 * rowFloats(shape)),
+    train: leastOf(rates, 3 * forward, 7 * 4 * rowFloats(shape)),
+    score: leastOf(rates, forward, 4 * rowFloats(shape)),
   };
 }

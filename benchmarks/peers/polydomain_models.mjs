@@ -1,0 +1,73 @@
+// Our side of models.mjs: a train step of any model, in a process of its own. Usage: polydomain_models.mjs THREADS.
+import { median } from '../../dist/esm/benchmark/statistics.js';
+import { optim } from '../../dist/esm/index.js';
+import { modelMakers } from '../../dist/esm/models/registry.js';
+import { addon } from '../../dist/esm/native/load.js';
+import { nativeSpec } from '../../dist/esm/optim/optimizers.js';
+import { answerAll } from './answers.mjs';
+import { generator } from './mlp.mjs';
+
+const threads = Number(process.argv[2]);
+
+function schemaOf({ users, items, domains }) {
+  return {
+    label: 'label',
+    domain: 'domain',
+    features: [
+      { name: 'user', kind: 'categorical', size: users },
+      { name: 'item', kind: 'categorical', size: items },
+    ],
+    domains: Array.from({ length: domains }, (_, domain) => `${domain}`),
+  };
+}
+
+/** Rows for `steps` whole batches of each domain, ids uniform. */
+function drawSplit({ users, items, domains, batch }, steps) {
+  const random = generator(1);
+  const rows = domains * steps * batch;
+  const draw = (size) => Int32Array.from({ length: rows }, () => Math.floor(random() * size));
+  return {
+    rows,
+    ids: [draw(users), draw(items)],
+    labels: Float32Array.from({ length: rows }, () => (random() < 0.5 ? 0 : 1)),
+    domainOffsets: Int32Array.from({ length: domains + 1 }, (_, d) => d * steps * batch),
+  };
+}
+
+/** A model and its native session, as fit() makes it. */
+class Job {
+  #passes = 0;
+
+  constructor(shape, steps) {
+    this.domains = shape.domains;
+    this.steps = steps;
+    const model = modelMakers[shape.model]({ schema: schemaOf(shape), ...shape.options });
+    const { graph, output, loss, space } = model.compile();
+    this.session = new (addon().Session)(space, { batchSize: shape.batch, seed: 0, threads });
+    this.session.addSplit(drawSplit(shape, steps));
+    // Adam with PyTorch's defaults; row by row on tables.
+    this.session.addOptimizer(nativeSpec(optim.adam({ learningRate: shape.learningRate })));
+    this.session.addTrainingProgram(graph, output, loss, ['all']);
+  }
+
+  /** Seconds per step of a pass over a domain, the shuffle of its rows included; domains take turns. */
+  async train() {
+    const pass = this.#passes++;
+    const command = { kind: 'run', domain: pass % this.domains, maxSteps: this.steps, pass };
+    const { seconds } = await this.session.run([command]);
+    return seconds / this.steps;
+  }
+}
+
+let job;
+await answerAll({
+  shape({ shape, steps }) {
+    job = new Job(shape, steps);
+    return { version: addon().version, simdLevel: addon().simdLevel() };
+  },
+  async train({ repeats }) {
+    const seconds = [];
+    for (let i = 0; i < repeats; i++) seconds.push(await job.train());
+    return { seconds: median(seconds) };
+  },
+});
