@@ -105,9 +105,11 @@ class ProgramObject : public Napi::ObjectWrap<ProgramObject> {
   Napi::Value inputNames(const Napi::CallbackInfo& info);
   Napi::Value describe(const Napi::CallbackInfo& info);
   Napi::Value predict(const Napi::CallbackInfo& info);
+  Napi::Value predictRow(const Napi::CallbackInfo& info);
   Napi::Value predictAsync(const Napi::CallbackInfo& info);
   Napi::Value dispose(const Napi::CallbackInfo& info);
-  Program::Run request(const Napi::CallbackInfo& info) const;
+  Program::Run request(const Napi::Value& columns, int64_t rows, const Napi::Value& overlay) const;
+  std::vector<float> scoreNow(const Program::Run& run) const;
   std::shared_ptr<State> state() const;
 
   std::shared_ptr<State> state_;

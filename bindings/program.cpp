@@ -55,6 +55,7 @@ Napi::Function ProgramObject::define(Napi::Env env) {
                      {InstanceAccessor("inputNames", &ProgramObject::inputNames, nullptr),
                       InstanceMethod("describe", &ProgramObject::describe),
                       InstanceMethod("predict", &ProgramObject::predict),
+                      InstanceMethod("predictRow", &ProgramObject::predictRow),
                       InstanceMethod("predictAsync", &ProgramObject::predictAsync),
                       InstanceMethod("dispose", &ProgramObject::dispose)});
 }
@@ -92,12 +93,13 @@ Napi::Value ProgramObject::describe(const Napi::CallbackInfo& info) {
 }
 
 // Reads and checks the columns, rows and overlay of a prediction.
-Program::Run ProgramObject::request(const Napi::CallbackInfo& info) const {
+Program::Run ProgramObject::request(const Napi::Value& given, int64_t rows,
+                                    const Napi::Value& overlay) const {
   const Program& program = state()->program;
   Program::Run run;
-  const auto columns = info[0].As<Napi::Array>();
-  run.rows = info[1].As<Napi::Number>().Int64Value();
-  run.overlay = info[2].As<Napi::Number>().Int32Value();
+  const auto columns = given.As<Napi::Array>();
+  run.rows = rows;
+  run.overlay = overlay.As<Napi::Number>().Int32Value();
   const std::vector<std::string>& names = program.inputNames();
   if (columns.Length() != names.size()) {
     throw Error(ErrorKind::kShape, std::to_string(columns.Length()) + " columns; expected " +
@@ -119,27 +121,38 @@ Program::Run ProgramObject::request(const Napi::CallbackInfo& info) const {
   return run;
 }
 
+std::vector<float> ProgramObject::scoreNow(const Program::Run& run) const {
+  const std::shared_ptr<State> state = this->state();
+  state->shared->beginReading();
+  try {
+    std::vector<float> scores = state->run(run);
+    state->shared->endReading();
+    return scores;
+  } catch (...) {
+    state->shared->endReading();
+    throw;
+  }
+}
+
 Napi::Value ProgramObject::predict(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
-    const std::shared_ptr<State> state = this->state();
-    const Program::Run run = request(info);
-    state->shared->beginReading();
-    std::vector<float> scores;
-    try {
-      scores = state->run(run);
-    } catch (...) {
-      state->shared->endReading();
-      throw;
-    }
-    state->shared->endReading();
+    const int64_t rows = info[1].As<Napi::Number>().Int64Value();
+    const std::vector<float> scores = scoreNow(request(info[0], rows, info[2]));
     return toFloat32Array(info.Env(), scores.data(), scores.size());
+  });
+}
+
+// A number instead of an array: the memory of an array costs more than a small model's score.
+Napi::Value ProgramObject::predictRow(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    return Napi::Number::New(info.Env(), scoreNow(request(info[0], 1, info[1])).front());
   });
 }
 
 Napi::Value ProgramObject::predictAsync(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
     const std::shared_ptr<State> state = this->state();
-    const Program::Run run = request(info);
+    const Program::Run run = request(info[0], info[1].As<Napi::Number>().Int64Value(), info[2]);
     state->shared->beginReading();
     return Task<std::vector<float>>::start(
         info.Env(), info[0].As<Napi::Object>(), [state, run] { return state->run(run); },

@@ -127,6 +127,101 @@ void multiplyBlock(const LeftOperand& a, const float* b, int64_t stride, int64_t
   }
 }
 
+#if HWY_TARGET != HWY_SCALAR
+
+// Four values of each of `lanes` rows of B, from their first ones on, turned to four columns.
+template <class D>
+struct Columns {
+  hn::Vec<D> of[4];
+};
+
+// Rows 0, 4, 8, ... of B, a block of four values of each.
+template <class D>
+HWY_INLINE hn::Vec<D> everyFourthRow(D d, const float* b, int64_t ldb) {
+  if constexpr (hn::MaxLanes(D()) <= 4) {
+    return hn::LoadU(d, b);
+  } else {
+    const hn::Half<D> half;
+    const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+    return hn::Combine(d, everyFourthRow(half, b + lanes / 2 * ldb, ldb),
+                       everyFourthRow(half, b, ldb));
+  }
+}
+
+template <class D>
+HWY_INLINE Columns<D> fourColumns(D d, const float* b, int64_t ldb) {
+  const hn::Repartition<uint64_t, D> pairs;
+  const auto row0 = everyFourthRow(d, b, ldb);
+  const auto row1 = everyFourthRow(d, b + ldb, ldb);
+  const auto row2 = everyFourthRow(d, b + 2 * ldb, ldb);
+  const auto row3 = everyFourthRow(d, b + 3 * ldb, ldb);
+  const auto lower01 = hn::BitCast(pairs, hn::InterleaveLower(d, row0, row1));
+  const auto lower23 = hn::BitCast(pairs, hn::InterleaveLower(d, row2, row3));
+  const auto upper01 = hn::BitCast(pairs, hn::InterleaveUpper(d, row0, row1));
+  const auto upper23 = hn::BitCast(pairs, hn::InterleaveUpper(d, row2, row3));
+  return {{hn::BitCast(d, hn::InterleaveLower(pairs, lower01, lower23)),
+           hn::BitCast(d, hn::InterleaveUpper(pairs, lower01, lower23)),
+           hn::BitCast(d, hn::InterleaveLower(pairs, upper01, upper23)),
+           hn::BitCast(d, hn::InterleaveUpper(pairs, upper01, upper23))}};
+}
+
+// C [groups * lanes] = (first ? 0 : C) + one row of A * transpose of B [groups * lanes, k].
+template <int groups, class D>
+HWY_INLINE void rowTimes(D d, const LeftOperand& a, const float* b, int64_t ldb, int64_t k,
+                         bool first, float* c) {
+  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+  hn::Vec<D> sum[groups];
+  for (int g = 0; g < groups; ++g) sum[g] = hn::Zero(d);
+  int64_t i = 0;
+  for (; i + 4 <= k; i += 4) {
+    for (int g = 0; g < groups; ++g) {
+      const Columns<D> columns = fourColumns(d, b + g * lanes * ldb + i, ldb);
+      for (int j = 0; j < 4; ++j) {
+        sum[g] = hn::MulAdd(hn::Set(d, a.data[(i + j) * a.kStride]), columns.of[j], sum[g]);
+      }
+    }
+  }
+  HWY_ALIGN float column[hn::MaxLanes(D())];
+  for (; i < k; ++i) {
+    for (int g = 0; g < groups; ++g) {
+      for (int64_t j = 0; j < lanes; ++j) column[j] = b[(g * lanes + j) * ldb + i];
+      sum[g] = hn::MulAdd(hn::Set(d, a.data[i * a.kStride]), hn::Load(d, column), sum[g]);
+    }
+  }
+  for (int g = 0; g < groups; ++g) {
+    float* to = c + g * lanes;
+    hn::StoreU(first ? sum[g] : hn::Add(hn::LoadU(d, to), sum[g]), d, to);
+  }
+}
+
+#endif
+
+// C [columns] (+)= one row of A * transpose of B, one k block of B [columns, k] where it lies.
+// Every element is the chain over k that tile() makes.
+void multiplyRow(const LeftOperand& a, const float* b, int64_t ldb, int64_t columns, int64_t k,
+                 bool first, float* c) {
+  int64_t n = 0;
+#if HWY_TARGET != HWY_SCALAR
+  // Eight lanes at most: processors have more ports for shuffles of them than for wider ones.
+  const hn::CappedTag<float, 8> d;
+  const hn::CappedTag<float, 4> four;
+  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+  for (; n + 2 * lanes <= columns; n += 2 * lanes) {
+    rowTimes<2>(d, a, b + n * ldb, ldb, k, first, c + n);
+  }
+  for (; n + lanes <= columns; n += lanes) rowTimes<1>(d, a, b + n * ldb, ldb, k, first, c + n);
+  for (; n + 4 <= columns; n += 4) rowTimes<1>(four, a, b + n * ldb, ldb, k, first, c + n);
+#endif
+  const hn::CappedTag<float, 1> one;
+  for (; n < columns; ++n) {
+    auto sum = hn::Zero(one);
+    for (int64_t i = 0; i < k; ++i) {
+      sum = hn::MulAdd(hn::Set(one, a.data[i * a.kStride]), hn::Set(one, b[n * ldb + i]), sum);
+    }
+    c[n] = first ? hn::GetLane(sum) : c[n] + hn::GetLane(sum);
+  }
+}
+
 // One row of the epilogue; bias, gate and uniform are null where there is none.
 HWY_INLINE void finishRow(const GemmEpilogue& epilogue, const float* bias, const float* gate,
                           const float* uniform, int64_t count, float* c) {
@@ -188,6 +283,7 @@ namespace polydomain::cpu {
 HWY_EXPORT(vectorColumns);
 HWY_EXPORT(tileRows);
 HWY_EXPORT(multiplyBlock);
+HWY_EXPORT(multiplyRow);
 HWY_EXPORT(finishRows);
 
 namespace {
@@ -196,6 +292,7 @@ namespace {
 constexpr int64_t kBlockDepth = 256;
 constexpr int64_t kEpilogueColumns = 1024;  // uniforms of dropout at a time
 constexpr int64_t kRowChunks = 16;          // enough for any sensible number of threads
+constexpr int64_t kFewRows = 3;  // to which turning B in registers costs less than packing it
 // A product of few elements but many blocks of k, a weight gradient's, is shared out by blocks.
 constexpr int64_t kFewElements = 16384;
 
@@ -304,6 +401,19 @@ int64_t rowsPerPiece(int64_t m) {
   return chunkCount(m, pieces + pieces % 2);
 }
 
+// Few rows times the transpose of B, which is read where it lies. By one thread: waking another one
+// takes about as long as the whole product.
+void multiplyRows(const LeftOperand& a, const float* b, int64_t ldb, int64_t m, int64_t n,
+                  int64_t k, float* c, int64_t ldc) {
+  for (int64_t row = 0; row < m; ++row) {
+    for (int64_t k0 = 0; k0 < k; k0 += kBlockDepth) {
+      const LeftOperand left{a.data + row * a.rowStride + k0 * a.kStride, 0, a.kStride};
+      HWY_DYNAMIC_DISPATCH(multiplyRow)
+      (left, b + k0, ldb, n, std::min(kBlockDepth, k - k0), k0 == 0, c + row * ldc);
+    }
+  }
+}
+
 // Blocks of k are multiplied at once and then added up in their order.
 void multiplyByBlocks(ThreadPool& pool, const LeftOperand& a, const RightOperand& b, int64_t m,
                       int64_t n, int64_t k, float* c, int64_t ldc) {
@@ -345,6 +455,11 @@ void gemm(ThreadPool& pool, Transpose transposeA, Transpose transposeB, int64_t 
     return transposeA == Transpose::kNo ? LeftOperand{a + row * lda, lda, 1}
                                         : LeftOperand{a + row, 1, lda};
   };
+  if (transposeB == Transpose::kYes && m <= kFewRows) {
+    multiplyRows(rowsFrom(0), b, ldb, m, n, k, c, ldc);
+    finish(epilogue, 0, m, n, c, ldc);
+    return;
+  }
   const RightOperand right(transposeB, b, ldb, n, m);
   if (k > kBlockDepth && m * n <= kFewElements) {
     multiplyByBlocks(pool, rowsFrom(0), right, m, n, k, c, ldc);

@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <string>
 #include <vector>
@@ -81,8 +82,10 @@ TEST_P(Gemm, HasTheSameBitsWithAnyNumberOfThreads) {
 
 TEST_P(Gemm, ARowHasTheSameBitsAloneAndInABatch) {
   const std::vector<float> all = multiply(1, GetParam().m);
-  const std::vector<float> one = multiply(1, 1);
-  EXPECT_EQ(std::vector<float>(all.begin(), all.begin() + GetParam().n), one);
+  for (int64_t rows = 1; rows <= std::min<int64_t>(4, GetParam().m); ++rows) {
+    const std::vector<float> few = multiply(1, rows);
+    EXPECT_EQ(std::vector<float>(all.begin(), all.begin() + rows * GetParam().n), few) << rows;
+  }
 }
 
 TEST_P(Gemm, EpilogueAddsBiasThenReluThenDropout) {
@@ -125,6 +128,8 @@ INSTANTIATE_TEST_SUITE_P(Shapes, Gemm,
                                          Case{Transpose::kNo, Transpose::kNo, 100, 47, 513},
                                          Case{Transpose::kYes, Transpose::kNo, 29, 40, 257},
                                          Case{Transpose::kYes, Transpose::kYes, 17, 9, 3},
+                                         Case{Transpose::kNo, Transpose::kYes, 20, 31, 518},
+                                         Case{Transpose::kYes, Transpose::kYes, 2, 23, 9},
                                          Case{Transpose::kNo, Transpose::kYes, 256, 128, 64}),
                          nameOf);
 

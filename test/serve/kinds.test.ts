@@ -34,6 +34,21 @@ const good: Row = {
 const scoreOf = (changes: Row) => run.forDomain('a').predictSync({ ...good, ...changes });
 
 describe('a row to score', () => {
+  it('scores the same alone, now or later, and among many callers', async () => {
+    const rows = Array.from({ length: 100 }, (_, i) => ({
+      ...good,
+      item: `i${i % 9}`,
+      age: i % 7 === 0 ? null : i,
+      history: i % 3 === 0 ? [] : `i${i % 5}|i2`,
+    }));
+    const scorer = run.forDomain('a');
+    const alone = rows.map((row) => scorer.predictSync(row));
+    expect(new Set(alone).size).toBeGreaterThan(50);
+    const calls = await Promise.all(rows.map((row) => scorer.predict([row])));
+    expect(calls.map((scores) => [...scores])).toEqual(alone.map((score) => [score]));
+    expect([...(await scorer.predict(rows))]).toEqual(alone);
+  });
+
   it('may lack numbers and lists, in whatever way', () => {
     const none = scoreOf({ age: null, tags: [], history: '' });
     expect(none).not.toBe(scoreOf({}));

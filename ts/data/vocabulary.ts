@@ -71,7 +71,11 @@ export class Vocabulary {
     const bad = (row: number, expected: string): DataError =>
       new DataError(`row ${row}: '${own.name}' is '${raw[row]}'; expected ${expected}`);
     if (own.kind === 'categorical') {
-      return Int32Array.from(raw as ArrayLike<never>, (value) => this.encode(feature, value));
+      const ids = new Int32Array(raw.length);
+      for (let row = 0; row < ids.length; row++) {
+        ids[row] = this.encode(feature, raw[row] as string | number);
+      }
+      return ids;
     }
     if (own.kind === 'numeric') {
       const values = Float64Array.from(raw as ArrayLike<never>, (value: unknown, row) => {

@@ -96,7 +96,9 @@ export interface NativeProgram {
    * overlay: the domain whose effective values to read, -1 for the shared ones.
    */
   predict(columns: readonly TypedArray[], rows: number, overlay: number): Float32Array;
-  /** The same off the event loop. */
+  /** The score of one row, on the caller's thread. */
+  predictRow(columns: readonly TypedArray[], overlay: number): number;
+  /** predict() off the event loop. */
   predictAsync(
     columns: readonly TypedArray[],
     rows: number,

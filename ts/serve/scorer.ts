@@ -3,8 +3,9 @@ import { isMissing } from '../data/raw.js';
 import type { Schema } from '../data/types.js';
 import type { Vocabulary } from '../data/vocabulary.js';
 import { ConfigError, DataError } from '../errors.js';
-import type { TypedArray } from '../native/addon.js';
+import type { NativeProgram, TypedArray } from '../native/addon.js';
 import type { Model } from '../nn/model.js';
+import { Batcher } from './batcher.js';
 import { type TopK, topK } from './top-k.js';
 
 /** A raw value: of a numeric feature null where it is missing, of a multi-valued one a list. */
@@ -54,6 +55,8 @@ export function featureValues(
 /** Scores rows of one domain with its effective parameters. */
 export class Scorer {
   readonly #names: readonly string[];
+  readonly #batcher: Batcher;
+  #plan: Plan | undefined;
 
   /** @internal `domain` is an index; that behind the last one stands for an unknown domain. */
   constructor(
@@ -62,10 +65,15 @@ export class Scorer {
     private readonly domain: number,
   ) {
     this.#names = vocabulary.schema.features.map((feature) => feature.name);
+    this.#batcher = new Batcher((columns, rows) => {
+      const plan = this.#planned();
+      return plan.scoring.predictAsync(this.#inputs(plan, columns, rows), rows, this.domain);
+    });
   }
 
   /**
-   * Probabilities [rows], off the event loop. Values that training has not seen count as unknown.
+   * Probabilities [rows], off the event loop. Values that training has not seen count as unknown. Calls that
+   * come while others are scored are scored together.
    * Throws DataError for a missing column or value, and BusyError while the model is trained.
    */
   async predict(input: readonly Row[] | Columns): Promise<Float32Array> {
@@ -79,8 +87,7 @@ export class Scorer {
     rows: number,
   ): Promise<Float32Array> {
     if (rows === 0) return new Float32Array();
-    const { scoring } = this.model.compile();
-    return sigmoid(await scoring.predictAsync(this.#inputs(columns, rows), rows, this.domain));
+    return (await this.#batcher.predict(columns, rows)).map(probability);
   }
 
   /**
@@ -116,9 +123,19 @@ export class Scorer {
 
   /** The probability of one row, now. */
   predictSync(row: Row): number {
-    const { columns } = this.#encode([row]);
-    const { scoring } = this.model.compile();
-    return sigmoid(scoring.predict(this.#inputs(columns, 1), 1, this.domain))[0] as number;
+    const { scoring, sources, row: inputs } = this.#planned();
+    const { features } = this.vocabulary.schema;
+    const raw = featureValues([row], this.vocabulary.schema, this.#names);
+    for (const [i, source] of sources.entries()) {
+      if (typeof source === 'string') continue;
+      const values = raw[source] as ArrayLike<RawValue>;
+      if (features[source]?.kind === 'categorical') {
+        (inputs[i] as Int32Array)[0] = this.vocabulary.encode(source, values[0] as string | number);
+      } else {
+        inputs[i] = this.vocabulary.column(source, values);
+      }
+    }
+    return Math.fround(probability(scoring.predictRow(inputs, this.domain)));
   }
 
   #encode(input: readonly Row[] | Columns): {
@@ -136,16 +153,42 @@ export class Scorer {
     return { columns: raw.map((values, f) => this.vocabulary.column(f, values)), rows };
   }
 
-  /** The inputs of the scoring program. */
-  #inputs(columns: readonly (Int32Array | Float32Array)[], rows: number): TypedArray[] {
+  /** The plan for the program that the model has now. */
+  #planned(): Plan {
+    const { scoring } = this.model.compile();
+    if (this.#plan?.scoring === scoring) return this.#plan;
     const { features } = this.vocabulary.schema;
     const names = features.map((feature) => inputName(features, feature));
-    return this.model.compile().scoring.inputNames.map((name) => {
-      if (name === 'slot') return Int32Array.of(this.domain);
-      if (name === 'domain') return new Int32Array(rows).fill(this.domain);
-      return columns[names.indexOf(name)] as Int32Array | Float32Array;
+    const sources = scoring.inputNames.map((name) =>
+      name === 'slot' || name === 'domain' ? name : names.indexOf(name),
+    );
+    const row = sources.map((source) =>
+      Int32Array.of(typeof source === 'string' ? this.domain : 0),
+    );
+    this.#plan = { scoring, sources, row };
+    return this.#plan;
+  }
+
+  /** The inputs of the scoring program. */
+  #inputs(
+    { sources }: Plan,
+    columns: readonly (Int32Array | Float32Array)[],
+    rows: number,
+  ): TypedArray[] {
+    return sources.map((source) => {
+      if (source === 'slot') return Int32Array.of(this.domain);
+      if (source === 'domain') return new Int32Array(rows).fill(this.domain);
+      return columns[source] as Int32Array | Float32Array;
     });
   }
+}
+
+/** A scoring program, and where each of its inputs comes from: a feature, or the scorer's domain. */
+interface Plan {
+  readonly scoring: NativeProgram;
+  readonly sources: readonly (number | 'slot' | 'domain')[];
+  /** The inputs of predictSync: memory for them costs more than a small model's score. */
+  readonly row: TypedArray[];
 }
 
 /** The candidates' columns beside columns of one value. */
@@ -155,6 +198,6 @@ function repeated(once: Row, candidates: Columns): Columns {
   return { ...candidates, ...Object.fromEntries(same) };
 }
 
-function sigmoid(logits: Float32Array): Float32Array {
-  return logits.map((logit) => 1 / (1 + Math.exp(-logit)));
+function probability(logit: number): number {
+  return 1 / (1 + Math.exp(-logit));
 }
