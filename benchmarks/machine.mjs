@@ -1,7 +1,7 @@
 // What a result depends on beside the code: machine, versions, commit.
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { cpus, totalmem } from 'node:os';
+import { cpus, loadavg, totalmem } from 'node:os';
 import { fileURLToPath } from 'node:url';
 
 export const root = fileURLToPath(new URL('..', import.meta.url));
@@ -12,6 +12,11 @@ export function machine() {
     cores: cpus().length,
     memoryGib: Math.round(totalmem() / 2 ** 30),
   };
+}
+
+/** Load of the last minute: well above the threads of the run means that others took the cores. */
+export function load() {
+  return Math.round(100 * loadavg()[0]) / 100;
 }
 
 function git(...args) {
