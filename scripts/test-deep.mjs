@@ -13,7 +13,12 @@ for (const preset of ['asan-ubsan', 'tsan']) {
 }
 
 // What starts processes of its own, or measures memory, is left out under AddressSanitizer.
-const own = ['test/package.test.ts', 'test/cli/**', 'test/train/{leak,responsiveness}.test.ts'];
+const own = [
+  'test/package.test.ts',
+  'test/cli/**',
+  'test/report/page.test.ts',
+  'test/train/{leak,responsiveness}.test.ts',
+];
 const asan = String(execFileSync('g++', ['-print-file-name=libasan.so'])).trim();
 run([...vitest, '--testTimeout=120000', ...own.flatMap((file) => ['--exclude', file])], {
   LD_PRELOAD: asan,

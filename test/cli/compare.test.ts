@@ -264,6 +264,7 @@ describe('compare', () => {
     expect(await bad({ entries, baseline: 'MPL' })).toMatch(/baseline: 'MPL'; did you mean 'MLP'/);
     expect(await bad({ entries, seeds: [1, 1] })).toMatch(/seeds: \[1,1\]; expected each once/);
     expect(await bad({ entries }, '--models', 'mlp')).toMatch(/expected one of both/);
+    expect(await bad({ entries }, '--set', 'from=run')).toMatch(/unknown key 'from'/);
     expect(await bad({}, '--models', 'nope', '--strategies', 'dn')).toMatch(/'nope, dn'.*'nope'/);
     const { code, stderr } = await box.run(['compare', 'compare.json', '-o', 'out']);
     expect([code, stderr]).toEqual([2, expect.stringMatching(/'out' exists.*--resume/)]);

@@ -46,7 +46,7 @@ export const compareSection = z.strictObject({
 });
 
 /** The config of `compare`: a run's, whose parts may come from the entries, and what to compare. */
-export const compareConfig = runConfig.omit({ continuing: true }).extend({
+export const compareConfig = runConfig.omit({ from: true, continuing: true }).extend({
   model: modelConfig.optional(),
   strategy: strategyConfig.optional(),
   optimizer: optimizerConfig.optional(),
