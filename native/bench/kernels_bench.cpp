@@ -7,7 +7,7 @@
 
 #include "cpu/embedding.h"
 #include "cpu/gemm.h"
-#include "polydomain/space.h"
+#include "polydomain/random.h"
 
 namespace polydomain {
 namespace {
@@ -57,26 +57,6 @@ void GatherRows(benchmark::State& state) {
   state.SetBytesProcessed(state.iterations() * count * dim * 8);
 }
 BENCHMARK(GatherRows)->ArgName("dim")->Arg(16)->Arg(128);
-
-// MAMDR's outer step: what changed since a mark moves a tenth of the way.
-void Lerp(benchmark::State& state) {
-  const int64_t rows = 500'000, dim = 128, touched = state.range(0);
-  ParameterSpace space(
-      {{"table", ParameterKind::kTable, {rows, dim}, {InitKind::kUniform, -1.0f, 1.0f}, 0.0f}}, 1);
-  std::vector<uint32_t> units;
-  for (int64_t i = 0; i < touched; ++i) {
-    units.push_back(static_cast<uint32_t>(i * (rows / touched)));
-  }
-  const int region = space.regionOf(0);
-  for (auto _ : state) {
-    const MarkId mark = space.mark();
-    space.touch(region, units);
-    space.lerp(mark, 0.1f);
-    space.release(mark);
-  }
-  state.SetItemsProcessed(state.iterations() * touched);
-}
-BENCHMARK(Lerp)->ArgName("rows")->Arg(1'000)->Arg(100'000);
 
 }  // namespace
 }  // namespace polydomain
