@@ -2,6 +2,7 @@
 #include <map>
 #include <span>
 
+#include "cpu/chunks.h"
 #include "polydomain/space.h"
 #include "serialize.h"
 #include "unit_store.h"
@@ -10,7 +11,7 @@ namespace polydomain {
 
 class GradientBuffer::Impl {
  public:
-  explicit Impl(const ParameterSpace& space) {
+  explicit Impl(const ParameterSpace& space) : pool_(space.threads()) {
     for (int region = 0; region < space.regionCount(); ++region) {
       stores_.emplace_back(space.unitSize(region));
     }
@@ -33,8 +34,25 @@ class GradientBuffer::Impl {
   void add(const Impl& other, float scale) {
     for (size_t r = 0; r < stores_.size(); ++r) {
       const UnitStore& from = other.stores_[r];
-      for (int64_t entry = 0; entry < from.size(); ++entry) {
-        addUnits(static_cast<int>(r), from.unit(entry), 1, from.values(entry), scale);
+      UnitStore& to = stores_[r];
+      const int64_t size = from.unitSize();
+      entries_.resize(static_cast<size_t>(from.size()));
+      for (int64_t i = 0; i < from.size(); ++i) {
+        // Gradients of the same steps hold their units in the same order.
+        const bool alike = i < to.size() && to.unit(i) == from.unit(i);
+        entries_[static_cast<size_t>(i)] = alike ? i : to.insert(from.unit(i)).first;
+      }
+      const auto addRange = [&](int64_t begin, int64_t end) {
+        for (int64_t i = begin; i < end; ++i) {
+          const float* part = from.values(i);
+          float* sum = to.values(entries_[static_cast<size_t>(i)]);
+          for (int64_t c = 0; c < size; ++c) sum[c] += scale * part[c];
+        }
+      };
+      if (pool_) {
+        cpu::forChunks(*pool_, from.size(), cpu::rowsPerChunk(size), addRange);
+      } else {
+        addRange(0, from.size());
       }
     }
   }
@@ -119,7 +137,9 @@ class GradientBuffer::Impl {
   }
 
  private:
-  std::vector<UnitStore> stores_;  // by region
+  std::shared_ptr<ThreadPool> pool_;  // of the space; null: the caller's thread alone
+  std::vector<UnitStore> stores_;     // by region
+  std::vector<int64_t> entries_;      // of another buffer's units
 };
 
 GradientBuffer::GradientBuffer(const ParameterSpace& space)

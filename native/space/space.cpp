@@ -93,6 +93,11 @@ struct Mark {
   Mark(MarkId markId, const std::vector<Region>& regions) : id(markId) {
     for (const Region& region : regions) shared.emplace_back(region.unitSize);
   }
+  // Memory stays, for what is saved next.
+  void clear() {
+    for (UnitStore& store : shared) store.clear();
+    overlays.clear();
+  }
   MarkId id;
   std::vector<UnitStore> shared;  // by region: values when the mark was opened
   std::map<OverlayId, OverlayJournal> overlays;
@@ -178,6 +183,7 @@ class ParameterSpace::Impl {
   }
 
   void useThreads(std::shared_ptr<ThreadPool> pool) { pool_ = std::move(pool); }
+  const std::shared_ptr<ThreadPool>& threads() const { return pool_; }
 
   void start(ThreadPool* pool) {
     for (size_t p = 0; p < parameters_.size(); ++p) {
@@ -228,6 +234,8 @@ class ParameterSpace::Impl {
   MarkId mark() {
     requireClosed("mark");
     marks_.emplace_back(nextMark_++, regions_);
+    if (!spare_.empty()) marks_.back().shared = std::move(spare_);
+    spare_.clear();
     return marks_.back().id;
   }
 
@@ -237,7 +245,7 @@ class ParameterSpace::Impl {
       std::memcpy(change.value, change.saved, static_cast<size_t>(change.size) * sizeof(float));
       return true;
     });
-    if (marks_.back().id == id && only == nullptr) marks_.back() = Mark(id, regions_);
+    if (marks_.back().id == id && only == nullptr) marks_.back().clear();
   }
 
   void lerp(MarkId id, float rate, const Selection* only) {
@@ -256,6 +264,8 @@ class ParameterSpace::Impl {
     Mark mark = std::move(marks_[index]);
     marks_.erase(marks_.begin() + static_cast<std::ptrdiff_t>(index));
     if (index > 0) mergeInto(marks_[index - 1], mark);
+    mark.clear();
+    spare_ = std::move(mark.shared);
   }
 
   int openMarks() const { return static_cast<int>(marks_.size()); }
@@ -937,21 +947,19 @@ class ParameterSpace::Impl {
       const int64_t size = regions_[r].unitSize;
       // From the mark to the newest: the first journal that holds a unit has its oldest value.
       for (size_t m = index; m < marks_.size(); ++m) {
-        const bool isNewest = m + 1 == marks_.size();
         const UnitStore& journal = marks_[m].shared[r];
-        visited_.clear();
-        for (int64_t entry = 0; entry < journal.size(); ++entry) {
+        const auto visited = [&](uint32_t unit) {
+          return selected(only, region, unit) && !heldBetween(index, m, r, unit);
+        };
+        for (int64_t entry = 0; m + 1 < marks_.size() && entry < journal.size(); ++entry) {
           const uint32_t unit = journal.unit(entry);
-          if (!selected(only, region, unit) || heldBetween(index, m, r, unit)) continue;
-          if (!isNewest) {
-            const auto [copy, isNew] = newest.shared[r].place(unit);
-            if (isNew) std::copy_n(regions_[r].unit(unit), size, newest.shared[r].values(copy));
-          }
-          visited_.push_back({entry, UnitStore::kNone, false, false});
+          if (!visited(unit)) continue;
+          const auto [copy, isNew] = newest.shared[r].place(unit);
+          if (isNew) std::copy_n(regions_[r].unit(unit), size, newest.shared[r].values(copy));
         }
-        each(static_cast<int64_t>(visited_.size()), size, [&](int64_t i) {
-          const int64_t entry = visited_[static_cast<size_t>(i)].entry;
+        each(journal.size(), size, [&](int64_t entry) {
           const uint32_t unit = journal.unit(entry);
+          if (!visited(unit)) return;
           visit(Change{parameterOfUnit(region, unit), region, unit, -1, false,
                        journal.values(entry), regions_[r].unit(unit), size});
         });
@@ -1042,7 +1050,8 @@ class ParameterSpace::Impl {
   std::vector<int> regionOf_, blockParameter_;
   std::vector<int64_t> firstUnit_, unitCount_;
 
-  std::vector<Mark> marks_;  // oldest first
+  std::vector<Mark> marks_;       // oldest first
+  std::vector<UnitStore> spare_;  // what the last mark that ended saved in: the next one's
   MarkId nextMark_ = 1;
 
   Combine combine_ = Combine::kPlus;
@@ -1083,6 +1092,7 @@ void ParameterSpace::moveRows(int parameter, std::span<const int32_t> from, Thre
 void ParameterSpace::useThreads(std::shared_ptr<ThreadPool> pool) {
   impl_->useThreads(std::move(pool));
 }
+const std::shared_ptr<ThreadPool>& ParameterSpace::threads() const { return impl_->threads(); }
 ParameterSpace::~ParameterSpace() = default;
 int ParameterSpace::parameterCount() const { return static_cast<int>(impl_->parameters().size()); }
 const ParameterSpec& ParameterSpace::parameter(int index) const {

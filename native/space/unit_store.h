@@ -103,9 +103,14 @@ class UnitStore {
   }
 
   void clear() {
+    // The slots serve the next units, unless they are many more than those that were there.
+    if (slots_.size() > 8 * units_.size()) {
+      slots_.clear();
+    } else {
+      std::ranges::fill(slots_, 0);
+    }
     units_.clear();
     values_.clear();
-    slots_.clear();
   }
 
  private:

@@ -86,6 +86,7 @@ class ParameterSpace {
   // What touch, restore, lerp and closeOverlay spread their work over from now on. Threads do not
   // change their bits.
   void useThreads(std::shared_ptr<ThreadPool> pool);
+  const std::shared_ptr<ThreadPool>& threads() const;  // null before useThreads()
   ~ParameterSpace();
   ParameterSpace(const ParameterSpace&) = delete;
   ParameterSpace& operator=(const ParameterSpace&) = delete;
