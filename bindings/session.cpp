@@ -221,13 +221,56 @@ void requireAscending(const int32_t* offsets, int64_t rows) {
   throw Error(ErrorKind::kData, "split: a list column's offsets; expected 0 and ascending ones");
 }
 
+int64_t integerAt(const Napi::Object& object, const char* key, int64_t fallback = 0) {
+  return static_cast<int64_t>(numberAt(object, key, static_cast<double>(fallback)));
+}
+
+std::shared_ptr<const RowFile> toRowFile(const Napi::Object& object, int64_t rows) {
+  RowFile::Layout layout;
+  layout.bytes = integerAt(object, "bytes");
+  bool lossless = true;
+  layout.modified = object.Get("modified").As<Napi::BigInt>().Int64Value(&lossless);
+  layout.rows = rows;
+  const auto forEach = [&](const char* key, const auto& add) {
+    const auto columns = object.Get(key).As<Napi::Array>();
+    for (uint32_t i = 0; i < columns.Length(); ++i) add(columns.Get(i).As<Napi::Object>());
+  };
+  forEach("ids", [&](const Napi::Object& own) {
+    layout.ids.push_back({integerAt(own, "at"), static_cast<int32_t>(integerAt(own, "size"))});
+  });
+  forEach("numbers",
+          [&](const Napi::Object& own) { layout.numbers.push_back(integerAt(own, "at")); });
+  forEach("lists", [&](const Napi::Object& own) {
+    layout.lists.push_back({integerAt(own, "offsets"), integerAt(own, "at"),
+                            integerAt(own, "count"), static_cast<int32_t>(integerAt(own, "size"))});
+  });
+  layout.labels = integerAt(object, "labels");
+  layout.weights = integerAt(object, "weights", -1);
+  return std::make_shared<RowFile>(object.Get("path").As<Napi::String>(), std::move(layout));
+}
+
+void readOffsets(const Napi::Object& object, SplitData& split) {
+  const auto offsets = object.Get("domainOffsets").As<Napi::Int32Array>();
+  if (dtypeOf(offsets) != DType::kInt32) {
+    throw Error(ErrorKind::kData, "split: domainOffsets; expected an Int32Array");
+  }
+  split.domainOffsets.assign(offsets.Data(), offsets.Data() + offsets.ElementLength());
+}
+
 }  // namespace
 
 Napi::Value SessionObject::addSplit(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
     const auto object = info[0].As<Napi::Object>();
     SplitData split;
-    split.rows = static_cast<int64_t>(numberAt(object, "rows", 0));
+    split.rows = integerAt(object, "rows");
+    readOffsets(object, split);
+    const Napi::Value file = object.Get("file");
+    if (file.IsObject()) {
+      split.file = toRowFile(file.As<Napi::Object>(), split.rows);
+      split.windowRows = integerAt(file.As<Napi::Object>(), "windowRows");
+      return Napi::Number::New(info.Env(), session()->addSplit(std::move(split)));
+    }
     const auto keep = [&](const Napi::Value& value, int64_t length, DType type, const char* what) {
       const auto array = value.As<Napi::TypedArray>();
       if (dtypeOf(array) != type || static_cast<int64_t>(array.ElementLength()) < length) {
@@ -265,11 +308,6 @@ Napi::Value SessionObject::addSplit(const Napi::CallbackInfo& info) {
       split.weights = static_cast<const float*>(
           keep(object.Get("weights"), split.rows, DType::kFloat32, "weights"));
     }
-    const auto offsets = object.Get("domainOffsets").As<Napi::Int32Array>();
-    if (dtypeOf(offsets) != DType::kInt32) {
-      throw Error(ErrorKind::kData, "split: domainOffsets; expected an Int32Array");
-    }
-    split.domainOffsets.assign(offsets.Data(), offsets.Data() + offsets.ElementLength());
     return Napi::Number::New(info.Env(), session()->addSplit(std::move(split)));
   });
 }

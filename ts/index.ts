@@ -7,6 +7,7 @@ export { Dataset } from './data/dataset.js';
 export type {
   DatasetOptions,
   FeatureOptions,
+  FolderOptions,
   NegativeRule,
   Roles,
   SplitRule,

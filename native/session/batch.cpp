@@ -81,16 +81,34 @@ BoundProgram::BoundProgram(const Graph& graph, ParameterSpace& space, ProgramOpt
 }
 
 void BoundProgram::check(const SplitData& split) const {
+  // Of rows in a file the bounds are known: they are held to them when they are read.
+  const RowFile::Layout* file = split.file ? &split.file->layout() : nullptr;
   for (size_t input = 0; input < sources.size(); ++input) {
     const auto& [kind, column] = sources[input];
     switch (kind) {
       case Kind::kIds:
-        program->checkIds(input, idsOf(split, column), split.rows);
+        if (file != nullptr) {
+          const int32_t last = at(file->ids, column, "feature").size - 1;
+          program->checkIds(input, &last, 1);
+        } else {
+          program->checkIds(input, idsOf(split, column), split.rows);
+        }
         break;
       case Kind::kNumbers:
-        numbersOf(split, column);
+        if (file != nullptr) {
+          at(file->numbers, column, "numeric feature");
+        } else {
+          numbersOf(split, column);
+        }
         break;
       case Kind::kList: {
+        if (file != nullptr) {
+          // Any list may be short, and is filled up then.
+          const std::array<int32_t, 2> ids = {
+              at(file->lists, column, "multi-valued feature").size - 1, cpu::kNoId};
+          program->checkIds(input, ids.data(), std::ssize(ids));
+          break;
+        }
         const IdLists& lists = listsOf(split, column);
         program->checkIds(input, lists.ids, lists.offsets[split.rows]);
         // What shorter lists are filled up with.

@@ -557,7 +557,7 @@ class Session::Impl {
       }
       const std::span<const int32_t> rows = order_.rows(step);
       try {
-        pass.lossSum += takeStep(program, command, split, rows);
+        pass.lossSum += takeStep(program, command, rows);
       } catch (const Error& error) {
         if (error.kind() != ErrorKind::kTraining) throw;
         const std::string where = blockDomain_ == Batch::kMixed
@@ -595,8 +595,8 @@ class Session::Impl {
   }
 
   // One step over `rows`; returns the sum of their losses.
-  double takeStep(StepProgram& program, const Command& command, const SplitData& split,
-                  std::span<const int32_t> rows) {
+  double takeStep(StepProgram& program, const Command& command, std::span<const int32_t> rows) {
+    const SplitData& split = order_.source();
     const bool buffers = buffered(program, command);
     const bool gradient = buffers || program.mode == Mode::kGradient;
     beginStep(profile_.get(), gradient ? Profile::kGradientStep : Profile::kTrainStep);
@@ -804,12 +804,20 @@ class Session::Impl {
       run.dense = effectiveDense_.data();
     }
     logits_.resize(static_cast<size_t>(range.count));
+    labels_.resize(split.file ? logits_.size() : 0);
+    const int64_t windowRows =
+        std::max(kEvaluationRows, split.windowRows / kEvaluationRows * kEvaluationRows);
+    if (split.file) order_.stream().begin(split.file, consecutive(range, windowRows));
     double lossSum = 0.0;
     for (int64_t begin = 0; begin < range.count; begin += kEvaluationRows) {
       if (stoppable && cancelled_) return std::nullopt;
       run.rows = std::min(kEvaluationRows, range.count - begin);
       beginStep(profile_.get(), Profile::kEvaluationStep);
-      batch_.view(*evaluation_, split, range.begin + begin, domain, run);
+      const SplitData& source =
+          split.file ? order_.stream().window(begin / windowRows).rows : split;
+      const int64_t first = split.file ? begin % windowRows : range.begin + begin;
+      batch_.view(*evaluation_, source, first, domain, run);
+      if (split.file) std::copy_n(source.labels + first, run.rows, labels_.data() + begin);
       lap(profile_.get(), Profile::kGatherBatch);
       evaluation_->program->run(run);
       endStep(profile_.get());
@@ -819,7 +827,8 @@ class Session::Impl {
     CommandResult result;
     result.rows = range.count;
     result.loss = range.count > 0 ? lossSum / static_cast<double>(range.count) : 0.0;
-    result.auc = cpu::auc(*pool_, logits_.data(), split.labels + range.begin, range.count);
+    const float* labels = split.file ? labels_.data() : split.labels + range.begin;
+    result.auc = cpu::auc(*pool_, logits_.data(), labels, range.count);
     lap(profile_.get(), Profile::kAuc);
     return result;
   }
@@ -848,7 +857,7 @@ class Session::Impl {
   std::vector<int32_t> groupedRows_;
   int32_t blockDomain_ = Batch::kMixed;  // of the block at work, for messages
   Batch batch_;
-  std::vector<float> logits_, effectiveDense_;
+  std::vector<float> logits_, labels_, effectiveDense_;
 };
 
 Session::Session(std::shared_ptr<ParameterSpace> space, std::shared_ptr<ThreadPool> pool,

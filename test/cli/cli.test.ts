@@ -286,6 +286,8 @@ describe('evaluate', () => {
     const { test } = metricsFile.parse(box.json('run', 'metrics.json'));
     await box.done(['prepare', 'config.json', '-o', 'same']);
     const same = await box.done(['evaluate', 'run', '--data', 'same', '--json']);
+    const windows = ['--data', 'same', '--data-budget', '0'];
+    expect(await box.done(['evaluate', 'run', ...windows, '--json'])).toBe(same);
     expect(JSON.parse(same)).toEqual(test);
     const other = split.parse(
       JSON.parse(await box.done(['evaluate', 'run', '--data', 'other', '--json'])),

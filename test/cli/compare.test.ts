@@ -239,6 +239,29 @@ describe('compare', () => {
     );
   }, 60_000);
 
+  it('has the same results with rows that stay on disk, where domains fit a window', async () => {
+    box.write('raw.json', JSON.stringify({ ...base, model, strategy: { name: 'alternate' } }));
+    await box.done(['prepare', 'raw.json', '-o', 'prepared']);
+    const own = { seeds: 2, entries: [entries[0], { ...entries[1], tune: undefined }] };
+    const resultOf = async (output: string, data: object): Promise<unknown> => {
+      box.write('disk.json', JSON.stringify({ ...config, data, compare: own }));
+      const args = ['compare', 'disk.json', '-o', output, '--json'];
+      const result = JSON.parse((await box.done(args)) as string) as Comparison;
+      const { output: _, ...rest } = timeless(result) as { output: string };
+      return JSON.parse(JSON.stringify(rest, (key, value) => (key === 'file' ? '' : value)));
+    };
+    const [source, dataBudget] = ['prepared', 8000];
+    const memory = await resultOf('memory', { source });
+    expect(await resultOf('disk', { source, dataBudget })).toEqual(memory);
+    // Another budget has other windows.
+    box.write(
+      'disk.json',
+      JSON.stringify({ ...config, data: { source, dataBudget: 0 }, compare: own }),
+    );
+    const { stderr } = await box.run(['compare', 'disk.json', '-o', 'disk', '--resume']);
+    expect(stderr).not.toContain('done before');
+  }, 60_000);
+
   it('tells what is wrong before anything is run', async () => {
     const bad = async (compare: unknown, ...args: string[]) => {
       box.write('bad.json', JSON.stringify({ ...config, compare }));

@@ -335,7 +335,7 @@ describe('a full disk', () => {
     };
     const prepare = ['prepare', 'config.json', '-o', 'full-dataset', ...set({ data: source })];
     const { code, stderr } = await box.run(prepare, { largestFile: 4 });
-    expect(stderr).toMatch(/dataset\.safetensors' could not be written/);
+    expect(stderr).toMatch(/CheckpointError: 'full-dataset.*' could not be written/);
     expect(code).toBe(3);
     const { code: opened } = await box.run(args('never', { 'data.source': 'full-dataset' }));
     expect(opened).toBe(3);

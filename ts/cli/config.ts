@@ -1,7 +1,12 @@
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { evictionOptions } from '../data/continued.js';
-import { type DatasetOptions, sourceOptions } from '../data/options.js';
+import {
+  type DatasetOptions,
+  type FolderOptions,
+  folderOptions,
+  sourceOptions,
+} from '../data/options.js';
 import { ConfigError } from '../errors.js';
 import { modelConfig } from '../models/registry.js';
 import { optimizerConfig } from '../optim/optimizers.js';
@@ -11,14 +16,10 @@ import { strategyConfig } from '../strategies/registry.js';
 import { trainingShape } from '../train/options.js';
 import { fromMamdrConfig, isMamdrConfig } from './mamdr-config.js';
 
-const folder = z.strictObject({
-  source: z.string().describe("A prepared folder, or one in MAMDR's processed layout"),
-});
-
 /** The config of `train`: schema/config.schema.json is made of it. */
 export const runConfig = z.strictObject({
   $schema: z.string().optional(),
-  data: z.union([folder, sourceOptions]),
+  data: z.union([folderOptions, sourceOptions]),
   model: modelConfig,
   strategy: strategyConfig,
   finetune: finetuneOptions
@@ -40,8 +41,13 @@ export const runConfig = z.strictObject({
 export type RunConfig = z.output<typeof runConfig>;
 
 /** What Dataset.open takes of a config. */
-export function sourceOf(data: RunConfig['data']): string | DatasetOptions {
-  return 'domain' in data ? data : data.source;
+export function sourceOf(data: RunConfig['data']): string | FolderOptions | DatasetOptions {
+  return 'domain' in data || data.dataBudget !== undefined ? data : data.source;
+}
+
+/** Bytes of rows that stay in memory, where a config limits them. */
+export function budgetOf(data: RunConfig['data']): number | undefined {
+  return 'domain' in data ? undefined : data.dataBudget;
 }
 
 /** Sets `key.path=value` in a config; the value is JSON, or text. Throws ConfigError. */

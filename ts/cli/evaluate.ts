@@ -9,6 +9,8 @@ import { readConfig, sourceOf } from './config.js';
 export interface EvaluateOptions {
   /** A dataset folder; the run's own data by default. */
   readonly data?: string;
+  /** Bytes of its rows that stay in memory; all by default. */
+  readonly dataBudget?: number;
   readonly split: SplitName;
   readonly overlayBudget?: number;
 }
@@ -16,10 +18,13 @@ export interface EvaluateOptions {
 /** Scores a run folder's model on one part of its data, or of another dataset. */
 export async function evaluateRun(
   run: string,
-  { data, split, overlayBudget }: EvaluateOptions,
+  { data, dataBudget, split, overlayBudget }: EvaluateOptions,
 ): Promise<SplitMetrics> {
   const { model, vocabulary } = await load(run, { overlayBudget });
-  const source = data ?? sourceOf((await readConfig(join(run, 'config.json'), {})).config.data);
+  const source =
+    data === undefined
+      ? sourceOf((await readConfig(join(run, 'config.json'), {})).config.data)
+      : { source: data, dataBudget };
   const rows = (await Dataset.open(source)).as(vocabulary);
   return evaluate(model, rows, split);
 }

@@ -145,6 +145,12 @@ program
   .description('AUC and loss of a run, by domain')
   .argument('<run>', 'run folder')
   .option('--data <folder>', "a dataset folder in place of the run's data")
+  .addOption(
+    new Option(
+      '--data-budget <bytes>',
+      'rows of that folder in memory; of more a window at a time (default: all in memory)',
+    ).argParser(integerFrom(0)),
+  )
   .addOption(new Option('--split <part>', 'part of the data').choices(splitNames).default('test'))
   .addOption(overlayBudget)
   .option(...json)

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { Dataset } from '../data/dataset.js';
 import { hasIds } from '../data/features.js';
+import { countLabels } from '../data/folder.js';
 import { type SplitName, splitNames } from '../data/types.js';
 import { ConfigError } from '../errors.js';
 import { type RunConfig, sourceOf } from './config.js';
@@ -18,21 +19,21 @@ export interface PrepareReport {
 /** Turns the raw data of a config into a dataset folder, which configs then name as source. */
 export async function prepareFolder(config: RunConfig, output: string): Promise<PrepareReport> {
   if (existsSync(output)) throw new ConfigError(`'${output}' exists; expected a new folder`);
-  const data = await Dataset.open(sourceOf(config.data));
-  await data.save(output);
-  const { features, domains } = data.schema;
+  const source = sourceOf(config.data);
+  if (typeof source === 'string' || !('domain' in source) || source.negatives) {
+    const data = await Dataset.open(source);
+    await data.save(output);
+  } else {
+    await Dataset.prepare(source, output);
+  }
+  const { features, domains } = (await Dataset.open({ source: output, dataBudget: 0 })).schema;
+  const counts = await countLabels(output);
   const statistics = domains.map((name, d) => {
-    let rows = 0;
-    let positives = 0;
-    const counts = splitNames.map((part) => {
-      const { domainOffsets, labels } = data.split(part);
-      const own = labels.subarray(domainOffsets[d], domainOffsets[d + 1]);
-      rows += own.length;
-      positives += own.reduce((sum, label) => sum + label, 0);
-      return own.length;
-    });
-    const [train = 0, validation = 0, test = 0] = counts;
-    return [name, { train, validation, test, positives: positives / rows }] as const;
+    const rows = counts.map((part) => part[d]?.rows as number);
+    const positives = counts.reduce((sum, part) => sum + (part[d]?.positives as number), 0);
+    const [train = 0, validation = 0, test = 0] = rows;
+    const all = train + validation + test;
+    return [name, { train, validation, test, positives: positives / all }] as const;
   });
   return {
     output,

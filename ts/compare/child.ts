@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs';
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { budgetOf } from '../cli/config.js';
 import { Dataset } from '../data/dataset.js';
 import { makeFolder, writeFileAtomic } from '../io/atomic.js';
 import { modelOf } from '../models/registry.js';
@@ -80,11 +81,11 @@ async function run({ job, folder, conflicts }: Order, signal: AbortSignal): Prom
   const {
     model: modelConfig,
     strategy: strategyConfig,
-    data: _,
+    data: source,
     $schema: __,
     ...rest
   } = job.config;
-  const data = await Dataset.open(files.dataset);
+  const data = await Dataset.open({ source: files.dataset, dataBudget: budgetOf(source) });
   const strategy = strategyOf(strategyConfig);
   const { schema, vocabulary } = data;
   const model = modelOf(modelConfig, { schema, vocabulary, seed: job.seed });

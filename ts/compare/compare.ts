@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { type RunConfig, sourceOf } from '../cli/config.js';
+import { budgetOf, type RunConfig, sourceOf } from '../cli/config.js';
 import { Dataset } from '../data/dataset.js';
 import { type SplitName, splitNames } from '../data/types.js';
 import { ConfigError } from '../errors.js';
@@ -95,7 +95,7 @@ export async function compare(
     format: 'polydomain-compare',
     version: 1,
     library,
-    data: sourceOf(config.data),
+    data: 'domain' in config.data ? config.data : config.data.source,
     rows,
     seeds: allSeeds,
     baseline,
@@ -112,7 +112,7 @@ interface Summary {
   readonly rows: Readonly<Record<SplitName, Readonly<Record<string, number>>>>;
 }
 
-function summaryOf(data: Dataset): Summary {
+async function summaryOf(data: Dataset): Promise<Summary> {
   const { domains } = data.schema;
   const counts = splitNames.map((name) => {
     const { domainOffsets } = data.split(name);
@@ -123,7 +123,7 @@ function summaryOf(data: Dataset): Summary {
     return [name, Object.fromEntries(own)];
   });
   return {
-    digest: digestOf(data),
+    digest: await digestOf(data),
     domains,
     rows: Object.fromEntries(counts) as Summary['rows'],
   };
@@ -135,9 +135,14 @@ async function prepare(
   entries: readonly Entry[],
   folder: CompareFolder,
 ): Promise<Summary> {
-  const told = JSON.stringify({ ...source, source: resolve(source.source) }, null, 2);
+  const dataBudget = budgetOf(source);
+  // Its rows are the same with any budget.
+  const { dataBudget: _, ...rows } = { dataBudget, ...source };
+  const told = JSON.stringify({ ...rows, source: resolve(source.source) }, null, 2);
   const prepared = (await readFile(folder.source, 'utf8').catch(() => '')) === `${told}\n`;
-  const data = await Dataset.open(prepared ? folder.dataset : sourceOf(source));
+  const data = await Dataset.open(
+    prepared ? { source: folder.dataset, dataBudget } : sourceOf(source),
+  );
   for (const entry of entries) {
     for (const { config } of entry.candidates) {
       await check(config, data).catch((cause) => failIn(entry.label, cause));

@@ -1,4 +1,5 @@
 import { Dataset } from '../data/dataset.js';
+import { labelsIn } from '../data/streamed.js';
 import { bootstrapAuc, type Significance, significanceOf } from '../metrics/bootstrap.js';
 import type { CompareFolder } from './folder.js';
 import type { Comparison, EntryOutcome, EntryResult } from './result.js';
@@ -21,7 +22,7 @@ async function scoredEntries(
   outcomes: readonly EntryOutcome[],
   folder: CompareFolder,
 ): Promise<ScoredEntry[]> {
-  const { test } = await Dataset.open(folder.dataset);
+  const { test } = await Dataset.open({ source: folder.dataset, dataBudget: 0 });
   const found: { entry: number; seed: number; auc: number; scores: Float32Array }[] = [];
   const missing = new Map<number, string>();
   for (const [entry, { runs }] of outcomes.entries()) {
@@ -35,7 +36,7 @@ async function scoredEntries(
   }
   const resampled = await bootstrapAuc(
     found.map(({ scores }) => scores),
-    test,
+    { labels: await labelsIn(test, 'test'), domainOffsets: test.domainOffsets },
     { resamples },
   );
   return outcomes.map((_, e) => ({

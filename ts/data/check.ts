@@ -1,5 +1,6 @@
 import { DataError } from '../errors.js';
 import { hasIds, idTables, ofKind, tableOf } from './features.js';
+import { hasWeights } from './streamed.js';
 import {
   type Feature,
   type IdFeature,
@@ -11,15 +12,25 @@ import {
 
 /** Throws DataError where the rows of a part do not fit the schema: native kernels trust them. */
 export function checkSplit(schema: Schema, split: Split, name: SplitName): void {
-  const fail: Fail = (message) => {
+  checkOffsets(schema, split, name);
+  checkColumns(schema, split, name);
+}
+
+function failing(name: SplitName): Fail {
+  return (message) => {
     throw new DataError(`${name}: ${message}`);
   };
-  const { domainOffsets, ids, labels, rows } = split;
-  const { domains, features } = schema;
+}
+
+/** Throws DataError where a part's rows are not those of the schema's domains. */
+export function checkOffsets(
+  { domains }: Schema,
+  { domainOffsets, rows }: Pick<Split, 'domainOffsets' | 'rows'>,
+  name: SplitName,
+): void {
+  const fail: Fail = failing(name);
   // Native code reads the memory of these as it is.
   if (!(domainOffsets instanceof Int32Array)) fail('domainOffsets; expected an Int32Array');
-  if (!(labels instanceof Float32Array)) fail('labels; expected a Float32Array');
-  if (!ids.every((column) => column instanceof Int32Array)) fail('ids; expected Int32Arrays');
   if (domainOffsets.length !== domains.length + 1 || domainOffsets.at(-1) !== rows) {
     fail(
       `${domainOffsets.length - 1} domains up to row ${domainOffsets.at(-1)}; expected ${domains.length} over ${rows} rows`,
@@ -32,6 +43,18 @@ export function checkSplit(schema: Schema, split: Split, name: SplitName): void 
     const count = (domainOffsets[d + 1] as number) - (domainOffsets[d] as number);
     if (count < 0) fail(`domain '${domain}' has ${count} rows; expected ascending offsets`);
   });
+}
+
+/** Throws DataError where columns do not fit the schema. */
+export function checkColumns(
+  { features }: Schema,
+  split: Omit<Split, 'domainOffsets'>,
+  name: SplitName,
+): void {
+  const fail: Fail = failing(name);
+  const { ids, labels, rows } = split;
+  if (!(labels instanceof Float32Array)) fail('labels; expected a Float32Array');
+  if (!ids.every((column) => column instanceof Int32Array)) fail('ids; expected Int32Arrays');
   const counted = (what: string, own: number, kind: Feature['kind']): void => {
     const expected = ofKind(features, kind).length;
     if (own !== expected) fail(`${own} ${what}; expected ${expected} for the ${kind} features`);
@@ -102,7 +125,10 @@ function checkWeights(weights: Float32Array, rows: number, fail: Fail): void {
 }
 
 /** Throws DataError for a domain without training rows: a strategy could not pass over it. */
-export function requireTrainingRows(schema: Schema, { domainOffsets }: Split): void {
+export function requireTrainingRows(
+  schema: Schema,
+  { domainOffsets }: Pick<Split, 'domainOffsets'>,
+): void {
   schema.domains.forEach((domain, d) => {
     if (domainOffsets[d] !== domainOffsets[d + 1]) return;
     throw new DataError(
@@ -113,8 +139,8 @@ export function requireTrainingRows(schema: Schema, { domainOffsets }: Split): v
 
 /** Throws DataError where some parts have weights and others have none. */
 export function requireWeights(splits: readonly Split[]): void {
-  const without = splits.findIndex(({ weights }) => !weights);
-  if (without < 0 || splits.every(({ weights }) => !weights)) return;
+  const without = splits.findIndex((split) => !hasWeights(split));
+  if (without < 0 || !splits.some(hasWeights)) return;
   throw new DataError(`${splitNames[without]}: no weights; expected them in every part or in none`);
 }
 

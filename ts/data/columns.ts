@@ -83,20 +83,108 @@ export interface Fitted {
   readonly features: readonly Feature[];
   /** By table (idTables), in the order of the ids from 1. */
   readonly vocabularies: readonly (readonly string[])[];
-  /** By feature: the id of each code; nothing for numbers. */
-  readonly ids: readonly Int32Array[];
+  /** The id of a value of feature `feature`. */
+  idOf(feature: number, value: string): number;
 }
 
-/** Vocabularies, means and widths of the training part's rows. Throws ConfigError, DataError. */
-export function fitFeatures(
-  features: readonly ResolvedFeature[],
-  columns: readonly RawColumn[],
-  isTraining: (row: number) => boolean,
-): Fitted {
-  const vocabularies = new Map<string, Map<string, number>>();
+/** Learns vocabularies, means and widths from the training part's rows, piece by piece. */
+export class FeatureFit {
+  /** By feature: its values in the order of first appearance. */
+  readonly #values: readonly Set<string>[];
+  readonly #widths: Int32Array;
+  readonly #moments: readonly Moments[];
+
+  /** Throws ConfigError where features share a table and disagree about it. */
+  constructor(readonly features: readonly ResolvedFeature[]) {
+    requireSameBuckets(features);
+    this.#values = features.map(() => new Set());
+    this.#widths = new Int32Array(features.length).fill(1);
+    this.#moments = features.map(() => new Moments());
+  }
+
+  /** First every piece is added. */
+  add(columns: readonly RawColumn[], isTraining: (row: number) => boolean): void {
+    this.features.forEach((feature, f) => {
+      const column = columns[f] as RawColumn;
+      if (feature.kind === 'numeric') {
+        forEachNumber(column, isTraining, (value) => this.#moments[f]?.add(value));
+        return;
+      }
+      this.#widths[f] = Math.max(this.#widths[f] as number, longest(column, isTraining));
+      if (feature.buckets !== undefined) return;
+      const known = this.#values[f] as Set<string>;
+      forEachCode(column, isTraining, (code, names) => known.add(names[code] as string));
+    });
+  }
+
+  /** Then every piece is measured: deviations are those from the mean of all. */
+  measure(columns: readonly RawColumn[], isTraining: (row: number) => boolean): void {
+    this.features.forEach(({ kind }, f) => {
+      if (kind !== 'numeric') return;
+      forEachNumber(columns[f] as RawColumn, isTraining, (value) =>
+        this.#moments[f]?.measure(value),
+      );
+    });
+  }
+
+  /** Values that a row of multi-valued feature `f` has at most. */
+  width(f: number): number {
+    const feature = this.features[f] as ResolvedFeature;
+    const width = this.#widths[f] as number;
+    return feature.kind === 'multi-valued' ? (feature.maxValues ?? width) : width;
+  }
+
+  /** Throws DataError for numbers without moments. */
+  fitted(): Fitted {
+    const tables = new Map<string, Map<string, number>>();
+    this.features.forEach((feature, f) => {
+      if (feature.kind === 'numeric') return;
+      const table = tableOf(feature);
+      const known = tables.get(table) ?? new Map<string, number>();
+      tables.set(table, known);
+      for (const name of this.#values[f] as Set<string>) {
+        if (!known.has(name)) known.set(name, known.size + 1);
+      }
+    });
+    return {
+      features: this.features.map((feature, f) => this.#feature(feature, f, tables)),
+      vocabularies: [...tables.values()].map((known) => [...known.keys()]),
+      idOf: (f, value) => {
+        const feature = this.features[f] as ResolvedFeature;
+        if (feature.kind === 'numeric') throw new DataError(`'${feature.name}' has no ids`);
+        if (feature.buckets !== undefined) return bucketOf(value, feature.buckets);
+        return tables.get(tableOf(feature))?.get(value) ?? 0;
+      },
+    };
+  }
+
+  #feature(
+    feature: ResolvedFeature,
+    f: number,
+    tables: ReadonlyMap<string, ReadonlyMap<string, number>>,
+  ): Feature {
+    const { name } = feature;
+    if (feature.kind === 'numeric') {
+      return { name, kind: 'numeric', ...(this.#moments[f] as Moments).result(name) };
+    }
+    const known = tables.get(tableOf(feature)) as ReadonlyMap<string, number>;
+    const size = feature.buckets ?? known.size + 1;
+    const hashed = feature.buckets === undefined ? {} : { hashed: true as const };
+    const shared = feature.table === undefined ? {} : { table: feature.table };
+    if (feature.kind === 'categorical') {
+      return { name, kind: 'categorical', size, ...hashed, ...shared };
+    }
+    const { pooling, separator } = feature;
+    const width = this.width(f);
+    const text = separator === undefined ? {} : { separator };
+    return { name, kind: 'multi-valued', size, ...hashed, ...shared, pooling, width, ...text };
+  }
+}
+
+function requireSameBuckets(features: readonly ResolvedFeature[]): void {
   const buckets = new Map<string, { readonly of: string; readonly count: number | undefined }>();
-  features.forEach((feature, f) => {
-    if (feature.kind === 'numeric') return;
+  for (const feature of features) {
+    if (feature.kind === 'numeric') continue;
     const table = tableOf(feature);
     const first = buckets.get(table) ?? { of: feature.name, count: feature.buckets };
     if (first.count !== feature.buckets) {
@@ -105,44 +193,18 @@ export function fitFeatures(
       );
     }
     buckets.set(table, first);
-    const known = vocabularies.get(table) ?? new Map<string, number>();
-    vocabularies.set(table, known);
-    if (feature.buckets !== undefined) return;
-    forEachCode(columns[f] as RawColumn, isTraining, (code, names) => {
-      const name = names[code] as string;
-      if (!known.has(name)) known.set(name, known.size + 1);
-    });
+  }
+}
+
+function forEachNumber(
+  column: RawColumn,
+  isTraining: (row: number) => boolean,
+  visit: (value: number) => void,
+): void {
+  if (column.kind !== 'numeric') return;
+  column.values.forEach((value, row) => {
+    if (isTraining(row) && !Number.isNaN(value)) visit(value);
   });
-  const ids = columns.map((column, f) => {
-    const feature = features[f] as ResolvedFeature;
-    if (column.kind === 'numeric' || feature.kind === 'numeric') return new Int32Array();
-    const known = vocabularies.get(tableOf(feature));
-    return Int32Array.from(column.names, (name) =>
-      feature.buckets === undefined ? (known?.get(name) ?? 0) : bucketOf(name, feature.buckets),
-    );
-  });
-  return {
-    features: features.map((feature, f): Feature => {
-      const column = columns[f] as RawColumn;
-      const { name } = feature;
-      if (feature.kind === 'numeric') {
-        return { name, kind: 'numeric', ...momentsOf(name, column, isTraining) };
-      }
-      const known = vocabularies.get(tableOf(feature)) as Map<string, number>;
-      const size = feature.buckets ?? known.size + 1;
-      const hashed = feature.buckets === undefined ? {} : { hashed: true as const };
-      const shared = feature.table === undefined ? {} : { table: feature.table };
-      if (feature.kind === 'categorical') {
-        return { name, kind: 'categorical', size, ...hashed, ...shared };
-      }
-      const { pooling, separator, maxValues } = feature;
-      const width = maxValues ?? longest(column, isTraining);
-      const text = separator === undefined ? {} : { separator };
-      return { name, kind: 'multi-valued', size, ...hashed, ...shared, pooling, width, ...text };
-    }),
-    vocabularies: [...vocabularies.values()].map((known) => [...known.keys()]),
-    ids,
-  };
 }
 
 function forEachCode(
@@ -172,25 +234,38 @@ function longest(column: RawColumn, isTraining: (row: number) => boolean): numbe
   return width;
 }
 
-function momentsOf(
-  name: string,
-  column: RawColumn,
-  isTraining: (row: number) => boolean,
-): { mean: number; deviation: number } {
-  if (column.kind !== 'numeric') throw new DataError(`'${name}' is not numeric`);
-  const values = column.values.filter((value, row) => isTraining(row) && !Number.isNaN(value));
-  const [first = 0] = values;
-  // Also of no values. Rounding could leave a deviation that is not 0, and blow up what differs.
-  if (values.every((value) => value === first)) return { mean: first, deviation: 1 };
-  const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
-  const squares = values.reduce((sum, value) => sum + (value - mean) ** 2, 0);
-  const deviation = Math.sqrt(squares / values.length);
-  if (Number.isFinite(mean) && Number.isFinite(deviation) && deviation > 0) {
-    return { mean, deviation };
+/** Mean and deviation of numbers that are seen twice: added first, then measured. */
+class Moments {
+  #first: number | undefined;
+  #constant = true;
+  #count = 0;
+  #sum = 0;
+  #squares = 0;
+
+  add(value: number): void {
+    this.#first ??= value;
+    this.#constant &&= value === this.#first;
+    this.#count++;
+    this.#sum += value;
   }
-  throw new DataError(
-    `column '${name}': mean ${mean}, deviation ${deviation}; expected values whose squares a double can hold`,
-  );
+
+  measure(value: number): void {
+    this.#squares += (value - this.#sum / this.#count) ** 2;
+  }
+
+  /** Throws DataError for values that have none. */
+  result(name: string): { mean: number; deviation: number } {
+    // Also of no values. Rounding could leave a deviation that is not 0, and blow up what differs.
+    if (this.#constant) return { mean: this.#first ?? 0, deviation: 1 };
+    const mean = this.#sum / this.#count;
+    const deviation = Math.sqrt(this.#squares / this.#count);
+    if (Number.isFinite(mean) && Number.isFinite(deviation) && deviation > 0) {
+      return { mean, deviation };
+    }
+    throw new DataError(
+      `column '${name}': mean ${mean}, deviation ${deviation}; expected values whose squares a double can hold`,
+    );
+  }
 }
 
 /** Of each number its standardised value, or 0 and a 1 for a missing one. */

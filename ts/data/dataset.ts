@@ -1,15 +1,31 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { z } from 'zod';
 import { brand } from '../brand.js';
 import { ConfigError } from '../errors.js';
 import { parse } from '../options.js';
-import { checkSplit, checkVocabularies, requireTrainingRows, requireWeights } from './check.js';
+import {
+  checkOffsets,
+  checkSplit,
+  checkVocabularies,
+  requireTrainingRows,
+  requireWeights,
+} from './check.js';
 import { continuedVocabulary, type EvictionOptions, evictionOptions } from './continued.js';
 import { readFolder, writeFolder } from './folder.js';
 import { isMamdrFolder, readMamdrFolder } from './mamdr.js';
-import { type DatasetOptions, type Roles, roles, sourceOptions } from './options.js';
+import {
+  type DatasetOptions,
+  type FolderOptions,
+  folderOptions,
+  type Roles,
+  roles,
+  sourceOptions,
+} from './options.js';
 import { type Prepared, prepare } from './prepare.js';
+import { prepareStaged } from './prepare-staged.js';
 import { reencode } from './reencode.js';
+import { hasWeights, StreamedSplit } from './streamed.js';
 import { readTable, tableOf } from './table.js';
 import { type Schema, type Split, type SplitName, splitNames } from './types.js';
 import { firstUsage, type Usage } from './usage.js';
@@ -30,17 +46,31 @@ export class Dataset {
 
   /**
    * Reads a folder that save() wrote, a folder in MAMDR's processed layout, or raw rows by their
-   * columns' roles. Vocabularies come from the training part; other values count as unknown.
+   * columns' roles. Vocabularies come from the training part; other values count as unknown. With
+   * `dataBudget`, rows of a folder that save() or prepare() wrote stay on disk where they are
+   * larger: the memory of training does not grow with them (docs/streaming.md).
    * Throws DataError (missing file or column, a label outside {0, 1}, missing values, a domain
    * without training rows, a truncated folder) and ConfigError.
    */
-  static async open(source: string | DatasetOptions): Promise<Dataset> {
+  static async open(source: string | FolderOptions | DatasetOptions): Promise<Dataset> {
     if (typeof source === 'string') return Dataset.#folder(source);
-    const { source: path, query, ...rest } = parse(sourceOptions, source, 'data');
+    const options = parse(z.union([folderOptions, sourceOptions]), source, 'data');
+    if (!('domain' in options)) return Dataset.#folder(options.source, options.dataBudget);
+    const { source: path, query, ...rest } = options;
     const table = await readTable(path, query);
     const exclude = rest.negatives?.exclude;
     const excluded = exclude === undefined ? undefined : await readTable(path, exclude);
     return Dataset.#prepared(prepare(table, rest, excluded));
+  }
+
+  /**
+   * Prepares raw rows of a file or a query straight into a folder: byte for byte what open() and save() make
+   * of them, without holding them in memory (docs/streaming.md). Throws what these throw, and ConfigError for
+   * negatives, which are drawn from rows in memory.
+   */
+  static async prepare(options: DatasetOptions, folder: string): Promise<void> {
+    const { source, query, ...rest } = parse(sourceOptions, options, 'data');
+    await prepareStaged(source, query, rest, folder);
   }
 
   /** The same for raw rows in memory: an array of values per column. */
@@ -69,7 +99,9 @@ export class Dataset {
   ): Dataset {
     checkVocabularies(schema, vocabularies);
     splits.forEach((split, p) => {
-      checkSplit(schema, split, splitNames[p] as SplitName);
+      // Rows in a file are checked when they are read.
+      const check = split instanceof StreamedSplit ? checkOffsets : checkSplit;
+      check(schema, split, splitNames[p] as SplitName);
     });
     requireWeights(splits);
     return new Dataset(new Vocabulary(schema, vocabularies, usage()), ...splits);
@@ -81,9 +113,26 @@ export class Dataset {
     return Dataset.#checked(schema, vocabularies, splits, usage && (() => usage));
   }
 
-  static async #folder(folder: string): Promise<Dataset> {
+  static async #folder(folder: string, dataBudget?: number): Promise<Dataset> {
     const mamdr = !existsSync(join(folder, 'schema.json')) && isMamdrFolder(folder);
-    return Dataset.#prepared(mamdr ? await readMamdrFolder(folder) : await readFolder(folder));
+    if (mamdr && dataBudget !== undefined) {
+      throw new ConfigError(
+        `data.dataBudget: ${dataBudget}; expected none with a folder in MAMDR's layout, which 'polydomain prepare' turns into one that can stay on disk`,
+      );
+    }
+    return Dataset.#prepared(
+      mamdr ? await readMamdrFolder(folder) : await readFolder(folder, dataBudget),
+    );
+  }
+
+  /** Whether rows stay on disk: the columns of the parts cannot be read then. */
+  get streamed(): boolean {
+    return this.train instanceof StreamedSplit;
+  }
+
+  /** Whether rows have weights. */
+  get weighted(): boolean {
+    return hasWeights(this.train);
   }
 
   /** Rows of one part. */
@@ -93,9 +142,11 @@ export class Dataset {
 
   /**
    * The same rows with another vocabulary's ids, for a model that was trained with it. Throws
-   * DataError for a domain or a feature that it does not know.
+   * DataError for a domain or a feature that it does not know, and ConfigError where rows that stay on
+   * disk would need other ids.
    */
   as(vocabulary: Vocabulary): Dataset {
+    if (this.streamed && this.vocabulary.equals(vocabulary)) return this;
     const { schema, vocabularies, splits } = reencode(this, vocabulary);
     return Dataset.#checked(schema, vocabularies, splits, () => vocabulary.usage);
   }

@@ -1,19 +1,32 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DataError } from '../errors.js';
 import { makeFolder, writeFileAtomic } from '../io/atomic.js';
-import { readTensors, writeTensors } from '../io/safetensors.js';
+import { readTensors, TensorFile, writeTensors } from '../io/safetensors.js';
 import { ofKind } from './features.js';
 import { type Prepared, presentColumns } from './prepare.js';
+import { copyStored, piecesOf, StreamedSplit, streamedSplit } from './streamed.js';
 import { type Schema, splitNames } from './types.js';
 import { checkUsage, storedUsage } from './usage.js';
 
 const format = 'polydomain-dataset';
 const version = 1;
 
+/** The file of a folder that holds its rows. */
+export function rowsPath(folder: string): string {
+  return join(folder, 'dataset.safetensors');
+}
+
 /** Writes a prepared dataset. schema.json comes last: a folder that has it is complete. */
 export async function writeFolder(folder: string, prepared: Prepared): Promise<void> {
   await makeFolder(folder);
+  const [train] = prepared.splits;
+  if (train instanceof StreamedSplit) await copyStored(train, rowsPath(folder));
+  else await writeRows(folder, prepared);
+  await writeSchema(folder, prepared);
+}
+
+async function writeRows(folder: string, prepared: Prepared): Promise<void> {
   const tensors = new Map<string, Int32Array | Float32Array>();
   splitNames.forEach((name, p) => {
     const split = prepared.splits[p] as Prepared['splits'][0];
@@ -31,8 +44,14 @@ export async function writeFolder(folder: string, prepared: Prepared): Promise<v
     });
     if (split.weights) tensors.set(`${name}.weights`, split.weights);
   });
-  await writeTensors(join(folder, 'dataset.safetensors'), tensors);
-  const { schema, vocabularies, usage } = prepared;
+  await writeTensors(rowsPath(folder), tensors);
+}
+
+/** Writes schema.json, which says that the rows are there. */
+export async function writeSchema(
+  folder: string,
+  { schema, vocabularies, usage }: Omit<Prepared, 'splits'>,
+): Promise<void> {
   // Rows tell that of the first data set.
   const continued = usage && usage.generation > 0 ? { usage } : {};
   await writeFileAtomic(
@@ -41,8 +60,14 @@ export async function writeFolder(folder: string, prepared: Prepared): Promise<v
   );
 }
 
-/** Reads what writeFolder() wrote. Throws DataError when it is missing, truncated or foreign. */
-export async function readFolder(folder: string): Promise<Prepared> {
+/**
+ * Reads what writeFolder() wrote. Rows that are larger than the budget stay in their file. Throws
+ * DataError when it is missing, truncated or foreign.
+ */
+export async function readFolder(
+  folder: string,
+  dataBudget = Number.POSITIVE_INFINITY,
+): Promise<Prepared> {
   try {
     const stored = JSON.parse(await readFile(join(folder, 'schema.json'), 'utf8')) as {
       format?: string;
@@ -59,7 +84,14 @@ export async function readFolder(folder: string): Promise<Prepared> {
     if (!Array.isArray(stored.vocabularies)) throw new DataError('vocabularies are missing');
     const usage = stored.usage === undefined ? undefined : storedUsage.parse(stored.usage);
     if (usage) checkUsage(stored.vocabularies, usage);
-    const tensors = await readTensors(join(folder, 'dataset.safetensors'));
+    const path = rowsPath(folder);
+    if ((await stat(path)).size > dataBudget) {
+      const { schema, vocabularies } = stored;
+      const countsIds = !usage && vocabularies.some(({ length }) => length > 0);
+      const splits = await streamedSplits(path, schema, dataBudget, countsIds);
+      return { schema, vocabularies, ...(usage && { usage }), splits };
+    }
+    const tensors = await readTensors(path);
     const get = <Values extends Int32Array | Float32Array>(
       name: string,
       type: new () => Values,
@@ -99,5 +131,48 @@ export async function readFolder(folder: string): Promise<Prepared> {
       `'${folder}' is not a prepared dataset: ${(cause as Error).message}; expected a folder that Dataset.save wrote`,
       { cause },
     );
+  }
+}
+
+/** Of a prepared folder, by part and domain: rows, and those with label 1. Throws CheckpointError. */
+export async function countLabels(
+  folder: string,
+): Promise<(readonly { readonly rows: number; readonly positives: number }[])[]> {
+  const file = await TensorFile.open(rowsPath(folder));
+  try {
+    const parts = [];
+    for (const name of splitNames) {
+      const offsets = await file.read(`${name}.domainOffsets`);
+      const domains = [];
+      for (let d = 0; d + 1 < offsets.length; d++) {
+        const [begin, end] = [offsets[d] as number, offsets[d + 1] as number];
+        let positives = 0;
+        for await (const labels of piecesOf(file, `${name}.labels`, begin, end)) {
+          for (const label of labels) positives += label;
+        }
+        domains.push({ rows: end - begin, positives });
+      }
+      parts.push(domains);
+    }
+    return parts;
+  } finally {
+    await file.close();
+  }
+}
+
+async function streamedSplits(
+  path: string,
+  schema: Schema,
+  dataBudget: number,
+  countsIds: boolean,
+): Promise<Prepared['splits']> {
+  const file = await TensorFile.open(path);
+  try {
+    const splits = splitNames.map((name) =>
+      streamedSplit(file, name, schema, dataBudget, countsIds && name === 'train'),
+    );
+    return (await Promise.all(splits)) as unknown as Prepared['splits'];
+  } finally {
+    await file.close();
   }
 }

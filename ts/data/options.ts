@@ -125,6 +125,19 @@ export const roles = z.strictObject({
   seed: z.int().gte(0).default(0),
 });
 
+const dataBudget = z
+  .int()
+  .gte(0)
+  .optional()
+  .describe(
+    'Bytes of rows that stay in memory; a larger dataset is read from disk window by window, and shuffled by blocks. All are read into memory by default',
+  );
+
+export const folderOptions = z.strictObject({
+  source: z.string().describe("A prepared folder, or one in MAMDR's processed layout"),
+  dataBudget,
+});
+
 export const sourceOptions = roles.extend({
   source: z
     .string()
@@ -135,6 +148,7 @@ export const sourceOptions = roles.extend({
 export type SplitRule = z.input<typeof split>;
 export type NegativeRule = z.input<typeof negatives>;
 export type Roles = z.input<typeof roles>;
+export type FolderOptions = z.input<typeof folderOptions>;
 export type DatasetOptions = z.input<typeof sourceOptions>;
 export type FeatureOptions = z.input<typeof feature>;
 export type ResolvedFeature = z.output<typeof feature>;

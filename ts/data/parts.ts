@@ -12,9 +12,25 @@ export function partsOf(
   domains: number,
   random: Random,
 ): Int8Array {
-  if ('column' in rule) return byColumn(rule.column, table);
-  if ('time' in rule) return byTime(rule.time, rule.at, table);
-  return atRandom(rule.random, domain, domains, random);
+  if (!('random' in rule)) return toldParts(rule, table);
+  const part = new Int8Array(domain.length);
+  const { rows, offsets } = groupRows(domain, domains);
+  // Each domain by itself, so that small ones have test rows too.
+  for (let d = 0; d < domains; d++) {
+    const own = rows.subarray(offsets[d], offsets[d + 1]);
+    const parts = randomParts(rule.random, own.length, random);
+    own.forEach((row, i) => {
+      part[row] = parts[i] as number;
+    });
+  }
+  return part;
+}
+
+type RandomRule = Extract<SplitRule, { random: unknown }>;
+
+/** The parts that columns of the rows tell. Throws DataError, ConfigError. */
+export function toldParts(rule: Exclude<SplitRule, RandomRule>, table: Table): Int8Array {
+  return 'column' in rule ? byColumn(rule.column, table) : byTime(rule.time, rule.at, table);
 }
 
 function byColumn(column: string, table: Table): Int8Array {
@@ -76,28 +92,24 @@ function byTime(
   });
 }
 
-/** Each domain by itself, so that small ones have test rows too. */
-function atRandom(
-  shares: readonly [number, number, number],
-  domain: Int32Array,
-  domains: number,
+/** The parts of a domain's `count` rows, in their order. Throws ConfigError. */
+export function randomParts(
+  shares: RandomRule['random'],
+  count: number,
   random: Random,
 ): Int8Array {
   const [train, validation, test] = shares;
   if (Math.abs(train + validation + test - 1) > 1e-9) {
     throw new ConfigError(`data.split.random: [${shares}]; expected three shares that add up to 1`);
   }
-  const part = new Int8Array(domain.length);
-  const { rows, offsets } = groupRows(domain, domains);
-  for (let d = 0; d < domains; d++) {
-    const own = rows.subarray(offsets[d], offsets[d + 1]);
-    random.shuffle(own);
-    // Rounded up, as scikit-learn does; the test part first.
-    const held = Math.ceil((1 - train) * own.length - 1e-9);
-    const tests = Math.ceil((held * test) / Math.max(validation + test, 1e-9) - 1e-9);
-    own.forEach((row, i) => {
-      part[row] = i < tests ? 2 : i < held ? 1 : 0;
-    });
-  }
+  const order = Int32Array.from({ length: count }, (_, i) => i);
+  random.shuffle(order);
+  // Rounded up, as scikit-learn does; the test part first.
+  const held = Math.ceil((1 - train) * count - 1e-9);
+  const tests = Math.ceil((held * test) / Math.max(validation + test, 1e-9) - 1e-9);
+  const part = new Int8Array(count);
+  order.forEach((own, i) => {
+    part[own] = i < tests ? 2 : i < held ? 1 : 0;
+  });
   return part;
 }

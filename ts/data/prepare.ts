@@ -1,12 +1,12 @@
 import { ConfigError, DataError } from '../errors.js';
 import { encode, groupRows } from './codes.js';
-import { fitFeatures, pairsOf, readColumn, takeLists, takeRows } from './columns.js';
+import { FeatureFit, pairsOf, readColumn, takeLists, takeRows } from './columns.js';
 import { labelsOf, weightsOf } from './labels.js';
 import { type CodedRows, withNegatives } from './negatives.js';
 import type { ResolvedRoles } from './options.js';
 import { partsOf } from './parts.js';
 import { Random } from './random.js';
-import type { Table } from './table.js';
+import { subsetOf, type Table } from './table.js';
 import {
   type Feature,
   type IdLists,
@@ -45,6 +45,20 @@ export function prepare(table: Table, options: ResolvedRoles, excluded?: Table):
   return withIds(all, domains, options);
 }
 
+/** Domains with enough rows, by name. Throws DataError where there is none. */
+export function domainsOf(
+  names: readonly string[],
+  counts: ArrayLike<number>,
+  column: string,
+  minRows: number,
+): readonly string[] {
+  const domains = names.filter((_, code) => (counts[code] as number) >= minRows).sort();
+  if (domains.length > 0) return domains;
+  throw new DataError(
+    `column '${column}': no domain of ${names.length} has ${minRows} rows; expected one at least`,
+  );
+}
+
 function codedRows(
   table: Table,
   { domain: column, label, weight, features, split, minRows }: ResolvedRoles,
@@ -53,27 +67,14 @@ function codedRows(
   const found = encode(table, column);
   const counts = new Int32Array(found.names.length);
   for (const code of found.codes) counts[code] = (counts[code] as number) + 1;
-  const domains = found.names.filter((_, code) => (counts[code] as number) >= minRows).sort();
-  if (domains.length === 0) {
-    throw new DataError(
-      `column '${column}': no domain of ${found.names.length} has ${minRows} rows; expected one at least`,
-    );
-  }
+  const domains = domainsOf(found.names, counts, column, minRows);
   const indexOf = new Map(domains.map((name, d) => [name, d]));
   const renamed = found.names.map((name) => indexOf.get(name) ?? -1);
   const kept: number[] = [];
   found.codes.forEach((code, row) => {
     if ((renamed[code] as number) >= 0) kept.push(row);
   });
-  const own: Table = {
-    rows: kept.length,
-    name: table.name,
-    number: (row) => table.number(kept[row] as number),
-    column(name) {
-      const values = table.column(name);
-      return kept.map((row) => values[row]);
-    },
-  };
+  const own = subsetOf(table, kept);
   const domain = Int32Array.from(kept, (row) => renamed[found.codes[row] as number] as number);
   return {
     domains,
@@ -88,10 +89,15 @@ function codedRows(
 }
 
 function withIds(rows: CodedRows, domains: readonly string[], options: ResolvedRoles): Prepared {
-  const { features, vocabularies, ids } = fitFeatures(
-    options.features,
-    rows.features,
-    (row) => rows.part[row] === 0,
+  const fit = new FeatureFit(options.features);
+  const isTraining = (row: number): boolean => rows.part[row] === 0;
+  fit.add(rows.features, isTraining);
+  fit.measure(rows.features, isTraining);
+  const { features, vocabularies, idOf: idOfValue } = fit.fitted();
+  const ids = rows.features.map((column, f) =>
+    column.kind === 'numeric'
+      ? new Int32Array()
+      : Int32Array.from(column.names, (value) => idOfValue(f, value)),
   );
   const byDomain = groupRows(rows.domain, domains.length).rows;
   const splits = splitNames.map((_, part): Split => {
@@ -149,7 +155,7 @@ export function presentColumns({
   return { ids, ...(numbers.length > 0 && { numbers }), ...(lists.length > 0 && { lists }) };
 }
 
-function tooLarge({ name }: Feature, value: number | undefined): DataError {
+export function tooLarge({ name }: Feature, value: number | undefined): DataError {
   return new DataError(
     `column '${name}': ${value}; expected a number that stands within float32's range of the training part's`,
   );

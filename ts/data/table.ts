@@ -27,7 +27,8 @@ function quoted(text: string): string {
   return `'${text.replaceAll("'", "''")}'`;
 }
 
-async function duckdb() {
+/** The optional library. Throws LoadError where it is not installed. */
+export async function duckdb() {
   try {
     return await import('@duckdb/node-api');
   } catch (cause) {
@@ -39,11 +40,10 @@ async function duckdb() {
 }
 
 /**
- * Reads a CSV, Parquet or JSON Lines file through DuckDB. With `query`, SQL in which {source}
- * stands for the path (a file or a folder) runs instead. Throws DataError when the file is missing
- * or cannot be read.
+ * SQL for the rows of a CSV, Parquet or JSON Lines file; of `query`, SQL in which {source} stands for
+ * the path (a file or a folder). Throws DataError when the file is missing or of another kind.
  */
-export async function readTable(source: string, query?: string, shownAs = source): Promise<Table> {
+export function sqlOf(source: string, query?: string): string {
   if (!existsSync(source)) {
     throw new DataError(`'${source}' does not exist; expected a CSV, Parquet or JSON Lines file`);
   }
@@ -59,9 +59,17 @@ export async function readTable(source: string, query?: string, shownAs = source
       `'${source}' ends in '.${extension}'; expected .csv, .parquet, .jsonl or .ndjson, or a query`,
     );
   }
-  const sql = query
+  return query
     ? query.replaceAll('{source}', () => source.replaceAll("'", "''"))
     : (reader as string).replace('{path}', () => quoted(source));
+}
+
+/**
+ * Reads the rows of a file, or of a query, through DuckDB. Throws DataError when the file is missing or
+ * cannot be read.
+ */
+export async function readTable(source: string, query?: string, shownAs = source): Promise<Table> {
+  const sql = sqlOf(source, query);
   const { DuckDBInstance } = await duckdb();
   const instance = await DuckDBInstance.create(':memory:');
   const connection = await instance.connect();
@@ -86,6 +94,19 @@ export async function readTable(source: string, query?: string, shownAs = source
     connection.closeSync();
     instance.closeSync();
   }
+}
+
+/** Rows of a table, with the numbers that they have there. */
+export function subsetOf(table: Table, rows: readonly number[]): Table {
+  return {
+    rows: rows.length,
+    name: table.name,
+    number: (row) => table.number(rows[row] as number),
+    column(name) {
+      const values = table.column(name);
+      return rows.map((row) => values[row]);
+    },
+  };
 }
 
 /** A table over arrays. Throws DataError when they differ in length. */

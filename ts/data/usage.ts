@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { DataError } from '../errors.js';
 import { hasIds, idTables, ofKind, tableOf } from './features.js';
+import { StreamedSplit } from './streamed.js';
 import type { IdFeature, Schema, Split } from './types.js';
 
 const whole = z.int().gte(0);
@@ -35,7 +36,8 @@ export function checkUsage(values: readonly (readonly string[])[], usage: Usage)
 }
 
 /** How often the rows of a part have each id, by table (idTables). */
-export function countIds(schema: Schema, split: Split): Float64Array[] {
+export function countIds(schema: Schema, split: Split): readonly Float64Array[] {
+  if (split instanceof StreamedSplit) return split.idCounts;
   const tables = idTables(schema);
   const counts = tables.map(({ size }) => new Float64Array(size));
   const add = (feature: IdFeature, ids: Int32Array): void => {

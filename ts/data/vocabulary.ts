@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { DataError } from '../errors.js';
 import { suggest } from '../nearest.js';
 import { pairsOf } from './columns.js';
@@ -34,6 +35,11 @@ export class Vocabulary {
     this.#tables = schema.features.map((feature) =>
       hasIds(feature) ? tables.indexOf(tableOf(feature)) : -1,
     );
+  }
+
+  /** Whether ids mean the same in both. */
+  equals({ schema, values }: Vocabulary): boolean {
+    return isDeepStrictEqual([this.schema, this.values], [schema, values]);
   }
 
   /** The index of a domain. Throws DataError when training has not seen it. */

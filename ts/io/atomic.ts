@@ -10,14 +10,14 @@ import {
   stat,
 } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { CheckpointError } from '../errors.js';
+import { CheckpointError, PolydomainError } from '../errors.js';
 
 /** What a file gets; pieces are asked for while it is written. */
-type Content = string | Uint8Array | Iterable<Uint8Array>;
+type Content = string | Uint8Array | Iterable<Uint8Array> | ((file: FileHandle) => Promise<void>);
 
 /**
  * Writes a file that exists whole or not at all: beside its place, flushed to the disk, then
- * renamed. Throws CheckpointError (a full disk, a missing folder) and leaves the old file as it was.
+ * renamed. Throws CheckpointError (a full disk, a missing folder), or what the content throws, and leaves the old file as it was.
  */
 export async function writeFileAtomic(path: string, data: Content): Promise<void> {
   // Through symbolic links; what is no regular file (a pipe, a device) is written to as it is.
@@ -39,6 +39,7 @@ export async function writeFileAtomic(path: string, data: Content): Promise<void
   } catch (cause) {
     // What went wrong first is what counts.
     await rm(temporary, { force: true }).catch(() => {});
+    if (cause instanceof PolydomainError) throw cause;
     throw new CheckpointError(
       `'${path}' could not be written: ${(cause as Error).message}; what was there before is untouched`,
       { cause },
@@ -70,6 +71,7 @@ async function writeInPlace(path: string, data: Content): Promise<void> {
 
 async function writeAll(file: FileHandle, data: Content): Promise<void> {
   if (typeof data === 'string' || data instanceof Uint8Array) return file.writeFile(data);
+  if (typeof data === 'function') return data(file);
   for (const piece of joined(data)) await file.writeFile(piece);
 }
 

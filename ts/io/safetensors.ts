@@ -51,28 +51,12 @@ export async function writeTensors(
   path: string,
   tensors: ReadonlyMap<string, Values | Stored | Streamed>,
 ): Promise<void> {
-  const header: Record<string, unknown> = {};
-  const all: Streamed[] = [];
-  let offset = 0;
-  for (const [name, tensor] of tensors) {
-    const own = streamed(tensor);
-    const { dtype, shape } = own;
-    const end = offset + 4 * shape.reduce((product, n) => product * n, 1);
-    header[name] = { dtype, shape, data_offsets: [offset, end] };
-    all.push(own);
-    offset = end;
-  }
-  const json = Buffer.from(JSON.stringify(header));
-  // Blanks up to a multiple of 8 bytes keep the values aligned.
-  const head = Buffer.alloc(8 * Math.ceil(json.length / 8), ' ');
-  json.copy(head);
-  const length = Buffer.alloc(8);
-  length.writeBigUInt64LE(BigInt(head.length));
+  const all = new Map([...tensors].map(([name, tensor]) => [name, streamed(tensor)]));
+  const { head, bytes: total } = layoutOf(all);
   function* bytes(): Generator<Uint8Array> {
-    yield length;
     yield head;
-    let left = offset;
-    for (const { pieces } of all) {
+    let left = total - head.length;
+    for (const { pieces } of all.values()) {
       for (const { buffer, byteOffset, byteLength } of pieces()) {
         yield new Uint8Array(buffer, byteOffset, byteLength);
         left -= byteLength;
@@ -81,6 +65,50 @@ export async function writeTensors(
     if (left !== 0) throw new Error(`its values changed while they were written`);
   }
   await writeFileAtomic(path, bytes());
+}
+
+type Shapes = ReadonlyMap<string, Pick<Streamed, 'dtype' | 'shape'>>;
+
+/** The head of a file of such tensors, where each of them begins in it, and its bytes. */
+function layoutOf(tensors: Shapes): {
+  readonly head: Buffer;
+  readonly begins: ReadonlyMap<string, number>;
+  readonly bytes: number;
+} {
+  const header: Record<string, unknown> = {};
+  const offsets = new Map<string, number>();
+  let offset = 0;
+  for (const [name, { dtype, shape }] of tensors) {
+    const end = offset + 4 * shape.reduce((product, n) => product * n, 1);
+    header[name] = { dtype, shape, data_offsets: [offset, end] };
+    offsets.set(name, offset);
+    offset = end;
+  }
+  const json = Buffer.from(JSON.stringify(header));
+  // Blanks up to a multiple of 8 bytes keep the values aligned.
+  const head = Buffer.alloc(8 + 8 * Math.ceil(json.length / 8), ' ');
+  head.writeBigUInt64LE(BigInt(head.length - 8));
+  json.copy(head, 8);
+  const begins = new Map([...offsets].map(([name, at]) => [name, head.length + at]));
+  return { head, begins, bytes: head.length + offset };
+}
+
+/**
+ * Writes tensors whose values come in any order, whole or not at all: `fill` writes them into the file
+ * from where `beginOf` tells on.
+ */
+export async function fillTensors(
+  path: string,
+  tensors: Shapes,
+  fill: (file: FileHandle, beginOf: (name: string) => number) => Promise<void>,
+): Promise<void> {
+  const { head, begins, bytes } = layoutOf(tensors);
+  await writeFileAtomic(path, async (file) => {
+    await file.writeFile(head);
+    await fill(file, (name) => begins.get(name) as number);
+    const { size } = await file.stat();
+    if (size !== bytes) throw new Error(`${size} bytes were written; expected ${bytes}`);
+  });
 }
 
 /** Reads a safetensors file. Throws CheckpointError when it is missing, truncated or foreign. */
@@ -148,7 +176,11 @@ interface Entry {
 /** A safetensors file whose values are read as they are needed. */
 export class TensorFile {
   private constructor(
-    private readonly path: string,
+    readonly path: string,
+    /** Of the whole file. */
+    readonly bytes: number,
+    /** Nanoseconds since 1970. */
+    readonly modified: bigint,
     private readonly file: FileHandle,
     private readonly entries: ReadonlyMap<string, Entry>,
   ) {}
@@ -159,7 +191,9 @@ export class TensorFile {
     let file: FileHandle | undefined;
     try {
       file = await open(path, 'r');
-      return new TensorFile(path, file, await readEntries(file, fail));
+      const { size, mtimeNs } = await file.stat({ bigint: true });
+      const bytes = Number(size);
+      return new TensorFile(path, bytes, mtimeNs, file, await readEntries(file, bytes, fail));
     } catch (cause) {
       await file?.close();
       if (cause instanceof CheckpointError) throw cause;
@@ -174,6 +208,16 @@ export class TensorFile {
   /** Number of values; undefined of a tensor that it does not hold. */
   count(name: string): number | undefined {
     return this.entries.get(name)?.count;
+  }
+
+  /**
+   * Where a tensor of values of this type begins in the file, and how many it has. Throws
+   * CheckpointError.
+   */
+  place(name: string, dtype: 'F32' | 'I32'): { readonly begin: number; readonly count: number } {
+    const entry = this.entries.get(name);
+    if (entry?.type === dtypes.get(dtype)) return entry as Entry;
+    throw new CheckpointError(`'${this.path}' has no tensor '${name}' of ${dtype}`);
   }
 
   /** Values from `from` to before `to`. Throws CheckpointError. */
@@ -194,6 +238,16 @@ export class TensorFile {
     return new entry.type(bytes.buffer);
   }
 
+  /** Writes all of its bytes to another file. */
+  async copyTo(file: FileHandle): Promise<void> {
+    const piece = Buffer.allocUnsafe(2 ** 20);
+    for (let at = 0; at < this.bytes; at += piece.length) {
+      const bytes = piece.subarray(0, Math.min(piece.length, this.bytes - at));
+      await readRange(this.file, bytes, at);
+      await file.writeFile(bytes);
+    }
+  }
+
   close(): Promise<void> {
     return this.file.close();
   }
@@ -212,8 +266,11 @@ async function readRange(file: FileHandle, bytes: Uint8Array, position: number):
   }
 }
 
-async function readEntries(file: FileHandle, fail: Fail): Promise<Map<string, Entry>> {
-  const { size: total } = await file.stat();
+async function readEntries(
+  file: FileHandle,
+  total: number,
+  fail: Fail,
+): Promise<Map<string, Entry>> {
   const length = Buffer.alloc(8);
   if (total < 8) fail('has no header');
   await readRange(file, length, 0);

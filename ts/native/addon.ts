@@ -134,6 +134,35 @@ export interface NativeSplit {
   readonly domainOffsets: Int32Array;
 }
 
+/** Columns in a file: `at` and the like are bytes from its beginning. */
+export interface NativeRowFile {
+  readonly path: string;
+  /** Of the whole file. */
+  readonly bytes: number;
+  /** Nanoseconds since 1970: the file has to stay as it is. */
+  readonly modified: bigint;
+  /** Rows in memory at a time; as many are read ahead. */
+  readonly windowRows: number;
+  readonly ids: readonly { readonly at: number; readonly size: number }[];
+  readonly numbers: readonly { readonly at: number }[];
+  /** `count` values of all rows' lists. */
+  readonly lists: readonly {
+    readonly offsets: number;
+    readonly at: number;
+    readonly count: number;
+    readonly size: number;
+  }[];
+  readonly labels: number;
+  readonly weights?: number;
+}
+
+/** Rows that stay in a file. */
+export interface NativeStreamedSplit {
+  readonly rows: number;
+  readonly domainOffsets: Int32Array;
+  readonly file: NativeRowFile;
+}
+
 /** Where a cancelled pass stands: steps done, and the sums of its loss so far. */
 export interface NativeInterruption {
   readonly step: number;
@@ -222,7 +251,8 @@ export interface NativeOptimizer {
 declare const kept: unique symbol;
 
 export interface NativeSession {
-  addSplit(split: NativeSplit): number;
+  /** Throws DataError, also for a file that is not as it was described. */
+  addSplit(split: NativeSplit | NativeStreamedSplit): number;
   addOptimizer(spec: NativeOptimizerSpec, state?: NativeOptimizer): number;
   optimizer(index: number): NativeOptimizer;
   addSelection(patterns: readonly string[]): number;

@@ -66,7 +66,7 @@ export async function gradientCosines(
   model.requireSchema(data.schema);
   const compiled = model.compile();
   const { graph, output, space } = compiled;
-  const { loss } = data.train.weights ? compiled.weighted : compiled;
+  const { loss } = data.weighted ? compiled.weighted : compiled;
   const session = new (addon().Session)(space, { batchSize, seed: 0 });
   try {
     session.addSplit(data.train);

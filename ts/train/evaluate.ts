@@ -45,7 +45,7 @@ async function withScoring<Result>(
   model.requireSchema(data.schema);
   const compiled = model.compile();
   const { graph, output, space } = compiled;
-  const { loss } = data.train.weights ? compiled.weighted : compiled;
+  const { loss } = data.weighted ? compiled.weighted : compiled;
   const session = new (addon().Session)(space, { batchSize: 1, seed: 0 });
   try {
     for (const name of Object.keys(splitIndex) as SplitName[]) session.addSplit(data.split(name));

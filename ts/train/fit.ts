@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { z } from 'zod';
 import type { Dataset } from '../data/dataset.js';
+import { StreamedSplit } from '../data/streamed.js';
 import { type SplitName, splitNames } from '../data/types.js';
 import { ConfigError, TrainingError } from '../errors.js';
 import { makeFolder, removeUnfinished, writeFileAtomic } from '../io/atomic.js';
@@ -297,9 +298,9 @@ class Fit {
     const { data, model } = this;
     const compiled = model.compile();
     const { graph, output } = compiled;
-    const { weights } = data.train;
-    const { loss } = weights ? compiled.weighted : compiled;
-    const { trainingLoss } = weights || this.#settings.classWeights ? compiled.weighted : compiled;
+    const { weighted } = data;
+    const { loss } = weighted ? compiled.weighted : compiled;
+    const { trainingLoss } = weighted || this.#settings.classWeights ? compiled.weighted : compiled;
     for (const name of splitNames) this.#session.addSplit(data.split(name));
     this.#session.setEvaluationProgram(graph, output, loss);
     this.#stages = this.#plan.map((strategy, index) => {
@@ -544,6 +545,10 @@ class Fit {
       choice: { target, domainOrder, validateEvery, validationPasses, rollback },
       schema: this.data.schema,
       rows: this.data.train.rows,
+      // What is shuffled with what.
+      ...(this.data.train instanceof StreamedSplit && {
+        windowRows: this.data.train.file.windowRows,
+      }),
       // Of several stages, or where domains stop on their own, these are part of what happens, else only
       // of when it ends.
       ...((stages.length > 1 || stages[0].domainsStop) && {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "polydomain/program.h"
+#include "polydomain/row_file.h"
 
 namespace polydomain {
 
@@ -17,7 +18,8 @@ struct IdLists {
   const int32_t* ids = nullptr;
 };
 
-// Rows of one split, sorted by domain. The arrays belong to the caller, who keeps them alive.
+// Rows of one split, sorted by domain. The arrays belong to the caller, who keeps them alive. Rows
+// of a file are read window by window instead: there are no arrays then.
 struct SplitData {
   int64_t rows = 0;
   std::vector<const int32_t*> ids;    // one per categorical feature
@@ -26,6 +28,8 @@ struct SplitData {
   const float* labels = nullptr;
   const float* weights = nullptr;      // null: 1 in every row
   std::vector<int64_t> domainOffsets;  // domains + 1
+  std::shared_ptr<const RowFile> file;
+  int64_t windowRows = 0;  // of a file: rows in memory at a time; as many are read ahead
 };
 
 enum class CommandKind : uint8_t {

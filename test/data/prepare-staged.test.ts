@@ -1,0 +1,118 @@
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { CheckpointError, ConfigError, DataError, Dataset, type Roles } from '../../ts/index.js';
+import { errorOf } from '../error-of.js';
+import { temporaryFolder } from '../folder.js';
+import { kindsRoles, kindsTable } from '../kinds.js';
+import { type Table, writeParquet, writeTable } from './tables.js';
+
+const path = temporaryFolder();
+/** Several of DuckDB's pieces of 2,048 rows. */
+const table = {
+  ...kindsTable(5000),
+  day: Array.from({ length: 5000 }, (_, row) => row % 100),
+  street: Array.from({ length: 5000 }, (_, row) => `street ${row % 1250}`),
+};
+
+async function filesOf(folder: string): Promise<Record<string, Buffer>> {
+  const names = (await readdir(folder)).sort();
+  const entries = names.map(async (name) => [name, await readFile(join(folder, name))] as const);
+  return Object.fromEntries(await Promise.all(entries));
+}
+
+async function written(source: string, of: Table): Promise<string> {
+  await (source.endsWith('.parquet') ? writeParquet : writeTable)(path(source), of);
+  return path(source);
+}
+
+describe('rows that are prepared straight into a folder', () => {
+  const cases: Record<string, Partial<Roles>> = {
+    'parts by a column': {},
+    'weights, random parts': { weight: 'weight', split: { random: [0.7, 0.1, 0.2] }, seed: 3 },
+    'parts by time': { split: { time: 'day', at: [70, 80] } },
+    'domains that are too small': { domain: 'user', minRows: 240 },
+    'a domain for every few rows': { domain: 'street', split: { random: [0.7, 0.1, 0.2] } },
+    'one feature, lists as long as those of training': {
+      features: [{ name: 'tags', kind: 'multi-valued', separator: '|' }],
+      split: { time: 'day', at: [1, 80] },
+    },
+    'shared tables in another order': {
+      features: [
+        { name: 'history', kind: 'multi-valued', separator: '|', table: 'item' },
+        { name: 'item', table: 'item' },
+      ],
+    },
+  };
+
+  it.each(Object.entries(cases))(
+    'are byte for byte those that are prepared in memory: %s',
+    async (_, own) => {
+      const source = await written('log.jsonl', table);
+      const options = { source, ...kindsRoles, ...own };
+      await (await Dataset.open(options)).save(path('memory'));
+      await Dataset.prepare(options, path('disk'));
+      const files = await filesOf(path('disk'));
+      expect(Object.keys(files)).toEqual(['dataset.safetensors', 'schema.json']);
+      expect(files).toEqual(await filesOf(path('memory')));
+    },
+  );
+
+  it.each(['csv', 'parquet'])('come from %s too, and from queries', async (ending) => {
+    const { tags, ...rest } = table;
+    const source = await written(`log.${ending}`, rest);
+    const features = kindsRoles.features.filter(
+      (feature) => typeof feature === 'string' || feature.name !== 'tags',
+    );
+    for (const query of [undefined, `select * from '{source}' where price < 500000`]) {
+      const options = { source, ...(query && { query }), ...kindsRoles, features };
+      await (await Dataset.open(options)).save(path('memory'));
+      await Dataset.prepare(options, path('disk'));
+      expect(await filesOf(path('disk'))).toEqual(await filesOf(path('memory')));
+    }
+  });
+
+  it('tell where a value is bad, as those in memory do, and leave nothing behind', async () => {
+    const spoil = (column: keyof typeof table, value: unknown) => ({
+      ...table,
+      [column]: (table[column] as unknown[]).map((own, row) => (row === 4321 ? value : own)),
+    });
+    for (const [column, value] of [
+      ['clicked', 2],
+      ['shop', null],
+      ['item', null],
+      ['age', 'old'],
+      ['part', 'training'],
+    ] as const) {
+      const source = await written('log.jsonl', spoil(column, value) as Table);
+      const options = { source, ...kindsRoles };
+      const expected = await errorOf(() => Dataset.open(options));
+      const error = await errorOf(() => Dataset.prepare(options, path('disk')));
+      expect(error).toBeInstanceOf(DataError);
+      expect(error.message).toBe(expected.message);
+      expect(error.message).toMatch(/row 4322/);
+      expect(await readdir(path('.'))).not.toContain('disk');
+    }
+  });
+
+  it('need a file, columns and labels', async () => {
+    const source = await written('log.jsonl', table);
+    const prepared = (options: object) =>
+      errorOf(() => Dataset.prepare({ source, ...kindsRoles, ...options }, path('disk')));
+    for (const [options, type, message] of [
+      [{ source: path('none.csv') }, DataError, /does not exist/],
+      [{ features: ['itm'] }, DataError, /no column 'itm'.*item/],
+      [{ label: undefined }, ConfigError, /expected label and no negatives/],
+      [{ split: { random: [0.5, 0.1, 0.1] } }, ConfigError, /add up to 1/],
+      [{ minRows: 1e6 }, DataError, /no domain of 3 has 1000000 rows/],
+      [{ query: 'selct' }, DataError, /could not be read/],
+    ] as const) {
+      const error = await prepared(options);
+      expect(error).toBeInstanceOf(type);
+      expect(error.message).toMatch(message);
+    }
+    expect(await readdir(path('.'))).not.toContain('disk');
+    const error = await errorOf(() => Dataset.prepare({ source, ...kindsRoles }, '/dev/null/none'));
+    expect(error).toBeInstanceOf(CheckpointError);
+  });
+});

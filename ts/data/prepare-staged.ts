@@ -1,0 +1,385 @@
+import { writeSync } from 'node:fs';
+import { rmdir } from 'node:fs/promises';
+import { ConfigError, DataError } from '../errors.js';
+import { makeFolder } from '../io/atomic.js';
+import { fillTensors } from '../io/safetensors.js';
+import { requireTrainingRows } from './check.js';
+import { text } from './codes.js';
+import { FeatureFit, type Fitted, pairsOf, type RawColumn, readColumn } from './columns.js';
+import { ofKind } from './features.js';
+import { rowsPath, writeSchema } from './folder.js';
+import { GroupedColumn } from './grouped-column.js';
+import { labelsOf, weightsOf } from './labels.js';
+import type { ResolvedRoles } from './options.js';
+import { randomParts, toldParts } from './parts.js';
+import { domainsOf, tooLarge } from './prepare.js';
+import { Random } from './random.js';
+import { StagedRows } from './staged.js';
+import { subsetOf, type Table } from './table.js';
+import { type Feature, type Schema, type SplitName, splitNames } from './types.js';
+
+/** Rows of domains that are kept, with the domain and the part of each. */
+interface Piece {
+  readonly table: Table;
+  readonly domain: Int32Array;
+  readonly part: Int8Array;
+}
+
+/** Domains by name, and of random parts those of their rows. */
+interface Domains {
+  readonly names: readonly string[];
+  readonly indexOf: ReadonlyMap<string, number>;
+  readonly parts: readonly Int8Array[] | undefined;
+}
+
+/** By part and domain. */
+type Counts = readonly Float64Array[];
+
+/** What fits Int32Arrays of offsets. */
+const mostValues = 2 ** 31 - 1;
+/** Values in memory on their way to the file, all columns together. */
+const buffered = 2 ** 23;
+
+/**
+ * Prepares the rows of a file or a query straight into a folder: byte for byte what prepare() and
+ * writeFolder() make of them, with memory for vocabularies and, of random parts, a byte per row. Throws
+ * DataError, ConfigError, CheckpointError.
+ */
+export async function prepareStaged(
+  source: string,
+  query: string | undefined,
+  options: ResolvedRoles,
+  folder: string,
+): Promise<void> {
+  const { label, negatives } = options;
+  if (label === undefined || negatives !== undefined) {
+    throw new ConfigError(
+      'data: expected label and no negatives, which are drawn from rows in memory',
+    );
+  }
+  await makeFolder(folder);
+  try {
+    await prepareInto(folder, source, query, options, label);
+  } catch (cause) {
+    // Where nothing else was there.
+    await rmdir(folder).catch(() => {});
+    throw cause;
+  }
+}
+
+async function prepareInto(
+  folder: string,
+  source: string,
+  query: string | undefined,
+  options: ResolvedRoles,
+  label: string,
+): Promise<void> {
+  const staged = await StagedRows.copy(source, query, folder);
+  try {
+    const domains = await domainsIn(staged, options);
+    const fit = new FeatureFit(options.features);
+    const names = options.features.map(({ name }) => name);
+    const rows = counts(domains);
+    const read = ({ table }: Piece): RawColumn[] =>
+      options.features.map((feature) => readColumn(table, feature));
+    for await (const piece of piecesOf(staged, options, domains, names)) {
+      fit.add(read(piece), (row) => piece.part[row] === 0);
+      piece.domain.forEach((domain, row) => {
+        increase(rows, piece.part[row] as number, domain, 1);
+      });
+    }
+    const listed = options.features.map(() => counts(domains));
+    if (options.features.some(({ kind }) => kind !== 'categorical')) {
+      for await (const piece of piecesOf(staged, options, domains, names)) {
+        const columns = read(piece);
+        fit.measure(columns, (row) => piece.part[row] === 0);
+        columns.forEach((column, f) => {
+          if (column.kind !== 'multi-valued') return;
+          const width = fit.width(f);
+          piece.domain.forEach((domain, row) => {
+            const size = Math.min(width, sizeOf(column.offsets, row));
+            increase(listed[f] as Counts, piece.part[row] as number, domain, size);
+          });
+        });
+      }
+    }
+    const fitted = fit.fitted();
+    const { features, vocabularies } = fitted;
+    const schema: Schema = { label, domain: options.domain, features, domains: domains.names };
+    const plan = planOf(schema, options, rows, listed);
+    requireTrainingRows(schema, { domainOffsets: offsetsOf(rows[0] as Float64Array) });
+    await fillTensors(rowsPath(folder), plan.shapes, async ({ fd }, beginOf) => {
+      const writers = splitNames.map((name, p) => new PartWriter(fd, beginOf, name, p, plan));
+      const columns = [label, ...names, ...(options.weight === undefined ? [] : [options.weight])];
+      for await (const piece of piecesOf(staged, options, domains, columns)) {
+        writePiece(piece, read(piece), options, fitted, writers);
+      }
+      for (const writer of writers) writer.finish();
+    });
+    await writeSchema(folder, { schema, vocabularies });
+  } finally {
+    await staged.close();
+  }
+}
+
+function counts({ names }: Domains): Counts {
+  return splitNames.map(() => new Float64Array(names.length));
+}
+
+function increase(of: Counts, part: number, domain: number, by: number): void {
+  const own = of[part] as Float64Array;
+  own[domain] = (own[domain] as number) + by;
+}
+
+function sizeOf(offsets: Int32Array, row: number): number {
+  return (offsets[row + 1] as number) - (offsets[row] as number);
+}
+
+async function domainsIn(
+  staged: StagedRows,
+  { domain: column, minRows, split, seed }: ResolvedRoles,
+): Promise<Domains> {
+  const found = new Map<string, number>();
+  for await (const piece of staged.pieces([column])) {
+    const values = piece.column(column);
+    for (let row = 0; row < piece.rows; row++) {
+      const name = text(values[row], piece, column, row);
+      found.set(name, (found.get(name) ?? 0) + 1);
+    }
+  }
+  const names = domainsOf([...found.keys()], [...found.values()], column, minRows);
+  const random = new Random(seed);
+  const parts =
+    'random' in split
+      ? names.map((name) => randomParts(split.random, found.get(name) as number, random))
+      : undefined;
+  return { names, indexOf: new Map(names.map((name, d) => [name, d])), parts };
+}
+
+async function* piecesOf(
+  staged: StagedRows,
+  { domain: column, split }: ResolvedRoles,
+  { names, indexOf, parts }: Domains,
+  columns: readonly string[],
+): AsyncGenerator<Piece> {
+  const told = 'column' in split ? [split.column] : 'time' in split ? [split.time] : [];
+  /** Rows of each domain that have come before. */
+  const before = new Int32Array(names.length);
+  for await (const piece of staged.pieces([column, ...told, ...columns])) {
+    const kept: number[] = [];
+    const domains: number[] = [];
+    const values = piece.column(column);
+    for (let row = 0; row < piece.rows; row++) {
+      const domain = indexOf.get(text(values[row], piece, column, row));
+      if (domain === undefined) continue;
+      kept.push(row);
+      domains.push(domain);
+    }
+    const table = subsetOf(piece, kept);
+    const domain = Int32Array.from(domains);
+    const part =
+      'random' in split
+        ? Int8Array.from(domain, (d) => {
+            const place = before[d] as number;
+            before[d] = place + 1;
+            return parts?.[d]?.[place] as number;
+          })
+        : toldParts(split, table);
+    yield { table, domain, part };
+  }
+}
+
+function offsetsOf(rows: Float64Array): Int32Array {
+  const offsets = new Int32Array(rows.length + 1);
+  let before = 0;
+  rows.forEach((count, d) => {
+    before += count;
+    if (before > mostValues) {
+      throw new DataError(`a part has more than ${mostValues} rows, or values of lists`);
+    }
+    offsets[d + 1] = before;
+  });
+  return offsets;
+}
+
+/** The tensors of the file, in the order of writeFolder(), and where domains' values begin in them. */
+interface Plan {
+  readonly schema: Schema;
+  readonly weighted: boolean;
+  readonly shapes: Map<string, { dtype: 'F32' | 'I32'; shape: [number] }>;
+  /** By part; of the values of each multi-valued feature alike. */
+  readonly rowOffsets: readonly Int32Array[];
+  readonly listOffsets: readonly (readonly Int32Array[])[];
+  /** Values of a domain and a column that are kept until they are written. */
+  readonly capacity: number;
+}
+
+function planOf(
+  schema: Schema,
+  { weight }: ResolvedRoles,
+  rows: Counts,
+  listed: readonly Counts[],
+): Plan {
+  const { features, domains } = schema;
+  const shapes: Plan['shapes'] = new Map();
+  const rowOffsets = rows.map(offsetsOf);
+  const lists = listed.filter((_, f) => features[f]?.kind === 'multi-valued');
+  const listOffsets = splitNames.map((_, p) =>
+    lists.map((own) => offsetsOf(own[p] as Float64Array)),
+  );
+  splitNames.forEach((name, p) => {
+    const count = rowOffsets[p]?.at(-1) as number;
+    const add = (column: string, dtype: 'F32' | 'I32', values: number): void => {
+      shapes.set(`${name}.${column}`, { dtype, shape: [values] });
+    };
+    add('domainOffsets', 'I32', domains.length + 1);
+    add('labels', 'F32', count);
+    ofKind(features, 'categorical').forEach((_, i) => {
+      add(`ids.${i}`, 'I32', count);
+    });
+    ofKind(features, 'numeric').forEach((_, i) => {
+      add(`numbers.${i}`, 'F32', 2 * count);
+    });
+    listOffsets[p]?.forEach((offsets, i) => {
+      add(`lists.${i}.offsets`, 'I32', count + 1);
+      add(`lists.${i}.ids`, 'I32', offsets.at(-1) as number);
+    });
+    if (weight !== undefined) add('weights', 'F32', count);
+  });
+  const capacity = Math.floor(buffered / (shapes.size * domains.length));
+  return {
+    schema,
+    weighted: weight !== undefined,
+    shapes,
+    rowOffsets,
+    listOffsets,
+    // Even, as numbers come in pairs.
+    capacity: Math.min(2 ** 14, Math.max(16, 2 * (capacity >> 1))),
+  };
+}
+
+/** The columns of one part. */
+class PartWriter {
+  readonly #labels: GroupedColumn;
+  readonly #weights: GroupedColumn | undefined;
+  readonly #ids: readonly GroupedColumn[];
+  readonly #numbers: readonly GroupedColumn[];
+  readonly #lists: readonly { readonly offsets: GroupedColumn; readonly ids: GroupedColumn }[];
+
+  constructor(
+    file: number,
+    beginOf: (name: string) => number,
+    name: SplitName,
+    part: number,
+    { schema: { features }, weighted, rowOffsets, listOffsets, capacity }: Plan,
+  ) {
+    const offsets = rowOffsets[part] as Int32Array;
+    const grouped = (
+      column: string,
+      type: typeof Int32Array | typeof Float32Array,
+      starts: ArrayLike<number>,
+    ) => new GroupedColumn(file, beginOf(`${name}.${column}`), starts, type, capacity);
+    const whole = (column: string, values: Int32Array, from = 0) => {
+      writeSync(file, values, 0, values.byteLength, beginOf(`${name}.${column}`) + 4 * from);
+    };
+    whole('domainOffsets', offsets);
+    this.#labels = grouped('labels', Float32Array, offsets);
+    this.#weights = weighted ? grouped('weights', Float32Array, offsets) : undefined;
+    this.#ids = ofKind(features, 'categorical').map((_, i) =>
+      grouped(`ids.${i}`, Int32Array, offsets),
+    );
+    this.#numbers = ofKind(features, 'numeric').map((_, i) =>
+      grouped(
+        `numbers.${i}`,
+        Float32Array,
+        Float64Array.from(offsets, (start) => 2 * start),
+      ),
+    );
+    this.#lists = (listOffsets[part] ?? []).map((starts, i) => {
+      whole(`lists.${i}.offsets`, starts.slice(-1), offsets.at(-1));
+      return {
+        offsets: grouped(`lists.${i}.offsets`, Int32Array, offsets),
+        ids: grouped(`lists.${i}.ids`, Int32Array, starts),
+      };
+    });
+  }
+
+  row(domain: number, label: number, weight: number): void {
+    this.#labels.push(domain, label);
+    this.#weights?.push(domain, weight);
+  }
+
+  id(i: number, domain: number, id: number): void {
+    this.#ids[i]?.push(domain, id);
+  }
+
+  number(i: number, domain: number, value: number, missing: number): void {
+    this.#numbers[i]?.push(domain, value);
+    this.#numbers[i]?.push(domain, missing);
+  }
+
+  list(i: number, domain: number, ids: readonly number[]): void {
+    const own = this.#lists[i];
+    own?.offsets.push(domain, own.ids.place(domain));
+    for (const id of ids) own?.ids.push(domain, id);
+  }
+
+  finish(): void {
+    for (const { offsets, ids } of this.#lists) {
+      offsets.finish();
+      ids.finish();
+    }
+    const columns = [this.#labels, this.#weights, ...this.#ids, ...this.#numbers];
+    for (const column of columns) column?.finish();
+  }
+}
+
+function writePiece(
+  { table, domain, part }: Piece,
+  columns: readonly RawColumn[],
+  { label, weight }: ResolvedRoles,
+  { features, idOf }: Fitted,
+  writers: readonly PartWriter[],
+): void {
+  const forEachRow = (visit: (writer: PartWriter, domain: number, row: number) => void): void => {
+    domain.forEach((own, row) => {
+      visit(writers[part[row] as number] as PartWriter, own, row);
+    });
+  };
+  const labels = labelsOf(table, label as string);
+  const weights = weight === undefined ? undefined : weightsOf(table, weight);
+  forEachRow((writer, d, row) => {
+    writer.row(d, labels[row] as number, weights?.[row] ?? 1);
+  });
+  columns.forEach((column, f) => {
+    const feature = features[f] as Feature;
+    const i = ofKind(features, feature.kind).indexOf(feature as never);
+    if (feature.kind === 'numeric') {
+      const { values } = column as Extract<RawColumn, { kind: 'numeric' }>;
+      const pairs = pairsOf(values, feature, (row) => tooLarge(feature, values[row]));
+      forEachRow((writer, d, row) => {
+        writer.number(i, d, pairs[2 * row] as number, pairs[2 * row + 1] as number);
+      });
+      return;
+    }
+    if (column.kind === 'numeric') return;
+    const ids = Int32Array.from(column.names, (name) => idOf(f, name));
+    if (column.kind === 'categorical') {
+      forEachRow((writer, d, row) => {
+        writer.id(i, d, ids[column.codes[row] as number] as number);
+      });
+      return;
+    }
+    const { offsets, codes } = column;
+    const width = feature.kind === 'multi-valued' ? feature.width : 0;
+    forEachRow((writer, d, row) => {
+      const from = offsets[row] as number;
+      const own = codes.subarray(from, from + Math.min(width, sizeOf(offsets, row)));
+      writer.list(
+        i,
+        d,
+        Array.from(own, (code) => ids[code] as number),
+      );
+    });
+  });
+}
