@@ -5,34 +5,9 @@ import { modelMakers } from '../../dist/esm/models/registry.js';
 import { addon } from '../../dist/esm/native/load.js';
 import { nativeSpec } from '../../dist/esm/optim/optimizers.js';
 import { answerAll } from './answers.mjs';
-import { generator } from './mlp.mjs';
+import { drawSplit, schemaOf } from './clicks.mjs';
 
 const threads = Number(process.argv[2]);
-
-function schemaOf({ users, items, domains }) {
-  return {
-    label: 'label',
-    domain: 'domain',
-    features: [
-      { name: 'user', kind: 'categorical', size: users },
-      { name: 'item', kind: 'categorical', size: items },
-    ],
-    domains: Array.from({ length: domains }, (_, domain) => `${domain}`),
-  };
-}
-
-/** Rows for `steps` whole batches of each domain, ids uniform. */
-function drawSplit({ users, items, domains, batch }, steps) {
-  const random = generator(1);
-  const rows = domains * steps * batch;
-  const draw = (size) => Int32Array.from({ length: rows }, () => Math.floor(random() * size));
-  return {
-    rows,
-    ids: [draw(users), draw(items)],
-    labels: Float32Array.from({ length: rows }, () => (random() < 0.5 ? 0 : 1)),
-    domainOffsets: Int32Array.from({ length: domains + 1 }, (_, d) => d * steps * batch),
-  };
-}
 
 /** A model and its native session, as fit() makes it. */
 class Job {

@@ -7,6 +7,7 @@ import { addon } from '../../dist/esm/native/load.js';
 import { nativeSpec } from '../../dist/esm/optim/optimizers.js';
 import { answerAll } from './answers.mjs';
 import { callersOf } from './callers.mjs';
+import { drawSplit, schemaOf } from './clicks.mjs';
 import {
   Batches,
   checkedColumns,
@@ -20,32 +21,6 @@ import {
 
 const threads = Number(process.argv[2]);
 const adamRows = process.argv[3];
-
-function schemaOf({ users, items, domains }) {
-  return {
-    label: 'label',
-    domain: 'domain',
-    features: [
-      { name: 'user', kind: 'categorical', size: users },
-      { name: 'item', kind: 'categorical', size: items },
-    ],
-    domains: Array.from({ length: domains }, (_, domain) => `${domain}`),
-  };
-}
-
-/** Rows for `steps` whole batches per domain. */
-function drawSplit({ users, items, domains, batch }, steps) {
-  const random = generator(1);
-  const perDomain = steps * batch;
-  const rows = domains * perDomain;
-  const draw = (size) => Int32Array.from({ length: rows }, () => Math.floor(random() * size));
-  return {
-    rows,
-    ids: [draw(users), draw(items)],
-    labels: Float32Array.from({ length: rows }, () => (random() < 0.5 ? 0 : 1)),
-    domainOffsets: Int32Array.from({ length: domains + 1 }, (_, domain) => domain * perDomain),
-  };
-}
 
 /** A model, its native session as fit() makes it, and random rows. */
 class Job {

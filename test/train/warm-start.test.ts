@@ -14,6 +14,7 @@ import {
   type Roles,
   strategies,
 } from '../../ts/index.js';
+import { dataOf, makers as plain } from '../purchases.js';
 import { bitsOf } from '../toy.js';
 
 let folder = '';
@@ -22,45 +23,8 @@ beforeEach(async () => {
 });
 afterEach(() => rm(folder, { recursive: true }));
 
-/** Rows of these domains, in this order; users from `first` on. */
-function dataOf(domains: readonly string[], first = 0): Dataset {
-  const rows = domains.flatMap((domain) =>
-    Array.from({ length: 120 }, (_, i) => {
-      const user = first + ((i * 7) % 23);
-      const item = (i * 5) % 17;
-      return { domain, user, item, bought: (user * 3 + item * domain.length) % 7 < 3 ? 1 : 0 };
-    }),
-  );
-  const column = <Key extends keyof (typeof rows)[0]>(key: Key) => rows.map((row) => row[key]);
-  return Dataset.from(
-    {
-      domain: column('domain'),
-      user: column('user'),
-      item: column('item'),
-      bought: column('bought'),
-    },
-    {
-      label: 'bought',
-      domain: 'domain',
-      features: ['user', 'item'],
-      split: { random: [0.6, 0.2, 0.2] },
-    },
-  );
-}
-
 const makers = {
-  mlp: (data: Dataset, seed = 1) =>
-    models.mlp({ schema: data.schema, embeddingDim: 4, hidden: [8], dropout: 0.2, seed }),
-  mmoe: (data: Dataset, seed = 1) =>
-    models.mmoe({
-      schema: data.schema,
-      embeddingDim: 4,
-      hidden: [6],
-      experts: 2,
-      gate: [4],
-      tower: [4],
-      seed,
-    }),
+  ...plain,
   // Running averages of all domains, and of each domain's own.
   'mlp with batch norm': (data: Dataset, seed = 1) =>
     models.mlp({ schema: data.schema, embeddingDim: 4, hidden: [8], batchNorm: true, seed }),
