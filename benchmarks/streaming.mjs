@@ -1,6 +1,6 @@
 // Data larger than memory: an epoch over 1, 10 and 100 million rows on disk, read with 8 MiB for rows. Memory
-// of training has to be the same for all; at its end fit() scores the training part as well, for whose AUC
-// every score of a domain is in memory. Writes results/streaming-<SIMD level>.json.
+// has to be the same for all, also at the end, where fit() scores the training part. Writes
+// results/streaming-<SIMD level>.json.
 //
 //   node benchmarks/streaming.mjs [folder for the data, 1.3 GB at once] [rows ...]
 import { execFileSync, spawnSync } from 'node:child_process';

@@ -179,6 +179,9 @@ SessionObject::SessionObject(const Napi::CallbackInfo& info)
         own.classWeights[label] = weights.Get(label).As<Napi::Number>().FloatValue();
       }
     }
+    if (options.Get("spillFolder").IsString()) {
+      own.spillFolder = options.Get("spillFolder").As<Napi::String>();
+    }
     if (options.Get("lease").ToBoolean()) {
       space_->beginTraining();
       leased_ = true;

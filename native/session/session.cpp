@@ -144,10 +144,13 @@ class Session::Impl {
     const Lease lease(*this);
     const ScopedFlushDenormals flush;
     checkSplits();
-    evaluate(split, domain, overlay, /*stoppable=*/false);
-    cpu::unary(*pool_, cpu::Unary::kSigmoid, {}, logits_.data(), logits_.data(),
-               static_cast<int64_t>(logits_.size()));
-    return logits_;
+    std::vector<float> scores;
+    scoreRows(split, domain, overlay, /*stoppable=*/false,
+              [&](const float* logits, const float*, int64_t rows) {
+                scores.insert(scores.end(), logits, logits + rows);
+              });
+    cpu::unary(*pool_, cpu::Unary::kSigmoid, {}, scores.data(), scores.data(), std::ssize(scores));
+    return scores;
   }
 
   void settle() {
@@ -787,9 +790,11 @@ class Session::Impl {
     return run;
   }
 
-  // Nothing when it was cancelled on the way. Leaves the rows' logits in logits_.
-  std::optional<CommandResult> evaluate(int splitIndex, int32_t domain, OverlayId overlay,
-                                        bool stoppable = true) {
+  // Calls use(logits, labels, rows) for a domain's rows of a split, block by block, and returns
+  // their mean loss; nothing when it was cancelled on the way.
+  template <typename Use>
+  std::optional<double> scoreRows(int splitIndex, int32_t domain, OverlayId overlay, bool stoppable,
+                                  Use&& use) {
     if (!evaluation_) {
       throw Error(ErrorKind::kConfig, "the session has no evaluation program");
     }
@@ -803,8 +808,6 @@ class Session::Impl {
       space_->gatherDense(overlay, effectiveDense_.data());
       run.dense = effectiveDense_.data();
     }
-    logits_.resize(static_cast<size_t>(range.count));
-    labels_.resize(split.file ? logits_.size() : 0);
     const int64_t windowRows =
         std::max(kEvaluationRows, split.windowRows / kEvaluationRows * kEvaluationRows);
     if (split.file) order_.stream().begin(split.file, consecutive(range, windowRows));
@@ -817,18 +820,32 @@ class Session::Impl {
           split.file ? order_.stream().window(begin / windowRows).rows : split;
       const int64_t first = split.file ? begin % windowRows : range.begin + begin;
       batch_.view(*evaluation_, source, first, domain, run);
-      if (split.file) std::copy_n(source.labels + first, run.rows, labels_.data() + begin);
       lap(profile_.get(), Profile::kGatherBatch);
       evaluation_->program->run(run);
       endStep(profile_.get());
       lossSum += static_cast<double>(evaluation_->program->loss()) * static_cast<double>(run.rows);
-      std::copy_n(evaluation_->program->output(), run.rows, logits_.data() + begin);
+      use(evaluation_->program->output(), source.labels + first, run.rows);
     }
+    return range.count > 0 ? lossSum / static_cast<double>(range.count) : 0.0;
+  }
+
+  // Nothing when it was cancelled on the way.
+  std::optional<CommandResult> evaluate(int splitIndex, int32_t domain, OverlayId overlay) {
+    const SplitData& split = at(splits_, splitIndex, "split");
     CommandResult result;
-    result.rows = range.count;
-    result.loss = range.count > 0 ? lossSum / static_cast<double>(range.count) : 0.0;
-    const float* labels = split.file ? labels_.data() : split.labels + range.begin;
-    result.auc = cpu::auc(*pool_, logits_.data(), labels, range.count);
+    result.rows = rowsOf(split, domain).count;
+    // Of rows on disk there may be more than memory has room for.
+    const int64_t most = split.file ? std::max(kEvaluationRows, split.windowRows / 4) : result.rows;
+    cpu::Ranking ranking(*pool_, std::min(result.rows, most), options_.spillFolder);
+    const std::optional<double> loss =
+        scoreRows(splitIndex, domain, overlay, /*stoppable=*/true,
+                  [&](const float* logits, const float* labels, int64_t rows) {
+                    ranking.add(logits, labels, rows);
+                    lap(profile_.get(), Profile::kAuc);
+                  });
+    if (!loss) return std::nullopt;
+    result.loss = *loss;
+    result.auc = ranking.auc();
     lap(profile_.get(), Profile::kAuc);
     return result;
   }
@@ -857,7 +874,7 @@ class Session::Impl {
   std::vector<int32_t> groupedRows_;
   int32_t blockDomain_ = Batch::kMixed;  // of the block at work, for messages
   Batch batch_;
-  std::vector<float> logits_, labels_, effectiveDense_;
+  std::vector<float> effectiveDense_;
 };
 
 Session::Session(std::shared_ptr<ParameterSpace> space, std::shared_ptr<ThreadPool> pool,

@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "core/unnamed_file.h"
 #include "polydomain/error.h"
 
 namespace polydomain {
@@ -97,10 +98,8 @@ void SpillFile::grow(int64_t bytes) {
                     " so far");
   };
   if (file_ < 0) {
-    std::string path = folder_ + "/overlays-XXXXXX";
-    file_ = ::mkostemp(path.data(), O_CLOEXEC);
+    file_ = openUnnamed(folder_, "overlays");
     if (file_ < 0) fail(errno);
-    ::unlink(path.c_str());
   }
   int code = EINTR;
   while (code == EINTR) code = ::posix_fallocate(file_, size_, chunk);

@@ -9,7 +9,7 @@ import pathlib
 
 import numpy as np
 import pandas as pd
-from sklearn.metrics import roc_auc_score
+from sklearn.metrics import log_loss, roc_auc_score
 
 rng = np.random.default_rng(3)
 SIZES, RESAMPLES = [400, 60, 25], 4000
@@ -43,6 +43,12 @@ for _ in range(RESAMPLES):
     differences.append(mean_auc(runs[0], rows) - mean_auc(runs[1], rows))
 ascending = np.sort(differences)
 
+# Many rows of few scores, by a formula that test/train/streaming.test.ts has, too.
+row = np.arange(30_000)
+item = row * 7919 % 1009
+clicked = (row * 104_729 + item * item) % 17 < 3 + item % 100 / 10
+logits = (item % 100 / 10 - 5).astype(np.float32).astype(float)
+
 table = pd.DataFrame(rng.integers(60, 70, (5, 7)) / 100)  # entries x domains, with ties
 fixture = {
     "labels": labels.tolist(),
@@ -54,6 +60,10 @@ fixture = {
     "high": float(np.quantile(ascending, 0.975)),
     "differences": [float(value) for value in differences[:200]],
     "quantiles": np.quantile(differences[:200], [0.025, 0.975]).tolist(),
+    "streamed": {
+        "auc": roc_auc_score(clicked, logits),
+        "loss": log_loss(clicked, 1 / (1 + np.exp(-logits))),
+    },
     "table": table.values.tolist(),
     "ranks": table.rank(ascending=False, method="average").values.tolist(),
     "meanRanks": table.rank(ascending=False, method="average").mean(axis=1).tolist(),

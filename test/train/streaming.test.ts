@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { splitNames } from '../../ts/data/types.js';
 import { Vocabulary } from '../../ts/data/vocabulary.js';
 import {
+  type Batch,
   CheckpointError,
   ConfigError,
   DataError,
@@ -12,9 +13,12 @@ import {
   type FitOptions,
   fit,
   gradientCosines,
+  Model,
   models,
+  nn,
   optim,
   strategies,
+  type Tensor,
 } from '../../ts/index.js';
 import { writeTensors } from '../../ts/io/safetensors.js';
 import { scoresOf } from '../../ts/train/evaluate.js';
@@ -140,6 +144,41 @@ describe('rows on disk', () => {
       expect(await evaluate(model, streamed, 'train')).toEqual(expected);
       expect(await scoresOf(model, streamed, 'train')).toEqual(scores);
     }
+  });
+
+  it('score as scikit-learn does, the few scores of many rows in a file', async () => {
+    const items = 1009;
+    const rows = 30_000;
+    const ids = Int32Array.from({ length: rows }, (_, row) => (row * 7919) % items);
+    const part = {
+      rows,
+      ids: [ids],
+      labels: Float32Array.from(ids, (item, row) =>
+        Number((row * 104_729 + item * item) % 17 < 3 + (item % 100) / 10),
+      ),
+      domainOffsets: Int32Array.of(0, rows),
+    };
+    const features = [{ name: 'item', kind: 'categorical', size: items }] as const;
+    const schema = { label: 'clicked', domain: 'shop', features, domains: ['only'] };
+    const data = Dataset.of(schema, [[]], [part, part, part]);
+    class Popularity extends Model {
+      readonly items = new nn.Embedding(items, 1);
+      forward({ features: { item } }: Batch): Tensor {
+        return this.items.forward(item as Tensor);
+      }
+    }
+    const model = new Popularity(data.schema);
+    const values = model.parameters().get('items.weight')?.data as Float32Array;
+    values.set(values.map((_, item) => (item % 100) / 10 - 5));
+    const [memory, streamed] = await both(data, 0);
+    const found = await evaluate(model, streamed);
+    expect(found).toEqual(await evaluate(model, memory));
+    const { streamed: expected } = JSON.parse(
+      await readFile(new URL('../fixtures/statistics.json', import.meta.url), 'utf8'),
+    ) as { streamed: { auc: number; loss: number } };
+    expect(found.auc.mean).toBeCloseTo(expected.auc, 12);
+    // Sums of single precision.
+    expect(found.loss.mean).toBeCloseTo(expected.loss, 6);
   });
 
   it('may have numbers, lists, shared tables and weights', async () => {

@@ -252,6 +252,7 @@ class Fit {
       ...(clipNorm && { clipNorm }),
       ...(classWeights && { classWeights }),
       ...(threads && { threads }),
+      ...(runFolder && { spillFolder: runFolder }),
       lease: true,
     });
     this.#profile?.start(this.#session);
