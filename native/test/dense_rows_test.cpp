@@ -7,7 +7,9 @@
 #include <vector>
 
 #include "failure.h"
+#include "optimizer_steps.h"
 #include "polydomain/space.h"
+#include "saved.h"
 
 namespace polydomain {
 namespace {
@@ -58,9 +60,7 @@ bool hasGradient(int64_t row, int64_t step) {
 }
 
 std::vector<float> gradientOf(int64_t row, int64_t step) {
-  std::vector<float> values(kDim);
-  fillUniform({4, static_cast<uint64_t>(row), static_cast<uint64_t>(step)}, 0, kDim, -1.0f, 1.0f,
-              values.data());
+  std::vector<float> values = randomGradient(kDim, static_cast<uint64_t>(row), step);
   for (int64_t i = 0; i < kDim; ++i) {
     values[static_cast<size_t>(i)] *= std::pow(10.0f, -static_cast<float>(i) / 2.0f);
   }
@@ -108,12 +108,7 @@ class DenseRows : public testing::TestWithParam<Case> {
       if (hasGradient(row, number)) rows.push_back(static_cast<uint32_t>(row));
     }
     state_.catchUp(0, rows, pool_);
-    const UpdateScalars scalars = state_.beginStep(0);
-    for (const uint32_t row : rows) {
-      const std::vector<float> gradient = gradientOf(row, number);
-      state_.update(scalars, 1, row, kDim, space_.data(0) + row * kDim, gradient.data());
-    }
-    state_.endStep();
+    stepRows(space_, state_, 0, rows, [&](uint32_t row) { return gradientOf(row, number); });
   }
 
   static std::vector<double> wholeGradient(int64_t number) {
@@ -126,7 +121,7 @@ class DenseRows : public testing::TestWithParam<Case> {
     return whole;
   }
 
-  std::vector<float> values() { return {space_.data(0), space_.data(0) + kRows * kDim}; }
+  std::vector<float> values() { return valuesOf(space_, 0); }
 
   ParameterSpace space_{{table()}, 7};
   OptimizerState state_{space_, GetParam().spec};
@@ -161,11 +156,7 @@ TEST_P(DenseRows, HaveTheValuesOfDenseAdamWhenTheyAreRead) {
 
 TEST_P(DenseRows, SavedAndLoadedGoOnTheSame) {
   for (int64_t number = 0; number < 300; ++number) step(number);
-  std::vector<char> bytes;
-  state_.save([&](const void* data, size_t count) {
-    const auto* from = static_cast<const char*>(data);
-    bytes.insert(bytes.end(), from, from + count);
-  });
+  const std::vector<char> bytes = savedBytes(state_);
   const std::vector<float> saved = values();
   const auto goOn = [&] {
     for (int64_t number = 300; number < 400; ++number) step(number);
@@ -174,13 +165,7 @@ TEST_P(DenseRows, SavedAndLoadedGoOnTheSame) {
   };
   const std::vector<float> once = goOn();
   std::copy(saved.begin(), saved.end(), space_.data(0));
-  size_t at = 0;
-  state_.load([&](void* data, size_t count) {
-    ASSERT_LE(at + count, bytes.size());
-    std::memcpy(data, bytes.data() + at, count);
-    at += count;
-  });
-  EXPECT_EQ(at, bytes.size());
+  loadBytes(state_, bytes);
   EXPECT_EQ(goOn(), once);
 }
 
@@ -195,14 +180,12 @@ TEST(DenseRowsOfMarks, AreRestoredFromWhatTheyWereWhenItWasOpened) {
   ThreadPool pool(1);
   const auto step = [&](uint32_t row) {
     state.catchUp(0, {&row, 1}, pool);
-    const std::vector<float> gradient = gradientOf(row, 0);
-    state.update(state.beginStep(0), 1, row, kDim, space.data(0) + row * kDim, gradient.data());
-    state.endStep();
+    stepRows(space, state, 0, {&row, 1}, [](uint32_t own) { return gradientOf(own, 0); });
   };
   step(2);
   step(3);
   state.settle(pool);
-  const std::vector<float> settled(space.data(0), space.data(0) + kRows * kDim);
+  const std::vector<float> settled = valuesOf(space, 0);
   const MarkId mark = space.mark();
   space.touch(1, std::vector<uint32_t>{3});
   step(3);
@@ -224,13 +207,11 @@ TEST(DenseRowsOfBanks, StayLazy) {
     OptimizerState state(space, spec);
     ThreadPool pool(1);
     for (uint32_t row = 0; row < 3; ++row) {
-      const std::vector<float> gradient = gradientOf(row, 0);
-      state.update(state.beginStep(0), 1, row, kDim, space.data(0) + row * kDim, gradient.data());
-      state.endStep();
+      stepRows(space, state, 0, {&row, 1}, [](uint32_t own) { return gradientOf(own, 0); });
     }
     EXPECT_FALSE(state.lags(0));
     state.settle(pool);
-    return std::vector<float>(space.data(0), space.data(0) + kRows * kDim);
+    return valuesOf(space, 0);
   };
   EXPECT_EQ(trained(RowSteps::kDense), trained(RowSteps::kLazy));
 }

@@ -8,7 +8,9 @@
 #include <string>
 #include <vector>
 
+#include "optimizer_steps.h"
 #include "polydomain/space.h"
+#include "saved.h"
 
 namespace polydomain {
 namespace {
@@ -162,12 +164,6 @@ std::vector<Case> cases() {
           {"AdamWWithRegulariser", adamW, kL2}};
 }
 
-std::vector<float> gradient(int64_t size, uint64_t stream, uint64_t step) {
-  std::vector<float> values(static_cast<size_t>(size));
-  fillUniform({4, stream, step}, 0, size, -1.0f, 1.0f, values.data());
-  return values;
-}
-
 // Row 3 always, row 8 now and then, row 15 late.
 std::vector<uint32_t> rowsOfStep(int step) {
   std::vector<uint32_t> rows = {3};
@@ -181,21 +177,13 @@ class Optimizer : public testing::TestWithParam<Case> {
   static constexpr int kSteps = 20;
 
   void step(int number) {
-    const auto key = static_cast<uint64_t>(number);
-    const std::vector<float> dense = gradient(kDenseSize, 0, key);
+    const std::vector<float> dense = randomGradient(kDenseSize, 0, number);
     state_.update(state_.beginStep(kDense), 0, 0, kDenseSize, space_.data(kDense), dense.data());
-    const UpdateScalars scalars = state_.beginStep(kTable);
-    for (const uint32_t row : rowsOfStep(number)) {
-      const std::vector<float> own = gradient(kDim, 1 + row, key);
-      state_.update(scalars, 1, row, kDim, space_.data(kTable) + row * kDim, own.data());
-    }
-    state_.endStep();
+    stepRows(space_, state_, kTable, rowsOfStep(number),
+             [&](uint32_t row) { return randomGradient(kDim, 1 + row, number); });
   }
 
-  std::vector<float> values(int parameter) {
-    const float* from = space_.data(parameter);
-    return {from, from + elementCount(space_.parameter(parameter).shape)};
-  }
+  std::vector<float> values(int parameter) { return valuesOf(space_, parameter); }
   void setValues(int parameter, const std::vector<float>& values) {
     std::copy(values.begin(), values.end(), space_.data(parameter));
   }
@@ -218,12 +206,11 @@ TEST_P(Optimizer, FollowsItsFormulas) {
   Reference table(c.spec, true, l2, space_.data(kTable), kTableRows * kDim);
   for (int number = 0; number < kSteps; ++number) {
     step(number);
-    const auto key = static_cast<uint64_t>(number);
     dense.beginStep();
-    dense.update(0, gradient(kDenseSize, 0, key));
+    dense.update(0, randomGradient(kDenseSize, 0, number));
     table.beginStep();
     for (const uint32_t row : rowsOfStep(number)) {
-      table.update(row * kDim, gradient(kDim, 1 + row, key));
+      table.update(row * kDim, randomGradient(kDim, 1 + row, number));
     }
     ASSERT_NO_FATAL_FAILURE(expectNear(values(kDense), dense.values())) << "step " << number;
     ASSERT_NO_FATAL_FAILURE(expectNear(values(kTable), table.values())) << "step " << number;
@@ -256,23 +243,13 @@ TEST_P(Optimizer, StartsAnewAfterAReset) {
 
 TEST_P(Optimizer, SavedAndLoadedItGoesOnTheSame) {
   for (int number = 0; number < 5; ++number) step(number);
-  std::vector<char> bytes;
-  state_.save([&](const void* data, size_t count) {
-    const auto* from = static_cast<const char*>(data);
-    bytes.insert(bytes.end(), from, from + count);
-  });
+  const std::vector<char> bytes = savedBytes(state_);
   const std::vector<float> dense = values(kDense), table = values(kTable);
   for (int number = 5; number < kSteps; ++number) step(number);
   const std::vector<float> denseOnce = values(kDense), tableOnce = values(kTable);
   setValues(kDense, dense);
   setValues(kTable, table);
-  size_t at = 0;
-  state_.load([&](void* data, size_t count) {
-    ASSERT_LE(at + count, bytes.size());
-    std::memcpy(data, bytes.data() + at, count);
-    at += count;
-  });
-  EXPECT_EQ(at, bytes.size());
+  loadBytes(state_, bytes);
   for (int number = 5; number < kSteps; ++number) step(number);
   EXPECT_EQ(values(kDense), denseOnce);
   EXPECT_EQ(values(kTable), tableOnce);
@@ -287,8 +264,7 @@ TEST(OuterStep, TakesWhatChangedAsTheGradient) {
   spec.kind = OptimizerKind::kSgd;
   spec.learningRate = 0.25f;
   OptimizerState state(space, spec);
-  const std::vector<float> dense(space.data(kDense), space.data(kDense) + kDenseSize);
-  const std::vector<float> table(space.data(kTable), space.data(kTable) + kTableRows * kDim);
+  const std::vector<float> dense = valuesOf(space, kDense), table = valuesOf(space, kTable);
   const MarkId mark = space.mark();
   space.touchDense(kDense);
   space.data(kDense)[2] += 4.0f;

@@ -8,6 +8,7 @@
 #include "failure.h"
 #include "polydomain/error.h"
 #include "polydomain/space.h"
+#include "saved.h"
 
 namespace polydomain {
 namespace {
@@ -265,18 +266,7 @@ TEST(Space, SavedAndLoadedItGoesOnTheSame) {
   space.closeOverlay();
   space.touchDense(0);
   space.data(0)[3] = 9.0f;
-  std::vector<char> bytes;
-  space.save([&](const void* data, size_t count) {
-    const auto* from = static_cast<const char*>(data);
-    bytes.insert(bytes.end(), from, from + count);
-  });
-  size_t at = 0;
-  other.load([&](void* data, size_t count) {
-    ASSERT_LE(at + count, bytes.size());
-    std::copy_n(bytes.begin() + static_cast<std::ptrdiff_t>(at), count, static_cast<char*>(data));
-    at += count;
-  });
-  EXPECT_EQ(at, bytes.size());
+  loadBytes(other, savedBytes(space));
   EXPECT_EQ(snapshotOf(other), snapshotOf(space));
   other.restore(mark);
   EXPECT_EQ(snapshotOf(other), start);
