@@ -47,6 +47,7 @@ Command toCommand(const Napi::Object& object, std::vector<std::vector<int32_t>>&
   command.mixed = object.Get("mixed").ToBoolean();
   command.untrained = object.Get("untrained").ToBoolean();
   command.blocks = object.Get("blocks").ToBoolean();
+  command.byRows = object.Get("byRows").ToBoolean();
   command.rowsPerDomain = integer("rowsPerDomain", 0);
   command.shortest = object.Get("shortest").ToBoolean();
   if (object.Get("clip").IsBoolean()) command.clip = object.Get("clip").ToBoolean();

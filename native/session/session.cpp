@@ -615,6 +615,9 @@ class Session::Impl {
       }
       run.gradients = &bufferOf(command.target);
       scale = command.rate;
+      if (command.byRows) {
+        scale *= static_cast<double>(rows.size()) / static_cast<double>(options_.batchSize);
+      }
     }
     if (buffers) stepGradient_.zero();
     if (inBlocks(program, command)) {

@@ -1,7 +1,8 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import {
   type Batch,
-  type Dataset,
+  Dataset,
   gradientCosines,
   Model,
   models,
@@ -12,6 +13,14 @@ import {
 import { toyData } from '../toy.js';
 
 const dim = 3;
+
+interface Fixture {
+  readonly items: number[];
+  readonly labels: number[];
+  readonly domainOffsets: number[];
+  readonly parameters: Record<string, number[]>;
+  readonly cosines: number[][];
+}
 
 /** A table of items and a linear layer: its gradients are written down below. */
 class ItemModel extends Model {
@@ -60,6 +69,40 @@ const dot = (a: Float64Array, b: Float64Array): number =>
   a.reduce((sum, value, i) => sum + value * Number(b[i]), 0);
 
 describe('gradientCosines', () => {
+  it('are those of PyTorch, with short last batches', async () => {
+    const path = new URL('../fixtures/gradients.json', import.meta.url);
+    const fixture = JSON.parse(readFileSync(path, 'utf8')) as Fixture;
+    const { items, domainOffsets, labels } = fixture;
+    const part = {
+      rows: items.length,
+      ids: [Int32Array.from(items)],
+      labels: Float32Array.from(labels),
+      domainOffsets: Int32Array.from(domainOffsets),
+    };
+    const data = Dataset.of(
+      {
+        label: 'label',
+        domain: 'domain',
+        features: [{ name: 'item', kind: 'categorical', size: 30 }],
+        domains: fixture.cosines.map((_, d) => `d${d}`),
+      },
+      [[]],
+      [part, part, part],
+    );
+    const model = new ItemModel(data.schema);
+    for (const [name, values] of Object.entries(fixture.parameters)) {
+      model.parameters().get(name)?.data.set(values);
+    }
+    for (const batchSize of [16, 1024]) {
+      const cosines = await gradientCosines(model, data, { batchSize });
+      fixture.cosines.forEach((row, a) => {
+        row.forEach((cosine, b) => {
+          expect(cosines[a]?.[b], `${batchSize}: ${a}, ${b}`).toBeCloseTo(cosine, 5);
+        });
+      });
+    }
+  });
+
   it('are those of the written down gradients', async () => {
     const data = toyData();
     const model = new ItemModel(data.schema);

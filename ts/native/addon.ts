@@ -209,6 +209,8 @@ export interface NativeCommand {
   readonly rowsPerDomain?: number;
   readonly shortest?: boolean;
   readonly clip?: boolean;
+  /** run that adds gradients: a short last batch weighs less, by its rows. */
+  readonly byRows?: boolean;
   readonly shareFrom?: number;
   readonly shareTo?: number;
   readonly maxSteps?: number;

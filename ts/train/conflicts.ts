@@ -10,7 +10,7 @@ import { count, parse } from '../options.js';
 export interface ConflictOptions {
   /** Indices of the domains to compare; all by default. */
   readonly domains?: readonly number[];
-  /** Rows of a batch, whose mean gradients are summed; 1024 by default. */
+  /** Rows of a batch; 1024 by default. Larger ones are faster, smaller ones take less memory. */
   readonly batchSize?: number;
 }
 
@@ -50,7 +50,7 @@ export function rowsCompared(
 }
 
 /**
- * How the domains' training gradients agree: the cosine of each pair, [domains x domains], at the
+ * How the gradients of the domains' training losses agree: the cosine of each pair, [domains x domains], at the
  * model's shared values and over all of its parameters. Below 0 two domains are in conflict (Yu et al.
  * 2020, definition 1). Dropout is off: its noise would make gradients look apart. Of domains so large that their buffers would hold more than 256 MB a random
  * sample of rows is taken. NaN where a gradient is zero. Throws ConfigError, BusyError.
@@ -77,7 +77,7 @@ export async function gradientCosines(
       await session.run(
         domains.flatMap((domain, target): NativeCommand[] => [
           { kind: 'bufferZero', target },
-          { kind: 'run', program, domain, target, rate: 1, maxSteps },
+          { kind: 'run', program, domain, target, rate: 1, byRows: true, maxSteps },
         ]),
       );
     } finally {

@@ -87,6 +87,8 @@ struct Command {
   int64_t rowsPerDomain = 0;  // ... so many; 0 = an equal share of the batch size, 1 at least
   bool shortest = false;      // ... until the smallest domain has had all its rows, not the largest
   bool clip = true;           // bufferApply: by the session's clipNorm
+  bool byRows = false;        // run that adds gradients: a step weighs as much of the batch size as
+                              // it has rows, so that a short last one counts for its rows
   double shareFrom = 0;       // run: the rows from this share of a fixed shuffle of the domain ...
   double shareTo = 1;         // ... to that one
   int64_t maxSteps = 0;       // 0 = the whole pass
