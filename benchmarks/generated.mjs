@@ -1,4 +1,5 @@
-// Click data of any size, the same everywhere: domains of power-law sizes, ids at random.
+// Click data of any size, the same everywhere: uniform ids, so that as many rows of the tables as can be are
+// read, which is their worst case.
 import { Dataset } from '../dist/esm/index.js';
 
 /** Rows of each domain: Zipf with the given exponent, two at least, about `rows` in all. */
@@ -37,10 +38,8 @@ function split(sizes, ids, seed) {
   };
 }
 
-/** Uniform ids, so that as many rows of the tables as can be are read: their worst case. */
-export function generated({ domains, rows, users, items, exponent }) {
-  const sizes = powerLawSizes(domains, rows, exponent);
-  const few = sizes.map(() => 1);
+/** `sizes`: rows of each domain in the training, validation and test part. */
+export function clicks(sizes, users, items) {
   return Dataset.of(
     {
       label: 'label',
@@ -49,9 +48,16 @@ export function generated({ domains, rows, users, items, exponent }) {
         { name: 'user', kind: 'categorical', size: users },
         { name: 'item', kind: 'categorical', size: items },
       ],
-      domains: sizes.map((_, d) => `d${d}`),
+      domains: sizes[0].map((_, d) => `d${d}`),
     },
     [[], []],
-    [split(sizes, [users, items], 1), split(few, [users, items], 2), split(few, [users, items], 3)],
+    sizes.map((own, part) => split(own, [users, items], part + 1)),
   );
+}
+
+/** Domains of power-law sizes. */
+export function generated({ domains, rows, users, items, exponent }) {
+  const sizes = powerLawSizes(domains, rows, exponent);
+  const few = sizes.map(() => 1);
+  return clicks([sizes, few, few], users, items);
 }

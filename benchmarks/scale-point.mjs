@@ -1,20 +1,14 @@
 // One point of scale.mjs in a process of its own: trains as the JSON argument says, prints time and memory.
-import { readFileSync } from 'node:fs';
 import { fit, models, optim, strategies } from '../dist/esm/index.js';
 import { generated } from './generated.mjs';
+import { peakBytes, residentBytes } from './peers/memory.mjs';
 
 const point = JSON.parse(process.argv[2]);
 const { strategy, embeddingDim, hidden, epochs, specific, overlayBudget } = point;
 
-/** Of this process: [now, at its most]; pages of a mapped file count while they are resident. */
-function residentBytes() {
-  const status = readFileSync('/proc/self/status', 'utf8');
-  return ['VmRSS', 'VmHWM'].map((key) => 1024 * Number(status.match(`${key}:\\s*(\\d+)`)[1]));
-}
-
 const data = generated(point);
 const model = models.mlp({ schema: data.schema, embeddingDim, hidden, seed: 1 });
-const [dataBytes] = residentBytes();
+const dataBytes = residentBytes();
 const own = specific ? { specific } : {};
 const [made, optimizer] =
   strategy === 'mamdr'
@@ -41,7 +35,6 @@ const { seconds } = await fit(model, data, {
     if (event.kind === 'epoch') epochSeconds.push(event.seconds);
   },
 });
-const [, peakBytes] = residentBytes();
 const { expectedBytes, expectedFileBytes } = expected;
 console.log(
   JSON.stringify({
@@ -49,7 +42,7 @@ console.log(
     epochSeconds,
     seconds,
     dataBytes,
-    peakBytes,
+    peakBytes: peakBytes(),
     expectedBytes,
     expectedFileBytes,
   }),

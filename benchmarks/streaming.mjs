@@ -4,13 +4,14 @@
 //
 //   node benchmarks/streaming.mjs [folder for the data, 1.3 GB at once] [rows ...]
 import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Dataset, fit, Model, models, nn, ops, optim, strategies } from '../dist/esm/index.js';
 import { circumstances } from './circumstances.mjs';
 import { writeResult } from './machine.mjs';
+import { peakBytes } from './peers/memory.mjs';
 import { writeSynthetic } from './synthetic.mjs';
 
 const dataBudget = 8 * 2 ** 20;
@@ -28,11 +29,6 @@ class DomainBias extends Model {
   forward({ domain }) {
     return ops.reshape(this.bias.forward(domain), [-1, 1]);
   }
-}
-
-/** Largest resident memory so far; ru_maxrss would begin with that of the parent. */
-function peakBytes() {
-  return 1024 * Number(/VmHWM:\s*(\d+)/.exec(readFileSync('/proc/self/status', 'utf8'))[1]);
 }
 
 async function epoch(folder, task) {

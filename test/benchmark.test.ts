@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { describe, expect, it } from 'vitest';
 import { Peer, PeerError } from '../ts/benchmark/peer.js';
 import { median, quantile } from '../ts/benchmark/statistics.js';
+import { stolenSeconds } from '../ts/benchmark/undisturbed.js';
 
 describe('a peer', () => {
   const node = (script: string): Peer => new Peer('fake', [process.execPath, '-e', script]);
@@ -35,6 +36,13 @@ describe('a peer', () => {
     await expect(peer.ask('train')).rejects.toThrow(/ENOENT/);
     await peer.end();
   });
+});
+
+it('time that the host of a virtual machine took is the eighth number of all cores', () => {
+  const first = 'cpu  2202016 359946 279629 3092367 7108 0 1912 3288 0 0';
+  expect(stolenSeconds(`${first}\ncpu0 1 2 3 4 5 6 7 8 9 10\n`)).toBeCloseTo(32.88, 12);
+  // Kernels before 2.6.11 do not count it.
+  expect(stolenSeconds('cpu  2202016 359946 279629 3092367 7108 0 1912\n')).toBe(0);
 });
 
 it('quantiles lie between neighbours, as those of numpy', () => {

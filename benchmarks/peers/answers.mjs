@@ -1,6 +1,7 @@
 // How a peer in JavaScript talks with the benchmark (ts/benchmark/peer.ts): one JSON command per line on
 // stdin, one JSON answer per line on stdout, with the CPU time that it took and the process's peak memory.
 import { createInterface } from 'node:readline';
+import { peakBytes } from './memory.mjs';
 
 async function answer(commands, line) {
   const { command, ...options } = JSON.parse(line);
@@ -9,8 +10,7 @@ async function answer(commands, line) {
   try {
     const result = await commands[command](options);
     const { user, system } = process.cpuUsage(before);
-    const peakRssBytes = process.resourceUsage().maxRSS * 1024;
-    return { ...result, cpuSeconds: (user + system) / 1e6, peakRssBytes };
+    return { ...result, cpuSeconds: (user + system) / 1e6, peakRssBytes: peakBytes() };
   } catch (error) {
     return { error: error.stack };
   }

@@ -3,6 +3,7 @@ train and score. mlp.mjs is the same for those in JavaScript.
 """
 
 import math
+import statistics
 import time
 
 import numpy as np
@@ -79,6 +80,51 @@ def time_calls(inputs, score):
         score(columns)
         seconds.append(time.perf_counter() - begun)
     return {"seconds": seconds}
+
+
+class Peer:
+    """What all peers that train and score the MLP answer. A job has `column(values)`, a tensor of them,
+    `score(columns)`, logits [rows], and `train(steps)`, seconds per step, beside its `batches` and `shape`.
+    """
+
+    def __init__(self, make_job, about):
+        self.make_job, self.about = make_job, about
+
+    def shape(self, shape, **_):
+        self.job = self.make_job(shape)
+        return self.about
+
+    def check(self):
+        columns = [self.job.column(ids) for ids in checked_columns(self.job.shape)]
+        return {"logits": self.job.score(columns).tolist()}
+
+    def train(self, steps, repeats):
+        return {"seconds": statistics.median(self.job.train(steps) for _ in range(repeats))}
+
+    def score(self, rows, calls):
+        inputs = [drawn_columns(self.job, rows) for _ in range(calls)]
+        return time_calls(inputs, self.job.score)
+
+    def answers(self):
+        return {
+            "shape": self.shape,
+            "check": self.check,
+            "train": self.train,
+            "score": self.score,
+            "row": lambda calls: self.score(1, calls),
+        }
+
+
+def drawn_columns(job, rows):
+    return [job.column(ids) for ids in job.batches.columns(rows)]
+
+
+def drawn_steps(job, steps):
+    """Batches of columns and labels."""
+    rows = job.shape["batch"]
+    return [
+        (drawn_columns(job, rows), job.column(job.batches.labels(rows))) for _ in range(steps)
+    ]
 
 
 def time_steps(batches, step):

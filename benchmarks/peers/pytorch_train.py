@@ -10,15 +10,7 @@ import time
 
 import torch
 from answers import answer_all
-from mlp import (
-    Batches,
-    checked_columns,
-    layer_values,
-    table_rows,
-    table_values,
-    time_calls,
-    time_steps,
-)
+from mlp import Batches, Peer, drawn_steps, layer_values, table_rows, table_values, time_steps
 from torch import nn
 from torch.nn import functional
 
@@ -66,8 +58,7 @@ class Job:
             else [torch.optim.Adam([*tables, *layers], lr=rate, fused=True)]
         )
 
-    def columns(self, rows):
-        return [torch.from_numpy(ids) for ids in self.batches.columns(rows)]
+    column = staticmethod(torch.from_numpy)
 
     def step(self, columns, labels):
         for optimizer in self.optimizers:
@@ -78,12 +69,8 @@ class Job:
 
     def train(self, steps):
         """Seconds per step."""
-        rows = self.shape["batch"]
         self.model.train()
-        drawn = [
-            (self.columns(rows), torch.from_numpy(self.batches.labels(rows))) for _ in range(steps)
-        ]
-        return time_steps(drawn, self.step)
+        return time_steps(drawn_steps(self, steps), self.step)
 
     def score(self, columns):
         self.model.eval()
@@ -140,33 +127,13 @@ def rows(table_rows, dim, rows, repeats):
     return {"seconds": min(time_of(repeats, copy), time_of(repeats, put)) / (len(visits) * rows)}
 
 
-class Peer:
-    def shape(self, shape, **_):
-        self.job = Job(shape, sparse=sys.argv[2] == "sparse")
-        return {"version": torch.__version__, "simdLevel": torch.backends.cpu.get_cpu_capability()}
-
-    def check(self):
-        columns = [torch.from_numpy(ids) for ids in checked_columns(self.job.shape)]
-        return {"logits": self.job.score(columns).tolist()}
-
-    def train(self, steps, repeats):
-        return {"seconds": statistics.median(self.job.train(steps) for _ in range(repeats))}
-
-    def score(self, rows, calls):
-        inputs = [self.job.columns(rows) for _ in range(calls)]
-        return time_calls(inputs, self.job.score)
-
-
 torch.set_num_threads(int(sys.argv[1]))
 torch.set_flush_denormal(True)  # as ours: slow denormals would only flatter us
-peer = Peer()
+about = {"version": torch.__version__, "simdLevel": torch.backends.cpu.get_cpu_capability()}
+peer = Peer(lambda shape: Job(shape, sparse=sys.argv[2] == "sparse"), about)
 answer_all(
     {
-        "shape": peer.shape,
-        "check": peer.check,
-        "train": peer.train,
-        "score": peer.score,
-        "row": lambda calls: peer.score(1, calls),
+        **peer.answers(),
         "matmul": matmul,
         "rows": lambda tableRows, **options: rows(tableRows, **options),
     }

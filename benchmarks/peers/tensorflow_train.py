@@ -3,20 +3,11 @@
 Its Adam is dense on tables: moments of every row decay at every step. Usage: tensorflow_train.py THREADS.
 """
 
-import statistics
 import sys
 
 import tensorflow as tf
 from answers import answer_all
-from mlp import (
-    Batches,
-    checked_columns,
-    layer_values,
-    table_rows,
-    table_values,
-    time_calls,
-    time_steps,
-)
+from mlp import Batches, Peer, drawn_steps, layer_values, table_rows, table_values, time_steps
 
 
 class Job:
@@ -40,7 +31,7 @@ class Job:
         self.optimizer = tf.keras.optimizers.Adam(shape["learningRate"])
         self.optimizer.build(self.variables)
         ids = [tf.TensorSpec([None], tf.int32)] * 3
-        self.score = tf.function(lambda columns: self.forward(columns, False), input_signature=[ids])
+        self.logits = tf.function(lambda columns: self.forward(columns, False), input_signature=[ids])
         labels = tf.TensorSpec([None], tf.float32)
         self.step = tf.function(self.one_step, input_signature=[ids, labels])
 
@@ -59,43 +50,19 @@ class Job:
         self.optimizer.apply_gradients(zip(gradients, self.variables))
         return loss
 
-    def columns(self, rows):
-        return [tf.constant(ids, tf.int32) for ids in self.batches.columns(rows)]
+    def column(self, values):
+        return tf.constant(values, tf.float32 if values.dtype == "float32" else tf.int32)
 
     def train(self, steps):
         """Seconds per step."""
-        rows = self.shape["batch"]
-        drawn = [(self.columns(rows), tf.constant(self.batches.labels(rows))) for _ in range(steps)]
+        drawn = drawn_steps(self, steps)
         return time_steps(drawn, lambda columns, labels: self.step(columns, labels).numpy())
 
-
-class Peer:
-    def shape(self, shape, **_):
-        self.job = Job(shape)
-        return {"version": tf.__version__}
-
-    def check(self):
-        columns = [tf.constant(ids, tf.int32) for ids in checked_columns(self.job.shape)]
-        return {"logits": self.job.score(columns).numpy().tolist()}
-
-    def train(self, steps, repeats):
-        return {"seconds": statistics.median(self.job.train(steps) for _ in range(repeats))}
-
-    def score(self, rows, calls):
-        inputs = [self.job.columns(rows) for _ in range(calls)]
-        return time_calls(inputs, lambda columns: self.job.score(columns).numpy())
+    def score(self, columns):
+        return self.logits(columns).numpy()
 
 
 threads = int(sys.argv[1])
 tf.config.threading.set_intra_op_parallelism_threads(threads)
 tf.config.threading.set_inter_op_parallelism_threads(threads)
-peer = Peer()
-answer_all(
-    {
-        "shape": peer.shape,
-        "check": peer.check,
-        "train": peer.train,
-        "score": peer.score,
-        "row": lambda calls: peer.score(1, calls),
-    }
-)
+answer_all(Peer(Job, {"version": tf.__version__}).answers())

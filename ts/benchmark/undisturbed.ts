@@ -1,18 +1,28 @@
+import { readFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Answer } from './peer.js';
 
 /** Share of all cores that others may use during a measurement. */
 const tolerated = 0.05;
-/** The grain of the system's counters: a clock tick per core. */
+/** The grain of the system's counters: a clock tick. */
 const grainSeconds = 0.01;
 const sampleMilliseconds = 500;
 
-/** Seconds that all cores together have been busy since the start of the machine. */
+/**
+ * Seconds that the host of a virtual machine gave to its other guests while this one had work, all cores
+ * together, of the system's counters (proc_stat(5)).
+ */
+export function stolenSeconds(stat: string): number {
+  const [, ...ticks] = (stat.split('\n', 1)[0] as string).split(/ +/);
+  return Number(ticks[7] ?? 0) * grainSeconds;
+}
+
+/** Seconds that all cores together have been busy, or taken away, since the start of the machine. */
 function busySeconds(): number {
   let milliseconds = 0;
   for (const { times } of cpus()) milliseconds += times.user + times.nice + times.sys + times.irq;
-  return milliseconds / 1000;
+  return milliseconds / 1000 + stolenSeconds(readFileSync('/proc/stat', 'utf8'));
 }
 
 interface Moment {
@@ -25,7 +35,7 @@ function moment(): Moment {
   return { at: performance.now() / 1000, busy: busySeconds() - (user + system) / 1e6 };
 }
 
-/** Whether more than `own` seconds of work, and what is tolerated, were done since `before`. */
+/** Whether others took more than what is tolerated since `before`, beside `own` seconds of work. */
 function othersWorked(before: Moment, own: number): boolean {
   const now = moment();
   const capacity = (now.at - before.at) * cpus().length;
