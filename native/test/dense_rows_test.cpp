@@ -156,7 +156,7 @@ TEST_P(DenseRows, HaveTheValuesOfDenseAdamWhenTheyAreRead) {
 
 TEST_P(DenseRows, SavedAndLoadedGoOnTheSame) {
   for (int64_t number = 0; number < 300; ++number) step(number);
-  const std::vector<char> bytes = savedBytes(state_);
+  const std::string bytes = savedBytes(state_);
   const std::vector<float> saved = values();
   const auto goOn = [&] {
     for (int64_t number = 300; number < 400; ++number) step(number);

@@ -243,7 +243,7 @@ TEST_P(Optimizer, StartsAnewAfterAReset) {
 
 TEST_P(Optimizer, SavedAndLoadedItGoesOnTheSame) {
   for (int number = 0; number < 5; ++number) step(number);
-  const std::vector<char> bytes = savedBytes(state_);
+  const std::string bytes = savedBytes(state_);
   const std::vector<float> dense = values(kDense), table = values(kTable);
   for (int number = 5; number < kSteps; ++number) step(number);
   const std::vector<float> denseOnce = values(kDense), tableOnce = values(kTable);

@@ -125,13 +125,6 @@ INSTANTIATE_TEST_SUITE_P(Combines, Marks,
                            return "Replace";
                          });
 
-std::string savedBytes(const ParameterSpace& space) {
-  std::string bytes;
-  space.save(
-      [&](const void* data, size_t count) { bytes.append(static_cast<const char*>(data), count); });
-  return bytes;
-}
-
 // Overlays, marks and lerps of more rows and blocks than one thread takes at once.
 std::string stateAfterMuch(Combine combine, SpecificStart start, int threads) {
   constexpr uint32_t kRows = 9000, kDim = 8;

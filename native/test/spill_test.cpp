@@ -14,6 +14,7 @@
 #include "disk.h"
 #include "failure.h"
 #include "polydomain/space.h"
+#include "saved.h"
 #include "space/spill_file.h"
 
 namespace polydomain {
@@ -27,21 +28,6 @@ constexpr int64_t kInMemory = -1;
 std::vector<ParameterSpec> specs() {
   return {{"dense", ParameterKind::kDense, {128, 128}, {InitKind::kNormal, 0.0f, 1.0f}, 0.0f},
           {"table", ParameterKind::kTable, {kRows, kDim}, {InitKind::kUniform, 0.5f, 2.0f}, 0.0f}};
-}
-
-std::string savedBytes(const ParameterSpace& space) {
-  std::string bytes;
-  space.save(
-      [&](const void* data, size_t count) { bytes.append(static_cast<const char*>(data), count); });
-  return bytes;
-}
-
-void loadBytes(ParameterSpace& space, const std::string& bytes) {
-  size_t at = 0;
-  space.load([&](void* data, size_t count) {
-    std::copy_n(bytes.data() + at, count, static_cast<char*>(data));
-    at += count;
-  });
 }
 
 std::vector<float> effectiveValues(const ParameterSpace& space, OverlayId domain) {
