@@ -8,6 +8,8 @@
 #include "chunks.h"
 #include "gemm.h"
 #include "hwy/highway.h"
+#include "skip_zeros.h"
+#include "transpose-inl.h"
 
 // op(A) read in place: element (row, k) at a + row * rowStride + k * kStride.
 #ifndef POLYDOMAIN_GEMM_OPERANDS
@@ -23,8 +25,6 @@ struct LeftOperand {
 HWY_BEFORE_NAMESPACE();
 namespace polydomain::cpu {
 namespace HWY_NAMESPACE {
-namespace hn = hwy::HWY_NAMESPACE;
-
 using FloatTag = hn::ScalableTag<float>;
 using FloatVector = hn::Vec<FloatTag>;
 
@@ -128,42 +128,6 @@ void multiplyBlock(const LeftOperand& a, const float* b, int64_t stride, int64_t
 }
 
 #if HWY_TARGET != HWY_SCALAR
-
-// Four values of each of `lanes` rows of B, from their first ones on, turned to four columns.
-template <class D>
-struct Columns {
-  hn::Vec<D> of[4];
-};
-
-// Rows 0, 4, 8, ... of B, a block of four values of each.
-template <class D>
-HWY_INLINE hn::Vec<D> everyFourthRow(D d, const float* b, int64_t ldb) {
-  if constexpr (hn::MaxLanes(D()) <= 4) {
-    return hn::LoadU(d, b);
-  } else {
-    const hn::Half<D> half;
-    const auto lanes = static_cast<int64_t>(hn::Lanes(d));
-    return hn::Combine(d, everyFourthRow(half, b + lanes / 2 * ldb, ldb),
-                       everyFourthRow(half, b, ldb));
-  }
-}
-
-template <class D>
-HWY_INLINE Columns<D> fourColumns(D d, const float* b, int64_t ldb) {
-  const hn::Repartition<uint64_t, D> pairs;
-  const auto row0 = everyFourthRow(d, b, ldb);
-  const auto row1 = everyFourthRow(d, b + ldb, ldb);
-  const auto row2 = everyFourthRow(d, b + 2 * ldb, ldb);
-  const auto row3 = everyFourthRow(d, b + 3 * ldb, ldb);
-  const auto lower01 = hn::BitCast(pairs, hn::InterleaveLower(d, row0, row1));
-  const auto lower23 = hn::BitCast(pairs, hn::InterleaveLower(d, row2, row3));
-  const auto upper01 = hn::BitCast(pairs, hn::InterleaveUpper(d, row0, row1));
-  const auto upper23 = hn::BitCast(pairs, hn::InterleaveUpper(d, row2, row3));
-  return {{hn::BitCast(d, hn::InterleaveLower(pairs, lower01, lower23)),
-           hn::BitCast(d, hn::InterleaveUpper(pairs, lower01, lower23)),
-           hn::BitCast(d, hn::InterleaveLower(pairs, upper01, upper23)),
-           hn::BitCast(d, hn::InterleaveUpper(pairs, upper01, upper23))}};
-}
 
 // C [groups * lanes] = (first ? 0 : C) + one row of A * transpose of B [groups * lanes, k].
 template <int groups, class D>
@@ -295,6 +259,8 @@ constexpr int64_t kRowChunks = 16;          // enough for any sensible number of
 constexpr int64_t kFewRows = 3;  // to which turning B in registers costs less than packing it
 // A product of few elements but many blocks of k, a weight gradient's, is shared out by blocks.
 constexpr int64_t kFewElements = 16384;
+// Columns and depth from which on skipping zeros pays for finding them.
+constexpr int64_t kLeastSkipped = 32;
 
 // For each k the `valid` columns from `column` on, then zeros up to `width`.
 void packPanel(Transpose transpose, const float* b, int64_t ldb, int64_t column, int64_t valid,
@@ -347,34 +313,41 @@ void finish(const GemmEpilogue& epilogue, int64_t begin, int64_t end, int64_t n,
   }
 }
 
-// op(B) in blocks of k, as multiplyBlock takes them.
+// op(B) in blocks of k, as multiplyBlock takes them, or multiplySkippingZeros.
 class RightOperand {
  public:
   // Few rows of C would use a packed block too seldom: they read B where it is.
-  RightOperand(Transpose transpose, const float* b, int64_t ldb, int64_t n, int64_t rows)
-      : transpose_(transpose), b_(b), ldb_(ldb), n_(n) {
-    const bool inPlace =
-        transpose == Transpose::kNo && rows <= 2 * HWY_DYNAMIC_DISPATCH(tileRows)();
+  RightOperand(Transpose transpose, const float* b, int64_t ldb, int64_t n, int64_t rows,
+               bool skipping)
+      : transpose_(transpose), b_(b), ldb_(ldb), n_(n), skipping_(skipping) {
+    const bool inPlace = !skipping && transpose == Transpose::kNo && fewRows(rows);
     inPlace_ = inPlace ? n / lanes_ * lanes_ : 0;
+    panelColumns_ = skipping ? skippingPanelColumns() : 2 * lanes_;
   }
 
-  int64_t panels() const { return chunkCount(n_ - inPlace_, 2 * lanes_); }
+  static bool fewRows(int64_t rows) { return rows <= 2 * HWY_DYNAMIC_DISPATCH(tileRows)(); }
+
+  int64_t panels() const { return chunkCount(n_ - inPlace_, panelColumns_); }
   int64_t panelsAtOnce(int64_t depth) const {  // packed in one go
-    return std::max<int64_t>(1, kChunkElements / (2 * lanes_ * depth));
+    return std::max<int64_t>(1, kChunkElements / (panelColumns_ * depth));
   }
-  int64_t packedSize(int64_t depth) const { return panels() * 2 * lanes_ * depth; }
+  int64_t packedSize(int64_t depth) const { return panels() * panelColumns_ * depth; }
 
   void pack(int64_t panel, int64_t k0, int64_t depth, float* packed) const {
-    const int64_t column = inPlace_ + panel * 2 * lanes_;
-    const int64_t valid = std::min(2 * lanes_, n_ - column);
-    packPanel(transpose_, b_, ldb_, column, valid, valid > lanes_ ? 2 * lanes_ : lanes_, k0, depth,
-              packed + panel * 2 * lanes_ * depth);
+    const int64_t column = inPlace_ + panel * panelColumns_;
+    const int64_t valid = std::min(panelColumns_, n_ - column);
+    packPanel(transpose_, b_, ldb_, column, valid, chunkCount(valid, lanes_) * lanes_, k0, depth,
+              packed + panel * panelColumns_ * depth);
   }
 
   // C [rows, n] (+)= A * this block, which is packed where it is not read in place.
   void multiply(const LeftOperand& a, int64_t k0, int64_t depth, const float* packed, int64_t rows,
                 bool first, float* c, int64_t ldc) const {
     const LeftOperand left{a.data + k0 * a.kStride, a.rowStride, a.kStride};
+    if (skipping_) {
+      return multiplySkippingZeros(left.data, left.rowStride, left.kStride, packed, rows, n_, depth,
+                                   first, c, ldc);
+    }
     if (inPlace_ > 0) {
       HWY_DYNAMIC_DISPATCH(multiplyBlock)
       (left, b_ + k0 * ldb_, ldb_, rows, inPlace_, depth, first, c, ldc);
@@ -387,9 +360,19 @@ class RightOperand {
   Transpose transpose_;
   const float* b_;
   int64_t ldb_, n_;
+  bool skipping_;
   int64_t lanes_ = HWY_DYNAMIC_DISPATCH(vectorColumns)();
   int64_t inPlace_;  // columns from the first on
+  int64_t panelColumns_;
 };
+
+// Memory for `count` floats that begins where a cache line does.
+float* alignedFloats(std::vector<float>& memory, int64_t count) {
+  constexpr size_t kLine = 64;
+  memory.resize(static_cast<size_t>(count) + kLine / sizeof(float));
+  const auto address = reinterpret_cast<uintptr_t>(memory.data());
+  return memory.data() + (kLine - address % kLine) % kLine / sizeof(float);
+}
 
 // Little work is not worth waking other threads.
 bool worthSharing(int64_t m, int64_t n, int64_t k) { return m >= 16 && m * n * k >= 65536; }
@@ -426,10 +409,10 @@ void multiplyByBlocks(ThreadPool& pool, const LeftOperand& a, const RightOperand
     for (int64_t block = begin; block < end; ++block) {
       const int64_t k0 = block * kBlockDepth;
       const int64_t depth = std::min(kBlockDepth, k - k0);
-      packed.resize(static_cast<size_t>(b.packedSize(depth)));
-      for (int64_t panel = 0; panel < b.panels(); ++panel) b.pack(panel, k0, depth, packed.data());
+      float* panels = alignedFloats(packed, b.packedSize(depth));
+      for (int64_t panel = 0; panel < b.panels(); ++panel) b.pack(panel, k0, depth, panels);
       float* to = block == 0 ? c : partial.data() + (block - 1) * m * n;
-      b.multiply(a, k0, depth, packed.data(), m, true, to, block == 0 ? ldc : n);
+      b.multiply(a, k0, depth, panels, m, true, to, block == 0 ? ldc : n);
     }
   });
   for (int64_t block = 1; block < blocks; ++block) {
@@ -444,7 +427,7 @@ void multiplyByBlocks(ThreadPool& pool, const LeftOperand& a, const RightOperand
 
 void gemm(ThreadPool& pool, Transpose transposeA, Transpose transposeB, int64_t m, int64_t n,
           int64_t k, const float* a, int64_t lda, const float* b, int64_t ldb, float* c,
-          int64_t ldc, const GemmEpilogue& epilogue) {
+          int64_t ldc, const GemmEpilogue& epilogue, bool skipZeros) {
   if (m == 0 || n == 0) return;
   if (k == 0) {
     for (int64_t row = 0; row < m; ++row) std::fill_n(c + row * ldc, n, 0.0f);
@@ -460,15 +443,18 @@ void gemm(ThreadPool& pool, Transpose transposeA, Transpose transposeB, int64_t 
     finish(epilogue, 0, m, n, c, ldc);
     return;
   }
-  const RightOperand right(transposeB, b, ldb, n, m);
+  const bool skipping =
+      skipZeros && !RightOperand::fewRows(m) && k >= kLeastSkipped && n >= kLeastSkipped &&
+      (transposeA == Transpose::kNo ? hasManyZeros(a, m, k, lda) : hasManyZeros(a, k, m, lda));
+  const RightOperand right(transposeB, b, ldb, n, m, skipping);
   if (k > kBlockDepth && m * n <= kFewElements) {
     multiplyByBlocks(pool, rowsFrom(0), right, m, n, k, c, ldc);
     finish(epilogue, 0, m, n, c, ldc);
     return;
   }
   thread_local std::vector<float> memory;  // kept, so that a step allocates nothing
-  std::vector<float>& packed = memory;     // the caller's, in every worker
-  packed.resize(static_cast<size_t>(right.packedSize(std::min(k, kBlockDepth))));
+  // The caller's, in every worker.
+  float* packed = alignedFloats(memory, right.packedSize(std::min(k, kBlockDepth)));
   for (int64_t k0 = 0; k0 < k; k0 += kBlockDepth) {
     const int64_t depth = std::min(kBlockDepth, k - k0);
     const bool last = k0 + depth == k;
@@ -476,12 +462,12 @@ void gemm(ThreadPool& pool, Transpose transposeA, Transpose transposeB, int64_t 
     forChunks(pool, right.panels(), share ? right.panelsAtOnce(depth) : right.panels(),
               [&](int64_t begin, int64_t end) {
                 for (int64_t panel = begin; panel < end; ++panel) {
-                  right.pack(panel, k0, depth, packed.data());
+                  right.pack(panel, k0, depth, packed);
                 }
               });
     forChunks(pool, m, share ? rowsPerPiece(m) : m, [&](int64_t begin, int64_t end) {
-      right.multiply(rowsFrom(begin), k0, depth, packed.data(), end - begin, k0 == 0,
-                     c + begin * ldc, ldc);
+      right.multiply(rowsFrom(begin), k0, depth, packed, end - begin, k0 == 0, c + begin * ldc,
+                     ldc);
       if (last) finish(epilogue, begin, end, n, c, ldc);
     });
   }

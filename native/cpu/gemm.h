@@ -31,9 +31,10 @@ struct GemmEpilogue {
 // (kNo) or [n, k] (kYes).
 // Every element is the sum, in ascending order of k, of chains of fused multiply-adds over a fixed
 // block of k each: its bits depend on its row of op(A), its column of op(B) and k alone, not on m,
-// n, the tile it falls in, or the number of threads.
+// n, the tile it falls in, or the number of threads. With `skipZeros` a zero of op(A) may be taken
+// not to be there, also where it meets an infinity or a NaN of op(B); other bits stay the same.
 void gemm(ThreadPool& pool, Transpose transposeA, Transpose transposeB, int64_t m, int64_t n,
           int64_t k, const float* a, int64_t lda, const float* b, int64_t ldb, float* c,
-          int64_t ldc, const GemmEpilogue& epilogue = {});
+          int64_t ldc, const GemmEpilogue& epilogue = {}, bool skipZeros = false);
 
 }  // namespace polydomain::cpu

@@ -92,7 +92,7 @@ void groupedLinearKernel(const RunContext& context, const Attributes& attributes
   epilogue.biasRow = groups.groupOfRows();
   cpu::gemm(context.pool, Transpose::kNo, Transpose::kYes, inputs[0].shape[0], out, own,
             inputs[0].f32(), inputs[0].rowStride, inputs[1].f32(), in, output.f32(),
-            output.rowStride, epilogue);
+            output.rowStride, epilogue, true);
 }
 
 std::vector<ValueId> groupedLinearBackward(Graph& graph, ValueId node, ValueId gradient,
@@ -163,7 +163,7 @@ void groupedInputGradientKernel(const RunContext& context, const Attributes& att
   const float* weight = inputs[1].f32();
   const cpu::RowGroups& groups = groupsOf(inputs.back());
   cpu::gemm(context.pool, Transpose::kNo, Transpose::kNo, rows, own, out, inputs[0].f32(), out,
-            weight, in, output.f32(), in);
+            weight, in, output.f32(), in, {}, true);
   float* products = resized(scratch().products, groups.size() * shared);
   cpu::gemm(context.pool, Transpose::kNo, Transpose::kNo, groups.size(), shared, out,
             inputs[2].f32(), out, weight + own, in, products, shared);
@@ -198,7 +198,7 @@ void groupedWeightGradientKernel(const RunContext& context, const Attributes& at
   const cpu::RowGroups& groups = groupsOf(inputs.back());
   const float* values = sharedValues(groups, inputs[1], shared);
   cpu::gemm(context.pool, Transpose::kYes, Transpose::kNo, out, own, inputs[0].shape[0],
-            inputs[0].f32(), out, inputs[1].f32(), inputs[1].rowStride, output.f32(), in);
+            inputs[0].f32(), out, inputs[1].f32(), inputs[1].rowStride, output.f32(), in, {}, true);
   cpu::gemm(context.pool, Transpose::kYes, Transpose::kNo, out, shared, groups.size(),
             inputs[2].f32(), out, values, shared, output.f32() + own, in);
 }

@@ -45,7 +45,7 @@ void linearKernel(const RunContext& context, const Attributes& attributes,
   const int64_t in = inputs[1].shape[1];
   cpu::gemm(context.pool, Transpose::kNo, Transpose::kYes, matrixRows(inputs[0]),
             inputs[1].shape[0], in, inputs[0].f32(), matrixStride(inputs[0]), inputs[1].f32(), in,
-            output.f32(), matrixStride(output), epilogue);
+            output.f32(), matrixStride(output), epilogue, true);
 }
 
 std::vector<ValueId> linearBackward(Graph& graph, ValueId node, ValueId gradient,
@@ -90,7 +90,7 @@ void inputGradientKernel(const RunContext& context, const Attributes& attributes
   const int64_t in = inputs[1].shape[1];
   cpu::gemm(context.pool, Transpose::kNo, Transpose::kNo, matrixRows(inputs[0]), in, out,
             inputs[0].f32(), matrixStride(inputs[0]), inputs[1].f32(), in, output.f32(),
-            matrixStride(output), epilogue);
+            matrixStride(output), epilogue, true);
 }
 
 // dW = dZ' X.
@@ -108,7 +108,7 @@ void weightGradientKernel(const RunContext& context, const Attributes&,
                           std::span<const TensorView> inputs, const TensorView& output) {
   cpu::gemm(context.pool, Transpose::kYes, Transpose::kNo, output.shape[0], output.shape[1],
             matrixRows(inputs[0]), inputs[0].f32(), matrixStride(inputs[0]), inputs[1].f32(),
-            matrixStride(inputs[1]), output.f32(), output.shape[1]);
+            matrixStride(inputs[1]), output.f32(), output.shape[1], {}, true);
 }
 
 TensorType columnSumType(const Attributes&, std::span<const TensorType> inputs) {

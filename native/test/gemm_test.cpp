@@ -36,12 +36,13 @@ std::string nameOf(const testing::TestParamInfo<Case>& test) {
 
 class Gemm : public testing::TestWithParam<Case> {
  protected:
-  std::vector<float> multiply(int threads, int64_t m, const GemmEpilogue& epilogue = {}) const {
+  std::vector<float> multiply(int threads, int64_t m, const GemmEpilogue& epilogue = {},
+                              bool skipZeros = false) const {
     const Case& c = GetParam();
     ThreadPool pool(threads);
     std::vector<float> out(static_cast<size_t>(m * c.n), 7.0f);
     cpu::gemm(pool, c.a, c.b, m, c.n, c.k, a_.data(), c.a == Transpose::kNo ? c.k : c.m, b_.data(),
-              c.b == Transpose::kNo ? c.n : c.k, out.data(), c.n, epilogue);
+              c.b == Transpose::kNo ? c.n : c.k, out.data(), c.n, epilogue, skipZeros);
     return out;
   }
   // The sum in double, and of the terms' sizes, which bounds the rounding of a chain in float.
@@ -122,6 +123,18 @@ TEST_P(Gemm, EpilogueAddsTheRowOfTheBiasThatARowNames) {
   }
 }
 
+TEST_P(Gemm, SkippingZerosChangesNoBits) {
+  const Case& c = GetParam();
+  const std::vector<float> bias = randomMatrix(c.n, 3);
+  GemmEpilogue epilogue;
+  epilogue.bias = bias.data();
+  for (size_t i = 0; i < a_.size(); ++i) {
+    if (i % 7 < 5) a_[i] = i % 2 == 0 ? 0.0f : -0.0f;
+  }
+  const std::vector<float> all = multiply(1, c.m, epilogue);
+  for (const int threads : {1, 3}) EXPECT_EQ(multiply(threads, c.m, epilogue, true), all);
+}
+
 INSTANTIATE_TEST_SUITE_P(Shapes, Gemm,
                          testing::Values(Case{Transpose::kNo, Transpose::kYes, 1, 1, 1},
                                          Case{Transpose::kNo, Transpose::kYes, 33, 65, 300},
@@ -130,8 +143,52 @@ INSTANTIATE_TEST_SUITE_P(Shapes, Gemm,
                                          Case{Transpose::kYes, Transpose::kYes, 17, 9, 3},
                                          Case{Transpose::kNo, Transpose::kYes, 20, 31, 518},
                                          Case{Transpose::kYes, Transpose::kYes, 2, 23, 9},
-                                         Case{Transpose::kNo, Transpose::kYes, 256, 128, 64}),
+                                         Case{Transpose::kNo, Transpose::kYes, 256, 128, 64},
+                                         Case{Transpose::kYes, Transpose::kNo, 64, 130, 1024},
+                                         Case{Transpose::kNo, Transpose::kNo, 150, 300, 400}),
                          nameOf);
+
+// Left factors of ones and zeros.
+class GemmOfZeros : public testing::Test {
+ protected:
+  static constexpr int64_t kRows = 64, kColumns = 40, kDepth = 100;
+
+  std::vector<float> multiply(const std::vector<float>& a, const std::vector<float>& b,
+                              bool skipZeros) {
+    std::vector<float> out(kRows * kColumns);
+    cpu::gemm(pool_, Transpose::kNo, Transpose::kNo, kRows, kColumns, kDepth, a.data(), kDepth,
+              b.data(), kColumns, out.data(), kColumns, {}, skipZeros);
+    return out;
+  }
+  static std::vector<float> onesEvery(size_t step) {
+    std::vector<float> a(kRows * kDepth);
+    for (size_t i = 0; i < a.size(); i += step) a[i] = 1.0f;
+    return a;
+  }
+
+ private:
+  ThreadPool pool_{1};
+};
+
+TEST_F(GemmOfZeros, SkipsThemWhereThereAreManyAndItIsAllowed) {
+  std::vector<float> b(kDepth * kColumns, 1.0f);
+  b[1 * kColumns + 3] = INFINITY;  // the second of k, which no row reads at a step of 4
+  EXPECT_EQ(multiply(onesEvery(4), b, true)[3], 25.0f);
+  EXPECT_TRUE(std::isnan(multiply(onesEvery(4), b, false)[3]));
+  std::vector<float> few = onesEvery(1);
+  few[1] = 0.0f;
+  EXPECT_TRUE(std::isnan(multiply(few, b, true)[3]));
+}
+
+TEST_F(GemmOfZeros, KeepsNotANumber) {
+  std::vector<float> a = onesEvery(4);
+  a[2 * kDepth + 5] = NAN;
+  const std::vector<float> out = multiply(a, std::vector<float>(kDepth * kColumns, 1.0f), true);
+  for (int64_t column = 0; column < kColumns; ++column) {
+    EXPECT_TRUE(std::isnan(out[static_cast<size_t>(2 * kColumns + column)])) << column;
+    EXPECT_EQ(out[static_cast<size_t>(3 * kColumns + column)], 25.0f) << column;
+  }
+}
 
 }  // namespace
 }  // namespace polydomain

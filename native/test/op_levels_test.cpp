@@ -75,6 +75,26 @@ TEST_F(Levels, AgreeOnProducts) {
   });
 }
 
+TEST_F(Levels, AgreeOnProductsThatSkipZeros) {
+  ThreadPool pool(1);
+  constexpr int64_t kM = 37, kN = 145, kK = 300;
+  Values a = randomValues(kM * kK, 1);
+  const Values b = randomValues(kN * kK, 2);
+  for (float& value : a) value = std::max(0.0f, value);
+  for (const auto transposed : {cpu::Transpose::kNo, cpu::Transpose::kYes}) {
+    agree("gemm that skips zeros", [&] {
+      Values all(kM * kN), out(kM * kN);
+      const int64_t lda = transposed == cpu::Transpose::kNo ? kK : kM;
+      for (Values* to : {&all, &out}) {
+        cpu::gemm(pool, transposed, cpu::Transpose::kYes, kM, kN, kK, a.data(), lda, b.data(), kK,
+                  to->data(), kN, {}, to == &out);
+      }
+      EXPECT_EQ(out, all);
+      return out;
+    });
+  }
+}
+
 TEST_F(Levels, AgreeOnFunctions) {
   ThreadPool pool(1);
   using cpu::Unary;
