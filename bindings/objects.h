@@ -82,7 +82,6 @@ class SpaceObject : public Napi::ObjectWrap<SpaceObject> {
   Napi::Value overlay(const Napi::CallbackInfo& info);
   Napi::Value setOverlay(const Napi::CallbackInfo& info);
   Napi::Value dropOverlays(const Napi::CallbackInfo& info);
-  Napi::Value requireIdle(const Napi::CallbackInfo& info);
   Napi::Value moveRows(const Napi::CallbackInfo& info);
   Napi::Value dispose(const Napi::CallbackInfo& info);
 

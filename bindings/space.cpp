@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "objects.h"
+#include "task.h"
 
 namespace polydomain {
 
@@ -71,18 +72,6 @@ class Reading {
   SharedSpace& shared_;
 };
 
-// The only one to use the space.
-class Training {
- public:
-  explicit Training(SharedSpace& shared) : shared_(shared) { shared_.beginTraining(); }
-  ~Training() { shared_.endTraining(); }
-  Training(const Training&) = delete;
-  Training& operator=(const Training&) = delete;
-
- private:
-  SharedSpace& shared_;
-};
-
 }  // namespace
 
 Napi::Function SpaceObject::define(Napi::Env env) {
@@ -95,7 +84,6 @@ Napi::Function SpaceObject::define(Napi::Env env) {
                       InstanceMethod("overlay", &SpaceObject::overlay),
                       InstanceMethod("setOverlay", &SpaceObject::setOverlay),
                       InstanceMethod("dropOverlays", &SpaceObject::dropOverlays),
-                      InstanceMethod("requireIdle", &SpaceObject::requireIdle),
                       InstanceMethod("moveRows", &SpaceObject::moveRows),
                       InstanceMethod("dispose", &SpaceObject::dispose)});
 }
@@ -271,32 +259,46 @@ std::shared_ptr<OptimizerState> toOptimizerState(const Napi::Value& kept,
   throw Error(ErrorKind::kConfig, "an optimizer's state belongs to another model's parameters");
 }
 
-Napi::Value SpaceObject::requireIdle(const Napi::CallbackInfo& info) {
-  return guarded(info.Env(), [&] {
-    const std::shared_ptr<SharedSpace> shared = this->shared();
-    const Training training(*shared);
-    return info.Env().Undefined();
-  });
-}
-
 Napi::Value SpaceObject::moveRows(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
     const std::shared_ptr<SharedSpace> shared = this->shared();
-    const int parameter = shared->space.find(info[0].As<Napi::String>());
-    const auto rows = info[1].As<Napi::Int32Array>();
-    const std::span<const int32_t> from(rows.Data(), rows.ElementLength());
-    const auto kept = info[2].As<Napi::Array>();
+    struct Moved {
+      int parameter;
+      std::span<const int32_t> from;
+    };
+    std::vector<Moved> tables;
+    const auto list = info[0].As<Napi::Array>();
+    for (uint32_t i = 0; i < list.Length(); ++i) {
+      const auto table = list.Get(i).As<Napi::Array>();
+      const auto rows = table.Get(1u).As<Napi::Int32Array>();
+      tables.push_back({shared->space.find(table.Get(0u).As<Napi::String>()),
+                        {rows.Data(), rows.ElementLength()}});
+    }
+    const auto kept = info[1].As<Napi::Array>();
     std::vector<std::shared_ptr<OptimizerState>> optimizers;
     for (uint32_t i = 0; i < kept.Length(); ++i) {
       optimizers.push_back(toOptimizerState(kept.Get(i), *shared));
     }
-    const Training training(*shared);
-    shared->awaitStart();
+    shared->beginTraining();
     detachBuffers();
-    shared->space.moveRows(parameter, from, *info.Env().GetInstanceData<AddonData>()->pool);
-    for (const auto& optimizer : optimizers) optimizer->moveRows(parameter, from);
-    report(info.Env(), weightsOf(shared->space) * static_cast<int64_t>(sizeof(float)));
-    return info.Env().Undefined();
+    // Keeps the rows; only the event loop may let go of them.
+    auto held = std::make_shared<Napi::ObjectReference>(Napi::Persistent(list.As<Napi::Object>()));
+    return Task<bool>::start(
+        info.Env(), info.This().As<Napi::Object>(),
+        [shared, tables = std::move(tables), optimizers = std::move(optimizers),
+         pool = info.Env().GetInstanceData<AddonData>()->pool] {
+          shared->awaitStart();
+          for (const auto& [parameter, from] : tables) {
+            shared->space.moveRows(parameter, from, *pool);
+            for (const auto& optimizer : optimizers) optimizer->moveRows(parameter, from);
+          }
+          return true;
+        },
+        [](Napi::Env env, bool&) { return env.Undefined(); },
+        [this, shared, held, env = info.Env()] {
+          shared->endTraining();
+          report(env, weightsOf(shared->space) * static_cast<int64_t>(sizeof(float)));
+        });
   });
 }
 

@@ -291,6 +291,21 @@ describe('fit in place', () => {
     await fit(makers.mlp(data), data, { ...options, from: first, inPlace: true });
   });
 
+  it('has the other model on lease while its rows move', async () => {
+    const before = dataOf(old);
+    const first = await fit(makers.mlp(before), before, options);
+    const data = dataOf(grown, 12).continuing(first.vocabulary);
+    const running = fit(makers.mlp(data), data, { ...options, from: first, inPlace: true });
+    // Up to where it waits for other threads, whose word comes in a later turn of the event loop.
+    for (let i = 0; i < 100; i++) await Promise.resolve();
+    expect(() => first.model.parameters()).toThrow(/being trained/);
+    expect(() => first.forDomain('b').predictSync({ user: 3, item: 3 })).toThrow(BusyError);
+    expect(() => first.model.dispose()).toThrow(BusyError);
+    const run = await running;
+    expect(run.forDomain('b').predictSync({ user: 3, item: 3 })).toBeGreaterThan(0);
+    expect(() => first.model.parameters()).toThrow(/after it was disposed/);
+  });
+
   it('trains on data that lacks a domain, which is served on', async () => {
     const before = dataOf(old);
     const first = await fit(makers.mlp(before), before, options);

@@ -77,13 +77,15 @@ export interface NativeSpace {
   overlay(domain: number, parameter: string): OverlayEntries;
   setOverlay(domain: number, parameter: string, entries: OverlayEntries): void;
   dropOverlays(): void;
-  /** Throws BusyError while the space is on lease or read off the event loop. */
-  requireIdle(): void;
   /**
-   * Row r of a table becomes what row from[r] was, in place; new rows (-1) get their start, and
-   * `optimizers` follow. Programs over the space are void, views on it empty.
+   * By table what row each of its rows was, in place, off the event loop; new rows (-1) get their start, and
+   * `optimizers` follow. Programs over the space are void, views on it empty. The space is on lease meanwhile;
+   * throws BusyError while it is already, or is read off the event loop.
    */
-  moveRows(parameter: string, from: Int32Array, optimizers: readonly NativeOptimizer[]): void;
+  moveRows(
+    tables: readonly (readonly [parameter: string, from: Int32Array])[],
+    optimizers: readonly NativeOptimizer[],
+  ): Promise<void>;
   dispose(): void;
 }
 

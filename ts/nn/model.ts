@@ -329,16 +329,15 @@ export abstract class Model extends Module<[Batch], Tensor> {
   /**
    * @internal Another model's memory becomes this one's, with the domains' own values; that one is disposed.
    * Of the tables in `rows`, row r becomes what row rows[r] was, or is new (-1); `optimizers` follow.
-   * Throws BusyError while the other one is trained or predicts.
+   * Throws BusyError while the other one is trained or predicts; it is on lease meanwhile.
    */
-  takeOver(
+  async takeOver(
     other: Model,
     rows: ReadonlyMap<string, Int32Array>,
     optimizers: readonly NativeOptimizer[],
-  ): void {
+  ): Promise<void> {
     const { space, scoring } = other.compile();
-    space.requireIdle();
-    for (const [name, from] of rows) space.moveRows(name, from, optimizers);
+    await space.moveRows([...rows], optimizers);
     this.#release();
     this.#adopted = space;
     this.#overlays = other.#overlays;

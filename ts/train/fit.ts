@@ -121,7 +121,8 @@ export async function fit(
   const trained = resumed ? undefined : await sourceOf(from, inPlace);
   const source = trained instanceof Predictor ? trained.model : trained;
   const split = resumed ? await splitIn(runFolder) : source?.split;
-  const run = new Fit(asModel(module, data.schema, options.seed), data, options, trained, split);
+  const run = new Fit(asModel(module, data.schema, options.seed), data, options, split);
+  await run.open(trained);
   try {
     run.prepare();
     const result = await run.run();
@@ -156,6 +157,7 @@ export async function checkFit(
   options: FitOptions,
 ): Promise<void> {
   const run = new Fit(asModel(module, data.schema, options.seed), data, options);
+  await run.open();
   try {
     run.prepare();
     await run.countCommands();
@@ -167,29 +169,28 @@ export async function checkFit(
 class Fit {
   readonly #started = performance.now();
   readonly #settings: z.output<typeof trainingOptions>;
-  readonly #session: NativeSession;
-  readonly #executor: Executor;
+  #session!: NativeSession;
+  #executor!: Executor;
   readonly #optimizer: Optimizer;
   readonly #plan: Strategy[];
   #heads: readonly string[] = [];
   #stages: readonly Stage[] = [];
   /** Of the run that this one takes over. */
-  readonly #kept: readonly NativeOptimizer[] = [];
+  #kept: readonly NativeOptimizer[] = [];
   /** Of the warm start. */
-  readonly #warnings: readonly string[];
+  #warnings: readonly string[] = [];
   readonly #choice: DomainChoice;
-  readonly #checkpoints: Checkpoints | undefined;
+  #checkpoints: Checkpoints | undefined;
   #history: EpochRecord[] = [];
   #finished: FinishedStage[] = [];
   #lastCheckpoint = performance.now();
-  readonly #events: EventLog | undefined;
+  #events: EventLog | undefined;
   readonly #profile: Profile | undefined;
 
   constructor(
     private readonly model: Model,
     private readonly data: Dataset,
     private readonly options: FitOptions,
-    trained?: Trained | Predictor,
     split: readonly string[] = [],
   ) {
     const {
@@ -221,7 +222,6 @@ class Fit {
         'fit.finetune: not with separate, whose domains are trained by themselves already',
       );
     }
-    const { batchSize, clipNorm, classWeights, seed, threads } = this.#settings;
     this.#profile = profile === undefined ? undefined : new Profile(profile, data.schema.domains);
     if (tuning) this.#plan.push(finetune(tuning, this.#plan.at(-1) as Strategy));
     requireTrainingMemory(model, data, this.#optimizers);
@@ -235,17 +235,22 @@ class Fit {
         `fit.keepOptimizer: with ${this.#plan.length} stages, each of its own; expected one`,
       );
     }
-    let warnings: readonly string[] = [];
+  }
+
+  /** Takes the model on lease, with what it starts from. Throws ConfigError, BusyError. */
+  async open(trained?: Trained | Predictor): Promise<void> {
+    const { model, data } = this;
+    const { signal, runFolder } = this.options;
     if (trained instanceof Predictor) {
       this.#kept = trained instanceof FitResult ? trained.optimizers : [];
-      warnings = takeOver(model, data.vocabulary, trained, this.#kept);
+      this.#warnings = await takeOver(model, data.vocabulary, trained, this.#kept);
     }
     const { space } = model.compile();
-    blaming('strategy.specific', () => model.configureOverlays(first.overlays));
+    blaming('strategy.specific', () => model.configureOverlays(this.#plan[0]?.overlays));
     if (trained && !(trained instanceof Predictor)) {
-      warnings = warmStart(model, data.vocabulary, trained);
+      this.#warnings = warmStart(model, data.vocabulary, trained);
     }
-    this.#warnings = warnings;
+    const { batchSize, clipNorm, classWeights, seed, threads } = this.#settings;
     this.#session = new (addon().Session)(space, {
       batchSize,
       seed,

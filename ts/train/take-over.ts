@@ -12,12 +12,12 @@ import { keysOf, rescaled, rowsBefore } from './warm-start.js';
  * follows. Returns warnings. Throws ConfigError where the models differ in more than that, before anything
  * has changed, and BusyError while the other one is trained.
  */
-export function takeOver(
+export async function takeOver(
   model: Model,
   now: Vocabulary,
   { model: other, vocabulary: before }: Predictor,
   optimizers: readonly NativeOptimizer[],
-): string[] {
+): Promise<string[]> {
   const refuse = (what: string): never => {
     throw new ConfigError(`fit.inPlace: ${what}`);
   };
@@ -50,7 +50,7 @@ export function takeOver(
     const stay = from.length === its.shape[0] && from.every((source, row) => source === row);
     if (!stay) rows.set(name, from);
   }
-  model.takeOver(other, rows, optimizers);
+  await model.takeOver(other, rows, optimizers);
   return rescaled(before.schema, now.schema);
 }
 
