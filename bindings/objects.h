@@ -83,6 +83,7 @@ class SpaceObject : public Napi::ObjectWrap<SpaceObject> {
   Napi::Value setOverlay(const Napi::CallbackInfo& info);
   Napi::Value dropOverlays(const Napi::CallbackInfo& info);
   Napi::Value moveRows(const Napi::CallbackInfo& info);
+  Napi::Value started(const Napi::CallbackInfo& info);
   Napi::Value dispose(const Napi::CallbackInfo& info);
 
   void report(Napi::Env env, int64_t bytes);

@@ -85,6 +85,7 @@ Napi::Function SpaceObject::define(Napi::Env env) {
                       InstanceMethod("setOverlay", &SpaceObject::setOverlay),
                       InstanceMethod("dropOverlays", &SpaceObject::dropOverlays),
                       InstanceMethod("moveRows", &SpaceObject::moveRows),
+                      InstanceMethod("started", &SpaceObject::started),
                       InstanceMethod("dispose", &SpaceObject::dispose)});
 }
 
@@ -299,6 +300,18 @@ Napi::Value SpaceObject::moveRows(const Napi::CallbackInfo& info) {
           shared->endTraining();
           report(env, weightsOf(shared->space) * static_cast<int64_t>(sizeof(float)));
         });
+  });
+}
+
+Napi::Value SpaceObject::started(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    return Task<bool>::start(
+        info.Env(), info.This().As<Napi::Object>(),
+        [shared = shared()] {
+          shared->awaitStart();
+          return true;
+        },
+        [](Napi::Env env, bool&) { return env.Undefined(); }, [] {});
   });
 }
 

@@ -2,7 +2,7 @@ import { readFile, stat, truncate, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { CheckpointError } from '../../ts/index.js';
-import { readTensorSync, readTensors, type Stored, writeTensors } from '../../ts/io/safetensors.js';
+import { readTensors, type Stored, TensorPieces, writeTensors } from '../../ts/io/safetensors.js';
 import { errorOf } from '../error-of.js';
 import { temporaryFolder } from '../folder.js';
 
@@ -115,27 +115,45 @@ describe('a safetensors file', () => {
 });
 
 describe('one tensor', () => {
-  it('is read at once by its name, or as the only one', async () => {
+  it('is read in pieces by its name, or as the only one', async () => {
     const file = fixture('reference');
-    expect(readTensorSync(file, 'weight')).toEqual(weight);
-    expect(readTensorSync(file, 'größe 大')).toEqual({ data: signed, shape: [4] });
-    expect(readTensorSync(file, 'empty')).toEqual({ data: new Int32Array(), shape: [0, 4] });
+    const read = (tensor: TensorPieces, size: number) => {
+      const pieces = [...tensor.read(size)];
+      expect(pieces.slice(0, -1).every(({ length }) => length === size)).toBe(true);
+      const data = pieces.flatMap((piece) => [...piece]);
+      return { dtype: tensor.dtype, shape: tensor.shape, data };
+    };
+    const { shape, data } = weight;
+    for (const size of [1, 4, 100]) {
+      const found = read(TensorPieces.of(file, 'weight'), size);
+      expect(found).toEqual({ dtype: 'F32', shape, data: [...data] });
+    }
+    expect(read(TensorPieces.of(file, 'größe 大'), 3)).toEqual({
+      dtype: 'I32',
+      shape: [4],
+      data: [...signed],
+    });
+    expect(read(TensorPieces.of(file, 'empty'), 3)).toEqual({
+      dtype: 'I32',
+      shape: [0, 4],
+      data: [],
+    });
     await writeTensors(path('one.safetensors'), new Map([['some', weight]]));
-    expect(readTensorSync(path('one.safetensors'))).toEqual(weight);
+    expect(read(TensorPieces.of(path('one.safetensors')), 5).data).toEqual([...data]);
   });
 
   it.each([
     ['wieght', /holds no tensor 'wieght'; did you mean 'weight'/],
     [undefined, /holds 5 tensors; expected the name of one of .*weight/],
   ])('is refused as %s', (name, message) => {
-    expect(() => readTensorSync(fixture('reference'), name)).toThrow(CheckpointError);
-    expect(() => readTensorSync(fixture('reference'), name)).toThrow(message);
+    expect(() => TensorPieces.of(fixture('reference'), name)).toThrow(CheckpointError);
+    expect(() => TensorPieces.of(fixture('reference'), name)).toThrow(message);
   });
 });
 
 describe('a safetensors file is refused', () => {
   const expectError = async (file: string, ...told: readonly string[]) => {
-    for (const read of [() => readTensors(file), () => readTensorSync(file)]) {
+    for (const read of [() => readTensors(file), () => TensorPieces.of(file)]) {
       const error = await errorOf(read);
       expect(error).toBeInstanceOf(CheckpointError);
       for (const text of [`'${file}'`, 'expected a safetensors file', ...told]) {

@@ -1,9 +1,12 @@
 import { rm, writeFile } from 'node:fs/promises';
+import { setImmediate } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import {
   type Batch,
+  BusyError,
   ConfigError,
   DataError,
+  Dataset,
   fit,
   load,
   Module,
@@ -235,6 +238,43 @@ it('a run folder is loaded and trained on without the file', async () => {
   await fit(loaded.model, data, { ...options, strategy });
   expect(rowsOf(loaded.model, 'user')).toEqual(expected);
   expect(rowsOf(loaded.model, 'item')).not.toEqual(rowsOf(model, 'item'));
+});
+
+it('fit reads a file in pieces between which others have their turn, and the model to itself', async () => {
+  // More values than a piece has.
+  const size = 70_000;
+  const rows = { rows: 4, ids: [Int32Array.of(1, 2, 3, size - 1)] };
+  const part = { ...rows, labels: Float32Array.of(0, 1, 0, 1), domainOffsets: Int32Array.of(0, 4) };
+  const features = [{ name: 'user', kind: 'categorical', size }] as const;
+  const large = Dataset.of(
+    { label: 'label', domain: 'domain', features, domains: ['only'] },
+    [[]],
+    [part, part, part],
+  );
+  const vectors = Array.from({ length: size }, (_, id) => vectorOf(id % 1000));
+  const source = await tensors('large.safetensors', vectors);
+  const user = { source, trainable: false };
+  const model = models.mlp({ schema: large.schema, ...shape, pretrained: { user } });
+  let ended = false;
+  const running = fit(model, large, { ...options, strategy: strategies.alternate() });
+  const end = running.finally(() => {
+    ended = true;
+  });
+  const refusals: unknown[] = [];
+  for (;;) {
+    await setImmediate();
+    if (ended) break;
+    try {
+      model.parameters();
+    } catch (error) {
+      refusals.push(error);
+    }
+  }
+  await end;
+  for (const error of refusals) expect(error).toBeInstanceOf(BusyError);
+  const meanwhile = refusals.filter((error) => /files are read/.test(String(error)));
+  expect(meanwhile.length).toBeGreaterThan(1);
+  expect(rowsOf(model, 'user')).toEqual(vectors);
 });
 
 it('the model is made again once its file is right', async () => {

@@ -123,49 +123,71 @@ export async function readTensors(path: string): Promise<Map<string, Values>> {
   }
 }
 
-/**
- * Reads one tensor, by default the only one, before anything else goes on. Throws CheckpointError when
- * the file is missing, truncated or foreign, or does not hold it.
- */
-export function readTensorSync(path: string, name?: string): Stored {
-  const fail = failing(path);
-  let file: number | undefined;
-  try {
-    const opened = openSync(path, 'r');
-    file = opened;
-    const total = fstatSync(file).size;
-    const read = (size: number, position: number): Buffer => {
-      const bytes = Buffer.from(new ArrayBuffer(size));
-      for (let at = 0; at < size; ) {
-        const count = readSync(opened, bytes, at, Math.min(mostAtOnce, size - at), position + at);
-        if (count === 0) throw new Error('it ends early');
-        at += count;
-      }
-      return bytes;
-    };
-    if (total < 8) fail('has no header');
-    const entries = parseHeader(read(headerSizeOf(read(8, 0), total, fail), 8), total, fail);
+/** One tensor of a safetensors file whose values are read a piece at a time, before anything else goes on. */
+export class TensorPieces {
+  private constructor(
+    private readonly path: string,
+    private readonly entry: Entry,
+  ) {}
+
+  /**
+   * Finds tensor `name`, by default the only one. Throws CheckpointError when the file is missing, truncated
+   * or foreign, or does not hold it.
+   */
+  static of(path: string, name?: string): TensorPieces {
+    const fail = failing(path);
+    const entries = withFile(path, (file) => {
+      const total = fstatSync(file).size;
+      if (total < 8) fail('has no header');
+      const size = headerSizeOf(readRangeSync(file, 8, 0), total, fail);
+      return parseHeader(readRangeSync(file, size, 8), total, fail);
+    });
     const only = entries.size === 1 ? [...entries.keys()][0] : undefined;
     const entry = entries.get(name ?? only ?? '');
-    if (!entry) {
-      const known = [...entries.keys()];
-      throw new CheckpointError(
-        name === undefined
-          ? `'${path}' holds ${known.length} tensors; expected the name of one of ${known.join(', ')}`
-          : `'${path}' holds no tensor '${name}'${suggest(name, known)}`,
-      );
+    if (entry) return new TensorPieces(path, entry);
+    const known = [...entries.keys()];
+    throw new CheckpointError(
+      name === undefined
+        ? `'${path}' holds ${known.length} tensors; expected the name of one of ${known.join(', ')}`
+        : `'${path}' holds no tensor '${name}'${suggest(name, known)}`,
+    );
+  }
+
+  get shape(): readonly number[] {
+    return this.entry.shape;
+  }
+
+  get dtype(): string {
+    return this.entry.dtype;
+  }
+
+  /** All values, `size` of them at a time. Throws CheckpointError. */
+  *read(size: number): Generator<Values> {
+    const { begin, count, type } = this.entry;
+    for (let at = 0; at < count; at += size) {
+      const bytes = 4 * Math.min(size, count - at);
+      // Opened anew, so that it is not left open where others stop asking.
+      const { buffer } = withFile(this.path, (file) => readRangeSync(file, bytes, begin + 4 * at));
+      yield new type(buffer as ArrayBuffer);
     }
-    const { buffer } = read(4 * entry.count, entry.begin);
-    return { data: new entry.type(buffer as ArrayBuffer), shape: entry.shape };
+  }
+}
+
+function withFile<Result>(path: string, body: (file: number) => Result): Result {
+  let file: number | undefined;
+  try {
+    file = openSync(path, 'r');
+    return body(file);
   } catch (cause) {
     if (cause instanceof CheckpointError) throw cause;
-    return fail(`cannot be read (${(cause as Error).message})`, cause);
+    return failing(path)(`cannot be read (${(cause as Error).message})`, cause);
   } finally {
     if (file !== undefined) closeSync(file);
   }
 }
 
 interface Entry {
+  readonly dtype: string;
   readonly type: new (bytes: ArrayBuffer) => Values;
   readonly shape: readonly number[];
   readonly count: number;
@@ -266,6 +288,16 @@ async function readRange(file: FileHandle, bytes: Uint8Array, position: number):
   }
 }
 
+function readRangeSync(file: number, size: number, position: number): Buffer {
+  const bytes = Buffer.from(new ArrayBuffer(size));
+  for (let at = 0; at < size; ) {
+    const count = readSync(file, bytes, at, size - at, position + at);
+    if (count === 0) throw new Error('it ends early');
+    at += count;
+  }
+  return bytes;
+}
+
 async function readEntries(
   file: FileHandle,
   total: number,
@@ -311,7 +343,7 @@ function parseHeader(text: Buffer, total: number, fail: Fail): Map<string, Entry
     const count = shape.reduce((product, n) => product * n, 1);
     if (end - begin !== count * 4) fail(`holds '${name}' of another size than its shape`);
     if (8 + text.length + end > total) fail(`is truncated at '${name}'`);
-    found.set(name, { type, shape, count, begin: 8 + text.length + begin });
+    found.set(name, { dtype, type, shape, count, begin: 8 + text.length + begin });
   }
   return found;
 }

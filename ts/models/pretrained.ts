@@ -6,7 +6,7 @@ import { type MamdrIds, mamdrValues } from '../data/mamdr.js';
 import type { IdFeature, Schema } from '../data/types.js';
 import type { Vocabulary } from '../data/vocabulary.js';
 import { ConfigError, DataError } from '../errors.js';
-import { readTensorSync } from '../io/safetensors.js';
+import { TensorPieces } from '../io/safetensors.js';
 import { suggest } from '../nearest.js';
 import type { ParameterOptions } from '../nn/module.js';
 
@@ -64,8 +64,7 @@ export function pretrainedTables(
       trainable: own.trainable,
       fill(values) {
         const target = { where, values, rows: feature.size };
-        if (idOf) fillByValue(target, own, idOf, isJson);
-        else fillById(target, own);
+        return idOf ? fillByValue(target, own, idOf, isJson) : fillById(target, own);
       },
     });
   }
@@ -114,34 +113,44 @@ interface Vector {
   readonly values: ArrayLike<number>;
 }
 
-function fillById(target: Target, { source, tensor }: TableOptions): void {
-  const vectors = readRows(target, source, tensor);
-  if (vectors.length !== target.rows) {
-    throw new DataError(
-      `${target.where}: '${source}' has ${vectors.length} rows; expected ${target.rows}, one per id, or the raw values of the rows`,
-    );
-  }
-  vectors.forEach((vector, row) => {
-    setRow(target, source, row, vector);
-  });
+/** The vectors of a file, which are read piece by piece where it is one of safetensors. */
+interface Vectors {
+  readonly count: number;
+  readonly pieces: Iterable<readonly Vector[]>;
 }
 
-function fillByValue(
+/** Values of a piece. */
+const valuesAtOnce = 2 ** 18;
+
+function* fillById(target: Target, { source, tensor }: TableOptions): Generator<void> {
+  const vectors = readRows(target, source, tensor);
+  if (vectors.count !== target.rows) {
+    throw new DataError(
+      `${target.where}: '${source}' has ${vectors.count} rows; expected ${target.rows}, one per id, or the raw values of the rows`,
+    );
+  }
+  for (const piece of vectors.pieces) {
+    for (const vector of piece) setRow(target, source, Number(vector.key), vector);
+    yield;
+  }
+}
+
+function* fillByValue(
   target: Target,
   { source, tensor, values }: TableOptions,
   idOf: (value: string) => number,
   isJson: boolean,
-): void {
+): Generator<void> {
   const { where } = target;
   const vectors = isJson ? readVectors(where, source) : readRows(target, source, tensor);
   const names = values === undefined ? undefined : readValues(where, values);
-  if (names && !isJson && names.length !== vectors.length) {
+  if (names && !isJson && names.length !== vectors.count) {
     throw new DataError(
-      `${where}: '${values}' has ${names.length} values; expected ${vectors.length}, one per row of '${source}'`,
+      `${where}: '${values}' has ${names.length} values; expected ${vectors.count}, one per row of '${source}'`,
     );
   }
   const seen = new Set<number>();
-  for (const vector of vectors) {
+  const add = (vector: Vector): void => {
     const value = names ? names[numberOf(vector.key)] : vector.key;
     if (value === undefined) {
       throw new DataError(
@@ -149,16 +158,20 @@ function fillByValue(
       );
     }
     const id = idOf(value);
-    if (id === 0) continue;
+    if (id === 0) return;
     if (seen.has(id)) {
       throw new DataError(`${where}: value '${value}' has two vectors; expected one of each`);
     }
     seen.add(id);
     setRow(target, source, id, vector);
+  };
+  for (const piece of vectors.pieces) {
+    piece.forEach(add);
+    yield;
   }
   if (seen.size > 0) return;
   throw new DataError(
-    `${where}: none of ${vectors.length} vectors of '${source}' is of a value that training has seen; expected raw values such as those in the data`,
+    `${where}: none of ${vectors.count} vectors of '${source}' is of a value that training has seen; expected raw values such as those in the data`,
   );
 }
 
@@ -180,33 +193,43 @@ function setRow({ where, values, rows }: Target, source: string, row: number, ow
   }
 }
 
-function readRows({ where }: Target, source: string, tensor: string | undefined): Vector[] {
-  const { data, shape } = inFile(where, () => readTensorSync(source, tensor));
-  if (!(data instanceof Float32Array) || shape.length !== 2) {
-    const kind = data instanceof Float32Array ? 'F32' : 'integers';
+function readRows({ where }: Target, source: string, tensor: string | undefined): Vectors {
+  const table = inFile(where, () => TensorPieces.of(source, tensor));
+  const { shape, dtype } = table;
+  if (dtype !== 'F32' || shape.length !== 2) {
     throw new DataError(
-      `${where}: '${source}' holds ${kind} of shape [${shape}]; expected F32 of shape [rows, dim]`,
+      `${where}: '${source}' holds ${dtype} of shape [${shape}]; expected F32 of shape [rows, dim]`,
     );
   }
   const [rows = 0, dim = 0] = shape;
-  return Array.from({ length: rows }, (_, row) => ({
-    key: String(row),
-    values: data.subarray(row * dim, (row + 1) * dim),
-  }));
+  function* pieces(): Generator<Vector[]> {
+    // No piece without a row, and no row of nothing.
+    const rowsAtOnce = Math.max(1, Math.floor(valuesAtOnce / Math.max(1, dim)));
+    const read = table.read(rowsAtOnce * dim);
+    for (let first = 0; first < rows; first += rowsAtOnce) {
+      const { value = new Float32Array() } = inFile(where, () => read.next());
+      yield Array.from({ length: Math.min(rowsAtOnce, rows - first) }, (_, row) => ({
+        key: String(first + row),
+        values: value.subarray(row * dim, (row + 1) * dim),
+      }));
+    }
+  }
+  return { count: rows, pieces: pieces() };
 }
 
-function readVectors(where: string, source: string): Vector[] {
+function readVectors(where: string, source: string): Vectors {
   const content = readJson(where, source);
   if (typeof content !== 'object' || content === null || Array.isArray(content)) {
     throw new DataError(`${where}: '${source}' holds no object; expected vectors by raw value`);
   }
-  return Object.entries(content).map(([key, given]: [string, unknown]) => {
+  const vectors = Object.entries(content).map(([key, given]: [string, unknown]) => {
     const parts = typeof given === 'string' ? given.trim().split(/\s+/) : given;
     if (Array.isArray(parts)) return { key, values: parts.map((part) => componentOf(part)) };
     throw new DataError(
       `${where}: '${source}', '${key}' is ${JSON.stringify(given)}; expected an array of numbers, or text with blanks between them`,
     );
   });
+  return { count: vectors.length, pieces: [vectors] };
 }
 
 /** NaN for what is no number. */

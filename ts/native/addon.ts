@@ -86,6 +86,8 @@ export interface NativeSpace {
     tables: readonly (readonly [parameter: string, from: Int32Array])[],
     optimizers: readonly NativeOptimizer[],
   ): Promise<void>;
+  /** When the parameters have their first values, which threads draw from the space's making on. */
+  started(): Promise<void>;
   dispose(): void;
 }
 

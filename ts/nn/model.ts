@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
 import { brand } from '../brand.js';
@@ -113,6 +114,8 @@ export abstract class Model extends Module<[Batch], Tensor> {
   /** Whether parameters have values that compilation must not start anew. */
   #filled = false;
   #disposed = false;
+  /** Whether open() is at work. */
+  #opening = false;
 
   /** Throws ConfigError for a seed that a run folder could not hold, and without a schema. */
   constructor(schema: Schema, seed = 0) {
@@ -278,7 +281,31 @@ export abstract class Model extends Module<[Batch], Tensor> {
   /** @internal Traces the model. Throws TraceError, ShapeError or ConfigError where forward is at fault. */
   compile(): Compiled {
     if (this.#compiled) return this.#compiled;
+    const traced = this.#trace();
+    for (const _ of this.#fill(traced.space));
+    return this.#finish(traced);
+  }
+
+  /**
+   * @internal Compiles the model; other work has its turn while files are read that its tables start from. Throws as
+   * compile() does.
+   */
+  async open(): Promise<Compiled> {
+    if (this.#compiled) return this.#compiled;
+    const traced = this.#trace();
+    this.#opening = true;
+    try {
+      await traced.space.started();
+      for (const _ of this.#fill(traced.space)) await setImmediate();
+    } finally {
+      this.#opening = false;
+    }
+    return this.#finish(traced);
+  }
+
+  #trace(): Omit<Compiled, 'scoring'> {
     if (this.#disposed) throw new BusyError('the model was used after it was disposed');
+    this.#requireOpen();
     const parameters = this.#parameters();
     for (const [name, parameter] of parameters) parameter.name = name;
     this.nameStreams();
@@ -319,10 +346,18 @@ export abstract class Model extends Module<[Batch], Tensor> {
     requireMemory(specs);
     const space = this.#adopted ?? new (addon().Space)(specs, this.seed);
     this.#adopted = undefined;
-    this.#fill(parameters, space);
-    const scoring = new (addon().Program)(graph, space, output);
     const [plain, weighted] = losses;
-    this.#compiled = { graph, output, ...plain, weighted, space, scoring };
+    return { graph, output, ...plain, weighted, space };
+  }
+
+  #requireOpen(): void {
+    if (!this.#opening) return;
+    throw new BusyError('files are read that tables of the model start from; expected to wait');
+  }
+
+  #finish(traced: Omit<Compiled, 'scoring'>): Compiled {
+    const { graph, output, space } = traced;
+    this.#compiled = { ...traced, scoring: new (addon().Program)(graph, space, output) };
     return this.#compiled;
   }
 
@@ -359,10 +394,12 @@ export abstract class Model extends Module<[Batch], Tensor> {
     this.#filled = true;
   }
 
-  #fill(parameters: ReadonlyMap<string, Parameter>, space: NativeSpace): void {
+  *#fill(space: NativeSpace): Generator<unknown> {
     if (this.#filled) return;
     try {
-      for (const [name, { options }] of parameters) options.fill?.(space.data(name));
+      for (const [name, { options }] of this.#parameters()) {
+        if (options.fill) yield* options.fill(space.data(name));
+      }
     } catch (error) {
       space.dispose();
       throw error;
@@ -384,6 +421,7 @@ export abstract class Model extends Module<[Batch], Tensor> {
   }
 
   #release(): void {
+    this.#requireOpen();
     // First what refuses while the model is trained.
     this.#compiled?.space.dispose();
     this.#compiled?.scoring.dispose();

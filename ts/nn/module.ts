@@ -18,9 +18,10 @@ export interface ParameterOptions {
   readonly trainable?: boolean;
   /**
    * Changes the values that the initializer drew, once, before the parameter is first used: to those of a
-   * file, for instance. Not called for a model that load() makes, whose values the run folder has.
+   * file, for instance. A generator function: at each `yield`, fit() lets other work have its turn. Not called
+   * for a model that load() makes, whose values the run folder has.
    */
-  readonly fill?: (values: Float32Array) => void;
+  readonly fill?: (values: Float32Array) => Iterable<unknown>;
 }
 
 /** A tensor of a module that its model keeps. Its name is its path in the model, given when that is compiled. */

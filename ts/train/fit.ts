@@ -245,7 +245,7 @@ class Fit {
       this.#kept = trained instanceof FitResult ? trained.optimizers : [];
       this.#warnings = await takeOver(model, data.vocabulary, trained, this.#kept);
     }
-    const { space } = model.compile();
+    const { space } = await model.open();
     blaming('strategy.specific', () => model.configureOverlays(this.#plan[0]?.overlays));
     if (trained && !(trained instanceof Predictor)) {
       this.#warnings = warmStart(model, data.vocabulary, trained);
