@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { runConfig } from '../../ts/cli/config.js';
 import { Dataset, load } from '../../ts/index.js';
 import { readTensors } from '../../ts/io/safetensors.js';
+import { readVocabulary } from '../../ts/io/vocabulary-file.js';
 import { baseConfig, csvOf, Sandbox, set } from './sandbox.js';
 
 const byDomain = z.record(z.string(), z.number().nullable());
@@ -156,9 +157,7 @@ describe('train', () => {
     const tables = [4 * 8, sizes.item * 8, sizes.user * 8];
     const layers = [24 * 16, 16, 16 * 8, 8, 8, 1];
     expect(lengths).toEqual([...tables, ...layers].sort((a, b) => a - b));
-    const vocabulary = z
-      .object({ values: z.array(z.array(z.string())) })
-      .parse(box.json('run', 'vocabulary.json'));
+    const vocabulary = await readVocabulary(box.path('run'));
     expect(vocabulary.values.map((values) => values.length)).toEqual([40, 30]);
     expect([...(vocabulary.values[0] ?? [])].sort()).toEqual(
       Array.from({ length: 40 }, (_, user) => `u${user}`).sort(),
@@ -217,9 +216,9 @@ describe('train', () => {
     // Users 0 to 9 are gone, and as many are new.
     box.write('later.csv', csvOf(600).replaceAll(/^u(\d),/gm, 'new$1,'));
     const args = ['--set', 'data.source=later.csv', '--set', 'from=run'];
-    const usersOf = (run: string) =>
-      box.json<{ values: string[][] }>(run, 'vocabulary.json').values[0] as string[];
-    const before = usersOf('run');
+    const usersOf = async (run: string) =>
+      (await readVocabulary(box.path(run))).values[0] as string[];
+    const before = await usersOf('run');
     const train = (output: string, continuing: string) =>
       box.done([
         'train',
@@ -231,11 +230,11 @@ describe('train', () => {
         `continuing=${continuing}`,
       ]);
     await train('on', 'true');
-    expect(usersOf('on').slice(0, 40)).toEqual(before);
-    expect(usersOf('on')).toHaveLength(50);
+    expect((await usersOf('on')).slice(0, 40)).toEqual(before);
+    expect(await usersOf('on')).toHaveLength(50);
     await train('evicted', '{"unseenFor":1}');
-    expect(usersOf('evicted')).toHaveLength(40);
-    usersOf('evicted').forEach((user, id) => {
+    expect(await usersOf('evicted')).toHaveLength(40);
+    (await usersOf('evicted')).forEach((user, id) => {
       if (/^u\d$/.test(before[id] as string)) expect(user).toMatch(/^new/);
       else expect(user).toBe(before[id]);
     });

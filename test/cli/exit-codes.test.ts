@@ -219,7 +219,7 @@ describe.concurrent('exit code 3: data and run folders', () => {
     ['model.safetensors', 1000],
     ['model.safetensors', 4],
     ['model.json', 100],
-    ['vocabulary.json', 100],
+    ['vocabulary.jsonl', 100],
     ['specific/embedding.user.weight.safetensors', 500],
   ] as const)('a run folder whose %s ends after %i bytes', async ([name, bytes], context) => {
     const spoil = (own: Sandbox): void => truncateSync(own.path('run', name), bytes);
@@ -249,7 +249,7 @@ describe.concurrent('exit code 3: data and run folders', () => {
     const own = new Sandbox(box);
     const texts = [
       'model.json',
-      'vocabulary.json',
+      'vocabulary.jsonl',
       'model.safetensors',
       'specific/embedding.user.weight.safetensors',
     ];
@@ -257,7 +257,7 @@ describe.concurrent('exit code 3: data and run folders', () => {
     for (const name of texts) {
       const path = own.path('run', name);
       const whole = await readFile(path);
-      const isText = name.endsWith('.json');
+      const isText = !name.endsWith('.safetensors');
       const end = isText ? Math.min(whole.length, 1000) : 8 + Number(whole.readBigUInt64LE(0));
       for (let at = 0; at < end; at += isText ? 3 : 2) {
         const damaged = Buffer.from(whole);

@@ -203,7 +203,7 @@ describe('kill -9', () => {
     for (const file of [
       'model.safetensors',
       'specific/hidden.0.weight.safetensors',
-      'vocabulary.json',
+      'vocabulary.jsonl',
     ]) {
       const run = `killed-at-${file.replace('/', '-')}`;
       const { child, finished, says } = box.start(args(run, { epochs: 5 }));

@@ -1,4 +1,4 @@
-import { mkdir, readFile, stat, truncate, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import {
@@ -423,10 +423,21 @@ describe('a folder of a dataset', () => {
     await isNone(folder, "expected 'polydomain-dataset' version 1");
   });
 
-  it.each(['schema', 'vocabularies'])('must have %s in its schema.json', async (key) => {
+  it('must have a schema in its schema.json', async () => {
     const folder = await saved();
-    await changeSchema(folder, ({ [key]: _, ...rest }) => rest);
+    await changeSchema(folder, ({ schema: _, ...rest }) => rest);
     await isNone(folder);
+  });
+
+  it('must have its vocabularies, whole', async () => {
+    const folder = await saved();
+    const file = join(folder, 'vocabulary.jsonl');
+    await truncate(file, (await stat(file)).size - 1);
+    await isNone(folder, file, 'ends early');
+    await rm(file);
+    await isNone(folder, file, 'no such file');
+    await changeSchema(folder, (content) => ({ ...content, vocabularies: 'none' }));
+    await isNone(folder, 'vocabularies are missing');
   });
 
   it('must have the tensors of its schema, and they must fit', async () => {

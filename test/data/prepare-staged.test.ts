@@ -53,7 +53,11 @@ describe('rows that are prepared straight into a folder', () => {
       await (await Dataset.open(options)).save(path('memory'));
       await Dataset.prepare(options, path('disk'));
       const files = await filesOf(path('disk'));
-      expect(Object.keys(files)).toEqual(['dataset.safetensors', 'schema.json']);
+      expect(Object.keys(files)).toEqual([
+        'dataset.safetensors',
+        'schema.json',
+        'vocabulary.jsonl',
+      ]);
       expect(files).toEqual(await filesOf(path('memory')));
     },
   );

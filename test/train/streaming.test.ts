@@ -294,7 +294,7 @@ describe('a dataset on disk', () => {
   it('is saved as it is, and not when it has changed', async () => {
     const [memory, streamed] = await both(kindsData({ weight: 'weight' }), 0);
     await streamed.save(path('copy'));
-    for (const name of ['dataset.safetensors', 'schema.json']) {
+    for (const name of ['dataset.safetensors', 'schema.json', 'vocabulary.jsonl']) {
       expect(await readFile(path('copy', name))).toEqual(await readFile(path('data', name)));
     }
     expect((await Dataset.open(path('copy'))).train).toEqual(memory.train);

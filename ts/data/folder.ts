@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { DataError } from '../errors.js';
 import { makeFolder, writeFileAtomic } from '../io/atomic.js';
 import { readTensors, TensorFile, writeTensors } from '../io/safetensors.js';
+import { readVocabulary, type StoredVocabulary, writeVocabulary } from '../io/vocabulary-file.js';
 import { ofKind } from './features.js';
 import { type Prepared, presentColumns } from './prepare.js';
 import { copyStored, piecesOf, StreamedSplit, streamedSplit } from './streamed.js';
@@ -47,17 +48,34 @@ async function writeRows(folder: string, prepared: Prepared): Promise<void> {
   await writeTensors(rowsPath(folder), tensors);
 }
 
-/** Writes schema.json, which says that the rows are there. */
+/** Writes the vocabularies and schema.json, which says that the rows are there. */
 export async function writeSchema(
   folder: string,
   { schema, vocabularies, usage }: Omit<Prepared, 'splits'>,
 ): Promise<void> {
   // Rows tell that of the first data set.
   const continued = usage && usage.generation > 0 ? { usage } : {};
+  await writeVocabulary(folder, { values: vocabularies, ...continued });
   await writeFileAtomic(
     join(folder, 'schema.json'),
-    `${JSON.stringify({ format, version, schema, vocabularies, ...continued })}\n`,
+    `${JSON.stringify({ format, version, schema })}\n`,
   );
+}
+
+/** What schema.json says; older folders have the vocabularies in it as well. */
+interface StoredSchema {
+  readonly format?: string;
+  readonly version?: number;
+  readonly schema: Schema;
+  readonly vocabularies?: string[][];
+  readonly usage?: unknown;
+}
+
+async function vocabularyOf(folder: string, stored: StoredSchema): Promise<StoredVocabulary> {
+  if (!stored.vocabularies) return readVocabulary(folder);
+  if (!Array.isArray(stored.vocabularies)) throw new DataError('vocabularies are missing');
+  const usage = stored.usage === undefined ? undefined : storedUsage.parse(stored.usage);
+  return { values: stored.vocabularies, usage };
 }
 
 /**
@@ -69,24 +87,17 @@ export async function readFolder(
   dataBudget = Number.POSITIVE_INFINITY,
 ): Promise<Prepared> {
   try {
-    const stored = JSON.parse(await readFile(join(folder, 'schema.json'), 'utf8')) as {
-      format?: string;
-      version?: number;
-      schema: Schema;
-      vocabularies: string[][];
-      usage?: unknown;
-    };
+    const stored = JSON.parse(await readFile(join(folder, 'schema.json'), 'utf8')) as StoredSchema;
     if (stored.format !== format || stored.version !== version) {
       throw new DataError(
         `format '${stored.format}' version ${stored.version}; expected '${format}' version ${version}`,
       );
     }
-    if (!Array.isArray(stored.vocabularies)) throw new DataError('vocabularies are missing');
-    const usage = stored.usage === undefined ? undefined : storedUsage.parse(stored.usage);
-    if (usage) checkUsage(stored.vocabularies, usage);
+    const { values: vocabularies, usage } = await vocabularyOf(folder, stored);
+    if (usage) checkUsage(vocabularies, usage);
     const path = rowsPath(folder);
     if ((await stat(path)).size > dataBudget) {
-      const { schema, vocabularies } = stored;
+      const { schema } = stored;
       const countsIds = !usage && vocabularies.some(({ length }) => length > 0);
       const splits = await streamedSplits(path, schema, dataBudget, countsIds);
       return { schema, vocabularies, ...(usage && { usage }), splits };
@@ -122,7 +133,7 @@ export async function readFolder(
     });
     return {
       schema: stored.schema,
-      vocabularies: stored.vocabularies,
+      vocabularies,
       ...(usage && { usage }),
       splits: splits as unknown as Prepared['splits'],
     };

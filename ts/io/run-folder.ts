@@ -16,6 +16,7 @@ import { Predictor } from '../serve/predictor.js';
 import { overlayBudget } from '../train/options.js';
 import { makeFolder, writeFileAtomic } from './atomic.js';
 import { readTensors, type Streamed, TensorFile, writeTensors } from './safetensors.js';
+import { hasVocabulary, readVocabulary, writeVocabulary } from './vocabulary-file.js';
 
 const format = 'polydomain-model';
 const version = 1;
@@ -66,9 +67,10 @@ const storedModel = z.object({
     .nullable(),
 });
 
-const storedVocabulary = z.object({
+/** In vocabulary.json of older folders. */
+const olderVocabulary = z.object({
   format: z.literal('polydomain-vocabulary'),
-  version: z.literal(version),
+  version: z.literal(1),
   values: z.array(z.array(z.string())),
   usage: storedUsage.exactOptional(),
 });
@@ -97,11 +99,7 @@ export async function saveModel(folder: string, { model, vocabulary }: Predictor
       await saveSpecific(specificFile(folder, name), model, name, schema.domains.length);
     }
   }
-  const { values, usage } = vocabulary;
-  await writeFileAtomic(
-    join(folder, 'vocabulary.json'),
-    `${JSON.stringify({ format: 'polydomain-vocabulary', version, values, usage })}\n`,
-  );
+  await writeVocabulary(folder, vocabulary);
   const { seed, split } = model;
   const stored = { format, version, ...model.describe(), seed, schema, split, overlays };
   await writeFileAtomic(join(folder, 'model.json'), `${JSON.stringify(stored, null, 2)}\n`);
@@ -230,7 +228,9 @@ export async function load(
 /** A run folder's content but for the domains' own values. Throws CheckpointError. */
 export async function readRun(folder: string) {
   const stored = await readJson(join(folder, 'model.json'), storedModel);
-  const { values, usage } = await readJson(join(folder, 'vocabulary.json'), storedVocabulary);
+  const { values, usage } = hasVocabulary(folder)
+    ? await readVocabulary(folder)
+    : await readJson(join(folder, 'vocabulary.json'), olderVocabulary);
   try {
     checkVocabularies(stored.schema, values);
     if (usage) checkUsage(values, usage);
