@@ -10,6 +10,7 @@
 #include "hwy/highway.h"
 #include "skip_zeros.h"
 #include "transpose-inl.h"
+#include "transpose.h"
 
 // op(A) read in place: element (row, k) at a + row * rowStride + k * kStride.
 #ifndef POLYDOMAIN_GEMM_OPERANDS
@@ -254,6 +255,7 @@ namespace {
 
 // A packed block of B stays in the second-level cache.
 constexpr int64_t kBlockDepth = 256;
+constexpr int64_t kPackedRows = 64;         // of a panel, in one go
 constexpr int64_t kEpilogueColumns = 1024;  // uniforms of dropout at a time
 constexpr int64_t kRowChunks = 16;          // enough for any sensible number of threads
 constexpr int64_t kFewRows = 3;  // to which turning B in registers costs less than packing it
@@ -272,22 +274,7 @@ void packPanel(Transpose transpose, const float* b, int64_t ldb, int64_t column,
     }
     return;
   }
-  // Four rows of B at a time fill runs of four in the panel.
-  int64_t j = 0;
-  for (; j + 4 <= valid; j += 4) {
-    const float* from = b + (column + j) * ldb + k0;
-    float* out = to + j;
-    for (int64_t i = 0; i < k; ++i, out += width) {
-      out[0] = from[i];
-      out[1] = from[ldb + i];
-      out[2] = from[2 * ldb + i];
-      out[3] = from[3 * ldb + i];
-    }
-  }
-  for (; j < valid; ++j) {
-    const float* from = b + (column + j) * ldb + k0;
-    for (int64_t i = 0; i < k; ++i) to[i * width + j] = from[i];
-  }
+  transposeBlock(b + column * ldb + k0, ldb, valid, k, to, width);
 }
 
 // Rows whose uniforms are drawn together: their elements follow each other.
@@ -327,17 +314,22 @@ class RightOperand {
 
   static bool fewRows(int64_t rows) { return rows <= 2 * HWY_DYNAMIC_DISPATCH(tileRows)(); }
 
-  int64_t panels() const { return chunkCount(n_ - inPlace_, panelColumns_); }
-  int64_t panelsAtOnce(int64_t depth) const {  // packed in one go
-    return std::max<int64_t>(1, kChunkElements / (panelColumns_ * depth));
+  // Pieces of a packed block: some rows of a panel each.
+  int64_t pieces(int64_t depth) const { return panels() * chunkCount(depth, kPackedRows); }
+  int64_t piecesAtOnce() const {  // worth a chunk
+    return std::max<int64_t>(1, kChunkElements / (2 * panelColumns_ * kPackedRows));
   }
   int64_t packedSize(int64_t depth) const { return panels() * panelColumns_ * depth; }
 
-  void pack(int64_t panel, int64_t k0, int64_t depth, float* packed) const {
+  void pack(int64_t piece, int64_t k0, int64_t depth, float* packed) const {
+    const int64_t panel = piece % panels();
+    const int64_t row = piece / panels() * kPackedRows;
     const int64_t column = inPlace_ + panel * panelColumns_;
     const int64_t valid = std::min(panelColumns_, n_ - column);
-    packPanel(transpose_, b_, ldb_, column, valid, chunkCount(valid, lanes_) * lanes_, k0, depth,
-              packed + panel * panelColumns_ * depth);
+    const int64_t width = chunkCount(valid, lanes_) * lanes_;
+    packPanel(transpose_, b_, ldb_, column, valid, width, k0 + row,
+              std::min(kPackedRows, depth - row),
+              packed + panel * panelColumns_ * depth + row * width);
   }
 
   // C [rows, n] (+)= A * this block, which is packed where it is not read in place.
@@ -357,6 +349,8 @@ class RightOperand {
   }
 
  private:
+  int64_t panels() const { return chunkCount(n_ - inPlace_, panelColumns_); }
+
   Transpose transpose_;
   const float* b_;
   int64_t ldb_, n_;
@@ -369,7 +363,9 @@ class RightOperand {
 // Memory for `count` floats that begins where a cache line does.
 float* alignedFloats(std::vector<float>& memory, int64_t count) {
   constexpr size_t kLine = 64;
-  memory.resize(static_cast<size_t>(count) + kLine / sizeof(float));
+  // Never shrinks: what a vector takes back it fills with zeros.
+  const auto size = static_cast<size_t>(count) + kLine / sizeof(float);
+  if (memory.size() < size) memory.resize(size);
   const auto address = reinterpret_cast<uintptr_t>(memory.data());
   return memory.data() + (kLine - address % kLine) % kLine / sizeof(float);
 }
@@ -410,7 +406,7 @@ void multiplyByBlocks(ThreadPool& pool, const LeftOperand& a, const RightOperand
       const int64_t k0 = block * kBlockDepth;
       const int64_t depth = std::min(kBlockDepth, k - k0);
       float* panels = alignedFloats(packed, b.packedSize(depth));
-      for (int64_t panel = 0; panel < b.panels(); ++panel) b.pack(panel, k0, depth, panels);
+      for (int64_t i = 0; i < b.pieces(depth); ++i) b.pack(i, k0, depth, panels);
       float* to = block == 0 ? c : partial.data() + (block - 1) * m * n;
       b.multiply(a, k0, depth, panels, m, true, to, block == 0 ? ldc : n);
     }
@@ -459,12 +455,10 @@ void gemm(ThreadPool& pool, Transpose transposeA, Transpose transposeB, int64_t 
     const int64_t depth = std::min(kBlockDepth, k - k0);
     const bool last = k0 + depth == k;
     const bool share = worthSharing(m, n, depth);
-    forChunks(pool, right.panels(), share ? right.panelsAtOnce(depth) : right.panels(),
-              [&](int64_t begin, int64_t end) {
-                for (int64_t panel = begin; panel < end; ++panel) {
-                  right.pack(panel, k0, depth, packed);
-                }
-              });
+    const int64_t pieces = right.pieces(depth);
+    forChunks(pool, pieces, share ? right.piecesAtOnce() : pieces, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) right.pack(i, k0, depth, packed);
+    });
     forChunks(pool, m, share ? rowsPerPiece(m) : m, [&](int64_t begin, int64_t end) {
       right.multiply(rowsFrom(begin), k0, depth, packed, end - begin, k0 == 0, c + begin * ldc,
                      ldc);

@@ -7,8 +7,9 @@
 #include <vector>
 
 #include "chunks.h"
+#include "hwy/highway.h"
 #include "skip_zeros.h"
-#include "transpose-inl.h"
+#include "transpose.h"
 
 #ifndef POLYDOMAIN_SKIP_ZEROS_SIZES
 #define POLYDOMAIN_SKIP_ZEROS_SIZES
@@ -16,12 +17,22 @@ namespace polydomain::cpu {
 inline constexpr int kPanelVectors = 8;  // as many chains as multiply-adds are under way at once
 inline constexpr int64_t kWordBits = 64;
 inline constexpr int64_t kCachedFloats = 8192;  // of a panel: most of a first-level cache
+
+// A [rows, k] and which of its elements are not zero, as findNonZeros leaves it.
+struct NonZeros {
+  const float* data;
+  int64_t rowStride;
+  const uint64_t* bits;
+  int64_t words;  // of a row
+};
 }  // namespace polydomain::cpu
 #endif
 
 HWY_BEFORE_NAMESPACE();
 namespace polydomain::cpu {
 namespace HWY_NAMESPACE {
+
+namespace hn = hwy::HWY_NAMESPACE;
 
 using FloatTag = hn::ScalableTag<float>;
 using FloatVector = hn::Vec<FloatTag>;
@@ -48,46 +59,25 @@ void findNonZeros(const float* a, int64_t lda, int64_t rows, int64_t k, uint64_t
   }
 }
 
-// y [columns, rows] = transpose of x [rows, columns].
-void turn(const float* x, int64_t ldx, int64_t rows, int64_t columns, float* y) {
-  int64_t done = 0;
-#if HWY_TARGET != HWY_SCALAR
-  const FloatTag d;
-  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
-  for (; done + lanes <= rows; done += lanes) {
-    int64_t column = 0;
-    for (; column + 4 <= columns; column += 4) {
-      const auto four = fourColumns(d, x + done * ldx + column, ldx);
-      for (int j = 0; j < 4; ++j) hn::StoreU(four.of[j], d, y + (column + j) * rows + done);
-    }
-    for (; column < columns; ++column) {
-      for (int64_t r = done; r < done + lanes; ++r) y[column * rows + r] = x[r * ldx + column];
-    }
-  }
-#endif
-  for (; done < rows; ++done) {
-    for (int64_t column = 0; column < columns; ++column) {
-      y[column * rows + done] = x[done * ldx + column];
-    }
-  }
-}
-
 // C [rows, `vectors` vectors] = (begin == 0 ? 0 : C) + A * panel, over the words [begin, end) of k.
 template <int vectors>
-void multiplyWords(const float* a, int64_t lda, const uint64_t* nonZero, int64_t words,
-                   int64_t begin, int64_t end, const float* panel, int64_t rows, float* c,
-                   int64_t ldc) {
+void multiplyWords(const NonZeros& a, int64_t begin, int64_t end, const float* panel, int64_t rows,
+                   float* c, int64_t ldc) {
   const FloatTag d;
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
   const int64_t width = vectors * lanes;
-  for (int64_t row = 0; row < rows; ++row, a += lda, nonZero += words, c += ldc) {
+  const float* of = a.data;
+  const uint64_t* bitsOf = a.bits;
+  const int64_t rowStride = a.rowStride, words = a.words;
+  for (int64_t row = 0; row < rows; ++row, of += rowStride, bitsOf += words, c += ldc) {
     FloatVector sum[vectors];
-    for (int v = 0; v < vectors; ++v)
+    for (int v = 0; v < vectors; ++v) {
       sum[v] = begin == 0 ? hn::Zero(d) : hn::LoadU(d, c + v * lanes);
+    }
     for (int64_t word = begin; word < end; ++word) {
-      const float* left = a + word * kWordBits;
+      const float* left = of + word * kWordBits;
       const float* right = panel + word * kWordBits * width;
-      for (uint64_t bits = nonZero[word]; bits != 0; bits &= bits - 1) {
+      for (uint64_t bits = bitsOf[word]; bits != 0; bits &= bits - 1) {
         const int64_t i = std::countr_zero(bits);
         const FloatVector factor = hn::Set(d, left[i]);
         const float* b = right + i * width;
@@ -104,27 +94,23 @@ void multiplyWords(const float* a, int64_t lda, const uint64_t* nonZero, int64_t
 
 // A panel of `wanted` vectors, as many rows of it at a time as the cache holds.
 template <int vectors>
-HWY_INLINE void multiplyPanelOf(int64_t wanted, const float* a, int64_t lda,
-                                const uint64_t* nonZero, int64_t words, const float* panel,
-                                int64_t rows, float* c, int64_t ldc) {
+HWY_INLINE void multiplyPanelOf(int64_t wanted, const NonZeros& a, const float* panel, int64_t rows,
+                                float* c, int64_t ldc) {
   if (vectors == wanted) {
     const int64_t width = vectors * static_cast<int64_t>(hn::Lanes(FloatTag()));
     const int64_t together = std::max<int64_t>(1, kCachedFloats / (width * kWordBits));
-    for (int64_t word = 0; word < words; word += together) {
-      multiplyWords<vectors>(a, lda, nonZero, words, word, std::min(words, word + together), panel,
-                             rows, c, ldc);
+    for (int64_t word = 0; word < a.words; word += together) {
+      multiplyWords<vectors>(a, word, std::min(a.words, word + together), panel, rows, c, ldc);
     }
     return;
   }
-  if constexpr (vectors > 1) {
-    multiplyPanelOf<vectors - 1>(wanted, a, lda, nonZero, words, panel, rows, c, ldc);
-  }
+  if constexpr (vectors > 1) multiplyPanelOf<vectors - 1>(wanted, a, panel, rows, c, ldc);
 }
 
-void multiplyPanel(const float* a, int64_t lda, const uint64_t* nonZero, int64_t words,
-                   const float* panel, int64_t width, int64_t rows, float* c, int64_t ldc) {
-  multiplyPanelOf<kPanelVectors>(width / static_cast<int64_t>(hn::Lanes(FloatTag())), a, lda,
-                                 nonZero, words, panel, rows, c, ldc);
+void multiplyPanel(const NonZeros& a, const float* panel, int64_t width, int64_t rows, float* c,
+                   int64_t ldc) {
+  multiplyPanelOf<kPanelVectors>(width / static_cast<int64_t>(hn::Lanes(FloatTag())), a, panel,
+                                 rows, c, ldc);
 }
 
 }  // namespace HWY_NAMESPACE
@@ -136,8 +122,27 @@ namespace polydomain::cpu {
 
 HWY_EXPORT(panelColumns);
 HWY_EXPORT(findNonZeros);
-HWY_EXPORT(turn);
 HWY_EXPORT(multiplyPanel);
+
+namespace {
+
+// Keeps rows whose length is a power of two from meeting in the same sets of a cache.
+constexpr int64_t kApart = 16;
+
+// Kept by every thread, so that a step allocates nothing.
+struct Scratch {
+  std::vector<uint64_t> bits;
+  std::vector<float> turned, sums;
+};
+
+// Never shrinks: what a vector takes back it fills with zeros.
+template <typename Value>
+Value* atLeast(std::vector<Value>& memory, int64_t count) {
+  if (std::ssize(memory) < count) memory.resize(static_cast<size_t>(count));
+  return memory.data();
+}
+
+}  // namespace
 
 int64_t skippingPanelColumns() { return HWY_DYNAMIC_DISPATCH(panelColumns)(); }
 
@@ -155,30 +160,28 @@ bool hasManyZeros(const float* a, int64_t rows, int64_t columns, int64_t lda) {
 void multiplySkippingZeros(const float* a, int64_t rowStride, int64_t kStride, const float* packed,
                            int64_t rows, int64_t columns, int64_t k, bool first, float* c,
                            int64_t ldc) {
-  thread_local std::vector<uint64_t> nonZero;
-  thread_local std::vector<float> turned, sums;
+  thread_local Scratch memory;
   if (kStride != 1) {
-    turned.resize(static_cast<size_t>(rows * k));
-    HWY_DYNAMIC_DISPATCH(turn)(a, kStride, k, rows, turned.data());
-    a = turned.data();
-    rowStride = k;
+    const int64_t stride = k + kApart;
+    float* turned = atLeast(memory.turned, rows * stride);
+    transposeBlock(a, kStride, k, rows, turned, stride);
+    a = turned;
+    rowStride = stride;
   }
   const int64_t words = chunkCount(k, kWordBits);
-  nonZero.resize(static_cast<size_t>(rows * words));
-  HWY_DYNAMIC_DISPATCH(findNonZeros)(a, rowStride, rows, k, nonZero.data());
+  uint64_t* bits = atLeast(memory.bits, rows * words);
+  HWY_DYNAMIC_DISPATCH(findNonZeros)(a, rowStride, rows, k, bits);
   const int64_t widest = skippingPanelColumns();
   const int64_t lanes = widest / kPanelVectors;
   for (int64_t column = 0; column < columns; column += widest) {
     const int64_t valid = std::min(widest, columns - column);
     const int64_t width = chunkCount(valid, lanes) * lanes;
     const bool inPlace = first && valid == width;
-    if (!inPlace) sums.resize(static_cast<size_t>(rows * width));
-    float* to = inPlace ? c + column : sums.data();
+    float* to = inPlace ? c + column : atLeast(memory.sums, rows * width);
     HWY_DYNAMIC_DISPATCH(multiplyPanel)
-    (a, rowStride, nonZero.data(), words, packed + column * k, width, rows, to,
-     inPlace ? ldc : width);
+    ({a, rowStride, bits, words}, packed + column * k, width, rows, to, inPlace ? ldc : width);
     for (int64_t row = 0; row < rows && !inPlace; ++row) {
-      const float* from = sums.data() + row * width;
+      const float* from = to + row * width;
       float* out = c + row * ldc + column;
       for (int64_t i = 0; i < valid; ++i) out[i] = first ? from[i] : out[i] + from[i];
     }

@@ -2,8 +2,8 @@
 // epilogue (attributes relu, keep, stream).
 
 #include "cpu/gemm.h"
-#include "cpu/matmul.h"
 #include "cpu/reduce.h"
+#include "cpu/transpose.h"
 #include "layer.h"
 #include "op_rules.h"
 #include "ops.h"
