@@ -13,7 +13,18 @@ const table = {
   ...kindsTable(5000),
   day: Array.from({ length: 5000 }, (_, row) => row % 100),
   street: Array.from({ length: 5000 }, (_, row) => `street ${row % 1250}`),
+  // Of few enough pairs that some are drawn which are known.
+  reader: Array.from({ length: 5000 }, (_, row) => `r${(row * 7919) % 151}`),
+  book: Array.from({ length: 5000 }, (_, row) => `b${(row * 104_729) % 97}`),
+  pages: Array.from({ length: 5000 }, (_, row) => (row * 31) % 500),
 };
+
+/** Whose label negatives tell. */
+const positives = {
+  label: undefined,
+  features: ['reader', 'book', ...kindsRoles.features, { name: 'pages', kind: 'numeric' }],
+} as Partial<Roles>;
+const negatives = { method: 'by-positive', user: 'reader', item: 'book', ratio: 0.7 } as const;
 
 async function filesOf(folder: string): Promise<Record<string, Buffer>> {
   const names = (await readdir(folder)).sort();
@@ -36,6 +47,23 @@ describe('rows that are prepared straight into a folder', () => {
     'one feature, lists as long as those of training': {
       features: [{ name: 'tags', kind: 'multi-valued', separator: '|' }],
       split: { time: 'day', at: [1, 80] },
+    },
+    'negatives by positives': { ...positives, negatives },
+    "negatives per user, with what is the items', in a random part": {
+      ...{ ...positives, weight: 'weight', split: { random: [0.7, 0.1, 0.2] } as const, seed: 5 },
+      negatives: {
+        ...{ ...negatives, method: 'per-user', ratio: [0.4, 2], from: 'all' },
+        itemFeatures: ['pages', 'tags', 'history'],
+      },
+    },
+    'negatives of a few domains, without some pairs, with weights that are a feature': {
+      ...{ ...positives, domain: 'street', minRows: 4, weight: 'pages' },
+      split: { time: 'day', at: [70, 80] },
+      negatives: {
+        ...{ ...negatives, from: 'all', itemFeatures: ['pages'] },
+        exclude: `select reader, book from '{source}' where day < 50
+                  union all select 'nobody', 'b1' union all select 'r1', 'nothing'`,
+      },
     },
     'shared tables in another order': {
       features: [
@@ -106,7 +134,16 @@ describe('rows that are prepared straight into a folder', () => {
     for (const [options, type, message] of [
       [{ source: path('none.csv') }, DataError, /does not exist/],
       [{ features: ['itm'] }, DataError, /no column 'itm'.*item/],
-      [{ label: undefined }, ConfigError, /expected label and no negatives/],
+      [{ label: undefined }, ConfigError, /expected either label or negatives/],
+      [{ negatives }, ConfigError, /expected either label or negatives/],
+      [{ ...positives, negatives: { ...negatives, user: 'redaer' } }, ConfigError, /mean 'reader'/],
+      [{ ...positives, negatives: { ...negatives, item: 'pages' } }, ConfigError, /is numeric/],
+      [
+        { ...positives, negatives: { ...negatives, exclude: 'select 1 as reader' } },
+        DataError,
+        /no column 'book'/,
+      ],
+      [{ ...positives, negatives: { ...negatives, exclude: 'selct' } }, DataError, /be read/],
       [{ split: { random: [0.5, 0.1, 0.1] } }, ConfigError, /add up to 1/],
       [{ minRows: 1e6 }, DataError, /no domain of 3 has 1000000 rows/],
       [{ query: 'selct' }, DataError, /could not be read/],

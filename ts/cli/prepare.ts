@@ -20,7 +20,7 @@ export interface PrepareReport {
 export async function prepareFolder(config: RunConfig, output: string): Promise<PrepareReport> {
   if (existsSync(output)) throw new ConfigError(`'${output}' exists; expected a new folder`);
   const source = sourceOf(config.data);
-  if (typeof source === 'string' || !('domain' in source) || source.negatives) {
+  if (typeof source === 'string' || !('domain' in source)) {
     const data = await Dataset.open(source);
     await data.save(output);
   } else {

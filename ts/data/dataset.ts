@@ -65,8 +65,7 @@ export class Dataset {
 
   /**
    * Prepares raw rows of a file or a query straight into a folder: byte for byte what open() and save() make
-   * of them, without holding them in memory (docs/streaming.md). Throws what these throw, and ConfigError for
-   * negatives, which are drawn from rows in memory.
+   * of them, without holding them in memory (docs/streaming.md). Throws what these throw.
    */
   static async prepare(options: DatasetOptions, folder: string): Promise<void> {
     const { source, query, ...rest } = parse(sourceOptions, options, 'data');

@@ -2,7 +2,7 @@ import { ConfigError } from '../errors.js';
 import { suggest } from '../nearest.js';
 import { type Codes, encode, groupRows } from './codes.js';
 import { type RawColumn, takeRows } from './columns.js';
-import type { ResolvedNegatives } from './options.js';
+import type { ResolvedFeature, ResolvedNegatives } from './options.js';
 import type { Random } from './random.js';
 import type { Table } from './table.js';
 import { splitNames } from './types.js';
@@ -15,10 +15,82 @@ interface Positives {
   readonly parts: Int8Array;
 }
 
-/** A negative: the row of the user's positive that it follows, and the item in its place. */
-interface Negative {
-  readonly row: number;
-  readonly item: number;
+/** Users and items of rows, as codes. */
+export interface Pairs {
+  readonly users: Int32Array;
+  readonly items: Int32Array;
+}
+
+/** Negatives in their order: the row of the user's positive that each follows, and the item in its place. */
+export interface Negatives {
+  readonly rows: Int32Array;
+  readonly items: Int32Array;
+}
+
+class Drawn {
+  #rows = new Int32Array(1024);
+  #items = new Int32Array(1024);
+  #count = 0;
+
+  push(row: number, item: number): void {
+    if (this.#count === this.#rows.length) {
+      this.#rows = grown(this.#rows);
+      this.#items = grown(this.#items);
+    }
+    this.#rows[this.#count] = row;
+    this.#items[this.#count++] = item;
+  }
+
+  negatives(): Negatives {
+    const own = (values: Int32Array) => values.subarray(0, this.#count);
+    return { rows: own(this.#rows), items: own(this.#items) };
+  }
+}
+
+function grown(values: Int32Array): Int32Array<ArrayBuffer> {
+  const more = new Int32Array(2 * values.length);
+  more.set(values);
+  return more;
+}
+
+/** Pairs that are never negatives: each user's items, in ascending order. */
+class Known {
+  readonly #offsets: Int32Array;
+  readonly #items: Int32Array;
+
+  constructor(userCount: number, pairs: readonly Pairs[]) {
+    this.#offsets = new Int32Array(userCount + 1);
+    for (const { users } of pairs) {
+      for (const user of users) this.#offsets[user + 1] = (this.#offsets[user + 1] as number) + 1;
+    }
+    for (let user = 0; user < userCount; user++) {
+      this.#offsets[user + 1] =
+        (this.#offsets[user + 1] as number) + (this.#offsets[user] as number);
+    }
+    this.#items = new Int32Array(this.#offsets[userCount] as number);
+    const next = this.#offsets.slice();
+    for (const { users, items } of pairs) {
+      users.forEach((user, i) => {
+        const at = next[user] as number;
+        this.#items[at] = items[i] as number;
+        next[user] = at + 1;
+      });
+    }
+    for (let user = 0; user < userCount; user++) {
+      this.#items.subarray(this.#offsets[user], this.#offsets[user + 1]).sort();
+    }
+  }
+
+  has(user: number, item: number): boolean {
+    const items = this.#items;
+    let [low, high] = [this.#offsets[user] as number, this.#offsets[user + 1] as number];
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if ((items[middle] as number) < item) low = middle + 1;
+      else high = middle;
+    }
+    return low < (this.#offsets[user + 1] as number) && items[low] === item;
+  }
 }
 
 /** Rows before their values become ids. */
@@ -28,21 +100,6 @@ export interface CodedRows {
   readonly label: Float32Array;
   readonly weight: Float32Array | undefined;
   readonly features: readonly RawColumn[];
-}
-
-/** Pairs that are never negatives. */
-class Known {
-  readonly #items = new Map<number, Set<number>>();
-
-  add(user: number, item: number): void {
-    const known = this.#items.get(user);
-    if (known) known.add(item);
-    else this.#items.set(user, new Set([item]));
-  }
-
-  has(user: number, item: number): boolean {
-    return this.#items.get(user)?.has(item) ?? false;
-  }
 }
 
 /**
@@ -56,8 +113,8 @@ function byPositive(
   known: Known,
   ratio: number,
   random: Random,
-): Negative[] {
-  const drawn: Negative[] = [];
+  drawn: Drawn,
+): void {
   const all = positives.rows.map((_, i) => i);
   for (let part = 0; part < splitNames.length; part++) {
     const own = all.filter((i) => positives.parts[i] === part);
@@ -66,11 +123,10 @@ function byPositive(
       const i = own[random.below(own.length)] as number;
       const item = candidates[random.below(candidates.length)] as number;
       if (known.has(positives.users[i] as number, item)) continue;
-      drawn.push({ row: positives.rows[i] as number, item });
+      drawn.push(positives.rows[i] as number, item);
       found++;
     }
   }
-  return drawn;
 }
 
 /**
@@ -85,8 +141,8 @@ function perUser(
   known: Known,
   ratio: number,
   random: Random,
-): Negative[] {
-  const drawn: Negative[] = [];
+  drawn: Drawn,
+): void {
   const own = new Map<number, number[]>();
   positives.users.forEach((user, i) => {
     const rows = own.get(user);
@@ -102,33 +158,67 @@ function perUser(
       const j = i + random.below(free.length - i);
       const item = free[j] as number;
       free[j] = free[i] as number;
-      drawn.push({ row: rows[i % rows.length] as number, item });
+      drawn.push(rows[i % rows.length] as number, item);
     }
   }
-  return drawn;
 }
 
-/** Appends negatives, with label 0, to rows that are all positives. Throws ConfigError. */
-export function withNegatives(
-  rows: CodedRows,
+/** What negatives are drawn from, all of it positive: rows, of which some pairs may be known besides. */
+export interface Interactions extends Pairs {
+  readonly domain: Int32Array;
+  readonly part: Int8Array;
+  readonly userCount: number;
+  readonly itemCount: number;
+  readonly excluded: readonly Pairs[];
+}
+
+/** Draws negatives domain by domain. Throws ConfigError for a range that is none. */
+export function drawNegatives(
+  { domain, part, users, items, userCount, itemCount, excluded }: Interactions,
   domains: number,
   rule: ResolvedNegatives,
-  names: readonly string[],
-  excluded: Table | undefined,
   random: Random,
-): CodedRows {
-  const columnOf = (name: string): RawColumn => {
+): Negatives {
+  const [low, high] = typeof rule.ratio === 'number' ? [rule.ratio, rule.ratio] : rule.ratio;
+  if (low > high) {
+    throw new ConfigError(`data.negatives.ratio: [${low}, ${high}]; expected the lower one first`);
+  }
+  const known = new Known(userCount, [{ users, items }, ...excluded]);
+  const everything = Int32Array.from({ length: itemCount }, (_, item) => item);
+  const draw = rule.method === 'per-user' ? perUser : byPositive;
+  const groups = groupRows(domain, domains);
+  const drawn = new Drawn();
+  for (let d = 0; d < domains; d++) {
+    const own = groups.rows.subarray(groups.offsets[d], groups.offsets[d + 1]);
+    const positives: Positives = {
+      rows: own,
+      users: own.map((row) => users[row] as number),
+      items: own.map((row) => items[row] as number),
+      parts: Int8Array.from(own, (row) => part[row] as number),
+    };
+    const candidates = rule.from === 'all' ? everything : Int32Array.from(new Set(positives.items));
+    // Two digits, as in the papers, where that leaves the range.
+    const drawnRatio = low + (high - low) * random.next();
+    const rounded = Math.round(drawnRatio * 100) / 100;
+    const ratio = low < high && rounded >= low && rounded <= high ? rounded : drawnRatio;
+    draw(positives, candidates, known, ratio, random, drawn);
+  }
+  return drawn.negatives();
+}
+
+/** Throws ConfigError where the rule's columns are none of the features, or of another kind. */
+export function requireColumns(
+  rule: ResolvedNegatives,
+  features: readonly { readonly name: string; readonly kind: string }[],
+): void {
+  const names = features.map(({ name }) => name);
+  const kindOf = (name: string): string => {
     const at = names.indexOf(name);
-    if (at >= 0) return rows.features[at] as RawColumn;
+    if (at >= 0) return features[at]?.kind as string;
     throw new ConfigError(`data.negatives: '${name}'${suggest(name, names)}`);
   };
-  const featureOf = (name: string): Codes => {
-    const column = columnOf(name);
-    if (column.kind === 'categorical') return column;
-    throw new ConfigError(`data.negatives: '${name}' is ${column.kind}; expected a categorical`);
-  };
   for (const name of rule.itemFeatures) {
-    columnOf(name);
+    kindOf(name);
     if (name !== rule.user) continue;
     throw new ConfigError(`data.negatives.itemFeatures: '${name}' is the user's column`);
   }
@@ -137,64 +227,79 @@ export function withNegatives(
       `data.negatives.item: '${rule.item}'; expected another column than the user's`,
     );
   }
-  const users = featureOf(rule.user);
-  const items = featureOf(rule.item);
-  const [low, high] = typeof rule.ratio === 'number' ? [rule.ratio, rule.ratio] : rule.ratio;
-  if (low > high) {
-    throw new ConfigError(`data.negatives.ratio: [${low}, ${high}]; expected the lower one first`);
+  for (const name of [rule.user, rule.item]) {
+    const kind = kindOf(name);
+    if (kind === 'categorical') continue;
+    throw new ConfigError(`data.negatives: '${name}' is ${kind}; expected a categorical`);
   }
-  const known = new Known();
-  users.codes.forEach((user, row) => {
-    known.add(user, items.codes[row] as number);
-  });
-  if (excluded) exclude(excluded, rule, users, items, known);
-  const everything = Int32Array.from(items.names.keys());
-  const draw = rule.method === 'per-user' ? perUser : byPositive;
-  const groups = groupRows(rows.domain, domains);
-  const drawn: Negative[] = [];
-  for (let d = 0; d < domains; d++) {
-    const own = groups.rows.subarray(groups.offsets[d], groups.offsets[d + 1]);
-    const positives: Positives = {
-      rows: own,
-      users: own.map((row) => users.codes[row] as number),
-      items: own.map((row) => items.codes[row] as number),
-      parts: Int8Array.from(own, (row) => rows.part[row] as number),
-    };
-    const candidates = rule.from === 'all' ? everything : Int32Array.from(new Set(positives.items));
-    // Two digits, as in the papers, where that leaves the range.
-    const drawnRatio = low + (high - low) * random.next();
-    const rounded = Math.round(drawnRatio * 100) / 100;
-    const ratio = low < high && rounded >= low && rounded <= high ? rounded : drawnRatio;
-    for (const negative of draw(positives, candidates, known, ratio, random)) drawn.push(negative);
-  }
+}
+
+/** Appends negatives, with label 0, to rows that are all positives. Throws ConfigError. */
+export function withNegatives(
+  rows: CodedRows,
+  domains: number,
+  rule: ResolvedNegatives,
+  features: readonly ResolvedFeature[],
+  excluded: Table | undefined,
+  random: Random,
+): CodedRows {
+  requireColumns(rule, features);
+  const names = features.map(({ name }) => name);
+  const columnOf = (name: string) => rows.features[names.indexOf(name)] as Codes & RawColumn;
+  const [users, items] = [columnOf(rule.user), columnOf(rule.item)];
+  const pairs = new PairCodes(rule, users.names, items.names);
+  const drawn = drawNegatives(
+    {
+      ...rows,
+      users: users.codes,
+      items: items.codes,
+      userCount: users.names.length,
+      itemCount: items.names.length,
+      excluded: excluded ? [pairs.in(excluded)] : [],
+    },
+    domains,
+    rule,
+    random,
+  );
   const itemColumns = [rule.item, ...rule.itemFeatures].map((name) => names.indexOf(name));
   return append(rows, drawn, items, itemColumns);
 }
 
-function exclude(
-  table: Table,
-  rule: ResolvedNegatives,
-  users: Codes,
-  items: Codes,
-  known: Known,
-): void {
-  const codesIn = (column: string, codes: Codes): Int32Array => {
-    const codeOf = new Map(codes.names.map((name, code) => [name, code]));
-    const own = encode(table, column);
-    const translated = own.names.map((name) => codeOf.get(name) ?? -1);
-    return own.codes.map((code) => translated[code] as number);
-  };
-  const itemCodes = codesIn(rule.item, items);
-  codesIn(rule.user, users).forEach((user, row) => {
-    const item = itemCodes[row] as number;
-    if (user >= 0 && item >= 0) known.add(user, item);
-  });
+/** Finds the codes of pairs in other rows. */
+export class PairCodes {
+  readonly #users: ReadonlyMap<string, number>;
+  readonly #items: ReadonlyMap<string, number>;
+
+  constructor(
+    readonly rule: ResolvedNegatives,
+    users: Iterable<string>,
+    items: Iterable<string>,
+  ) {
+    const numbered = (names: Iterable<string>) =>
+      new Map([...names].map((name, code) => [name, code]));
+    this.#users = numbered(users);
+    this.#items = numbered(items);
+  }
+
+  /** Of rows whose user and item both have codes. Throws DataError. */
+  in(table: Table): Pairs {
+    const codesIn = (column: string, known: ReadonlyMap<string, number>): Int32Array => {
+      const own = encode(table, column);
+      const translated = own.names.map((name) => known.get(name) ?? -1);
+      return own.codes.map((code) => translated[code] as number);
+    };
+    const items = codesIn(this.rule.item, this.#items);
+    const users = codesIn(this.rule.user, this.#users);
+    const both = (_: number, row: number) =>
+      (users[row] as number) >= 0 && (items[row] as number) >= 0;
+    return { users: users.filter(both), items: items.filter(both) };
+  }
 }
 
 /** A negative is its positive's row with what belongs to the item as in the first row of its own. */
 function append(
   rows: CodedRows,
-  drawn: readonly Negative[],
+  drawn: Negatives,
   items: Codes,
   itemColumns: readonly number[],
 ): CodedRows {
@@ -203,12 +308,12 @@ function append(
     if (firstRow[item] === -1) firstRow[item] = row;
   });
   const before = rows.label.length;
-  const withDrawn = (rowOf: (negative: Negative) => number): Int32Array =>
-    Int32Array.from({ length: before + drawn.length }, (_, i) =>
-      i < before ? i : rowOf(drawn[i - before] as Negative),
+  const withDrawn = (rowOf: (negative: number) => number): Int32Array =>
+    Int32Array.from({ length: before + drawn.rows.length }, (_, i) =>
+      i < before ? i : rowOf(i - before),
     );
-  const contexts = withDrawn(({ row }) => row);
-  const owners = withDrawn(({ item }) => firstRow[item] as number);
+  const contexts = withDrawn((i) => drawn.rows[i] as number);
+  const owners = withDrawn((i) => firstRow[drawn.items[i] as number] as number);
   return {
     domain: contexts.map((row) => rows.domain[row] as number),
     part: Int8Array.from(contexts, (row) => rows.part[row] as number),

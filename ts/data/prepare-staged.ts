@@ -1,18 +1,19 @@
 import { writeSync } from 'node:fs';
 import { rmdir } from 'node:fs/promises';
-import { ConfigError, DataError } from '../errors.js';
+import { DataError } from '../errors.js';
 import { makeFolder } from '../io/atomic.js';
 import { fillTensors } from '../io/safetensors.js';
 import { requireTrainingRows } from './check.js';
-import { text } from './codes.js';
+import { encode, text } from './codes.js';
 import { FeatureFit, type Fitted, pairsOf, type RawColumn, readColumn } from './columns.js';
 import { ofKind } from './features.js';
 import { rowsPath, writeSchema } from './folder.js';
 import { GroupedColumn } from './grouped-column.js';
 import { labelsOf, weightsOf } from './labels.js';
-import type { ResolvedRoles } from './options.js';
+import { drawNegatives, PairCodes, type Pairs, requireColumns } from './negatives.js';
+import type { ResolvedNegatives, ResolvedRoles } from './options.js';
 import { randomParts, toldParts } from './parts.js';
-import { domainsOf, tooLarge } from './prepare.js';
+import { domainsOf, requireLabels, schemaOf, tooLarge } from './prepare.js';
 import { Random } from './random.js';
 import { StagedRows } from './staged.js';
 import { subsetOf, type Table } from './table.js';
@@ -23,6 +24,8 @@ interface Piece {
   readonly table: Table;
   readonly domain: Int32Array;
   readonly part: Int8Array;
+  /** Of negatives: what belongs to their items. */
+  readonly item?: Table;
 }
 
 /** Domains by name, and of random parts those of their rows. */
@@ -30,6 +33,10 @@ interface Domains {
   readonly names: readonly string[];
   readonly indexOf: ReadonlyMap<string, number>;
   readonly parts: readonly Int8Array[] | undefined;
+  /** Rows of all of them. */
+  readonly rows: number;
+  /** For what is drawn after the parts. */
+  readonly random: Random;
 }
 
 /** By part and domain. */
@@ -42,8 +49,8 @@ const buffered = 2 ** 23;
 
 /**
  * Prepares the rows of a file or a query straight into a folder: byte for byte what prepare() and
- * writeFolder() make of them, with memory for vocabularies and, of random parts, a byte per row. Throws
- * DataError, ConfigError, CheckpointError.
+ * writeFolder() make of them, with memory for vocabularies, of random parts a byte per row, and of negatives some
+ * 30 bytes per positive and 8 per negative. Throws DataError, ConfigError, CheckpointError.
  */
 export async function prepareStaged(
   source: string,
@@ -51,15 +58,10 @@ export async function prepareStaged(
   options: ResolvedRoles,
   folder: string,
 ): Promise<void> {
-  const { label, negatives } = options;
-  if (label === undefined || negatives !== undefined) {
-    throw new ConfigError(
-      'data: expected label and no negatives, which are drawn from rows in memory',
-    );
-  }
+  requireLabels(options);
   await makeFolder(folder);
   try {
-    await prepareInto(folder, source, query, options, label);
+    await prepareInto(folder, source, query, options);
   } catch (cause) {
     // Where nothing else was there.
     await rmdir(folder).catch(() => {});
@@ -72,7 +74,6 @@ async function prepareInto(
   source: string,
   query: string | undefined,
   options: ResolvedRoles,
-  label: string,
 ): Promise<void> {
   const staged = await StagedRows.copy(source, query, folder);
   try {
@@ -80,9 +81,25 @@ async function prepareInto(
     const fit = new FeatureFit(options.features);
     const names = options.features.map(({ name }) => name);
     const rows = counts(domains);
-    const read = ({ table }: Piece): RawColumn[] =>
-      options.features.map((feature) => readColumn(table, feature));
-    for await (const piece of piecesOf(staged, options, domains, names)) {
+    const { label, weight, negatives } = options;
+    const itemColumns = negatives ? [negatives.item, ...negatives.itemFeatures] : [];
+    const read = ({ table, item }: Piece): RawColumn[] =>
+      options.features.map((feature) =>
+        readColumn(item && itemColumns.includes(feature.name) ? item : table, feature),
+      );
+    const others = [label, weight].filter((column) => column !== undefined);
+    if (negatives) {
+      const drawn = await drawnFrom(staged, options, negatives, domains);
+      await staged.addNegatives(drawn, [...names, ...others], itemColumns);
+    }
+    async function* pieces(columns: readonly string[]): AsyncGenerator<Piece> {
+      yield* piecesOf(staged, options, domains, columns);
+      if (!negatives) return;
+      for await (const { context, ...piece } of staged.negatives(columns, itemColumns)) {
+        yield { table: context, ...piece };
+      }
+    }
+    for await (const piece of pieces(names)) {
       fit.add(read(piece), (row) => piece.part[row] === 0);
       piece.domain.forEach((domain, row) => {
         increase(rows, piece.part[row] as number, domain, 1);
@@ -90,7 +107,7 @@ async function prepareInto(
     }
     const listed = options.features.map(() => counts(domains));
     if (options.features.some(({ kind }) => kind !== 'categorical')) {
-      for await (const piece of piecesOf(staged, options, domains, names)) {
+      for await (const piece of pieces(names)) {
         const columns = read(piece);
         fit.measure(columns, (row) => piece.part[row] === 0);
         columns.forEach((column, f) => {
@@ -105,13 +122,12 @@ async function prepareInto(
     }
     const fitted = fit.fitted();
     const { features, vocabularies } = fitted;
-    const schema: Schema = { label, domain: options.domain, features, domains: domains.names };
+    const schema = schemaOf(options, features, domains.names);
     const plan = planOf(schema, options, rows, listed);
     requireTrainingRows(schema, { domainOffsets: offsetsOf(rows[0] as Float64Array) });
     await fillTensors(rowsPath(folder), plan.shapes, async ({ fd }, beginOf) => {
       const writers = splitNames.map((name, p) => new PartWriter(fd, beginOf, name, p, plan));
-      const columns = [label, ...names, ...(options.weight === undefined ? [] : [options.weight])];
-      for await (const piece of piecesOf(staged, options, domains, columns)) {
+      for await (const piece of pieces([...others, ...names])) {
         writePiece(piece, read(piece), options, fitted, writers);
       }
       for (const writer of writers) writer.finish();
@@ -153,7 +169,69 @@ async function domainsIn(
     'random' in split
       ? names.map((name) => randomParts(split.random, found.get(name) as number, random))
       : undefined;
-  return { names, indexOf: new Map(names.map((name, d) => [name, d])), parts };
+  const rows = names.reduce((sum, name) => sum + (found.get(name) as number), 0);
+  return { names, indexOf: new Map(names.map((name, d) => [name, d])), parts, rows, random };
+}
+
+/** Negatives as StagedRows.addNegatives() takes them. Throws DataError, ConfigError. */
+async function drawnFrom(
+  staged: StagedRows,
+  options: ResolvedRoles,
+  rule: ResolvedNegatives,
+  domains: Domains,
+): Promise<Iterable<readonly [context: number, owner: number, domain: number, part: number]>> {
+  const { rows, names } = domains;
+  requireColumns(rule, options.features);
+  const column = () => new Int32Array(rows);
+  const [domain, users, items, places] = [column(), column(), column(), column()];
+  const part = new Int8Array(rows);
+  const known = { users: new Map<string, number>(), items: new Map<string, number>() };
+  /** By item: the first row that has it. */
+  const firstRow: number[] = [];
+  let at = 0;
+  for await (const piece of piecesOf(staged, options, domains, [rule.user, rule.item])) {
+    const codesIn = (name: string, codes: Map<string, number>): Int32Array => {
+      const own = encode(piece.table, name);
+      const numbers = own.names.map((value) => {
+        const code = codes.get(value) ?? codes.size;
+        codes.set(value, code);
+        return code;
+      });
+      return own.codes.map((code) => numbers[code] as number);
+    };
+    domain.set(piece.domain, at);
+    part.set(piece.part, at);
+    users.set(codesIn(rule.user, known.users), at);
+    items.set(codesIn(rule.item, known.items), at);
+    for (let row = 0; row < piece.table.rows; row++, at++) {
+      places[at] = piece.table.number(row) - 1;
+      firstRow[items[at] as number] ??= places[at] as number;
+    }
+  }
+  const excluded: Pairs[] = [];
+  if (rule.exclude !== undefined) {
+    const pairs = new PairCodes(rule, known.users.keys(), known.items.keys());
+    for await (const piece of staged.query(rule.exclude, [rule.user, rule.item])) {
+      excluded.push(pairs.in(piece));
+    }
+  }
+  const drawn = drawNegatives(
+    {
+      ...{ domain, part, users, items, excluded },
+      userCount: known.users.size,
+      itemCount: known.items.size,
+    },
+    names.length,
+    rule,
+    domains.random,
+  );
+  function* negatives() {
+    for (const [i, row] of drawn.rows.entries()) {
+      const owner = firstRow[drawn.items[i] as number] as number;
+      yield [places[row] as number, owner, domain[row] as number, part[row] as number] as const;
+    }
+  }
+  return negatives();
 }
 
 async function* piecesOf(
@@ -335,7 +413,7 @@ class PartWriter {
 }
 
 function writePiece(
-  { table, domain, part }: Piece,
+  { table, item, domain, part }: Piece,
   columns: readonly RawColumn[],
   { label, weight }: ResolvedRoles,
   { features, idOf }: Fitted,
@@ -346,7 +424,8 @@ function writePiece(
       visit(writers[part[row] as number] as PartWriter, own, row);
     });
   };
-  const labels = labelsOf(table, label as string);
+  const labels =
+    label === undefined ? new Float32Array(table.rows).fill(item ? 0 : 1) : labelsOf(table, label);
   const weights = weight === undefined ? undefined : weightsOf(table, weight);
   forEachRow((writer, d, row) => {
     writer.row(d, labels[row] as number, weights?.[row] ?? 1);

@@ -32,17 +32,20 @@ export interface Prepared {
  * values become id 0. `excluded` holds pairs that are no negatives. Throws DataError, ConfigError.
  */
 export function prepare(table: Table, options: ResolvedRoles, excluded?: Table): Prepared {
-  const { label, negatives, features } = options;
-  if ((label === undefined) === (negatives === undefined)) {
-    throw new ConfigError('data: expected either label or negatives');
-  }
+  requireLabels(options);
+  const { negatives, features } = options;
   const random = new Random(options.seed);
   const { rows, domains } = codedRows(table, options, random);
-  const names = features.map(({ name }) => name);
   const all = negatives
-    ? withNegatives(rows, domains.length, negatives, names, excluded, random)
+    ? withNegatives(rows, domains.length, negatives, features, excluded, random)
     : rows;
   return withIds(all, domains, options);
+}
+
+/** Throws ConfigError for rows without labels, or with those of two kinds. */
+export function requireLabels({ label, negatives }: ResolvedRoles): void {
+  if ((label === undefined) !== (negatives === undefined)) return;
+  throw new ConfigError('data: expected either label or negatives');
 }
 
 /** Domains with enough rows, by name. Throws DataError where there is none. */
@@ -136,10 +139,18 @@ function withIds(rows: CodedRows, domains: readonly string[], options: ResolvedR
     };
   });
   return {
-    schema: { label: options.label ?? 'label', domain: options.domain, features, domains },
+    schema: schemaOf(options, features, domains),
     vocabularies,
     splits: splits as unknown as Prepared['splits'],
   };
+}
+
+export function schemaOf(
+  { label = 'label', domain }: ResolvedRoles,
+  features: readonly Feature[],
+  domains: readonly string[],
+): Schema {
+  return { label, domain, features, domains };
 }
 
 /** The columns of a split without kinds that it has none of. */

@@ -14,8 +14,7 @@ const memoryLimit = '512MB';
 export class StagedRows {
   private constructor(
     private readonly connection: Awaited<ReturnType<Instance['connect']>>,
-    private readonly names: readonly string[],
-    private readonly shownAs: string,
+    private readonly source: string,
     readonly close: () => Promise<void>,
   ) {}
 
@@ -39,19 +38,13 @@ export class StagedRows {
       });
       const connection = await instance.connect();
       await connection.run(`create table staged as ${sql}`);
-      const names = (await connection.run('select * from staged limit 0')).columnNames();
-      return new StagedRows(connection, names, source, async () => {
+      return new StagedRows(connection, source, async () => {
         connection.closeSync();
         await close();
       });
     } catch (cause) {
       await close();
-      // DuckDB's own words where it writes.
-      if (!/could not (write|allocate)|no space left/i.test((cause as Error).message)) {
-        throw unreadable(source, cause);
-      }
-      const why = (cause as Error).message;
-      throw new CheckpointError(`'${own}' could not be written: ${why}`, { cause });
+      throw isWriting(cause) ? unwritable(own, cause) : unreadable(source, cause);
     }
   }
 
@@ -59,15 +52,99 @@ export class StagedRows {
    * The rows from first to last with these columns, in pieces whose rows count as those of the source
    * do. Throws DataError for a column that they do not have.
    */
-  async *pieces(columns: readonly string[]): AsyncGenerator<Table> {
-    const wanted = [...new Set(columns)];
-    for (const name of wanted) {
-      if (this.names.includes(name)) continue;
-      throw new DataError(`'${this.shownAs}' has no column '${name}'${suggest(name, this.names)}`);
-    }
-    const list = wanted.map((name) => `"${name.replaceAll('"', '""')}"`);
+  pieces(columns: readonly string[]): AsyncGenerator<Table> {
+    return this.#read('staged', columns);
+  }
+
+  /** The rows of a query of the source, in the same way. */
+  query(sql: string, columns: readonly string[]): AsyncGenerator<Table> {
+    return this.#read(`(${sqlOf(this.source, sql)})`, columns);
+  }
+
+  /**
+   * Joins rows of others to rows of negatives(), by what `drawn` tells in order: places among the rows, from 0, of
+   * the row that each follows and of the one that has its item, and what else is to be known of it.
+   * Throws DataError for a column that they do not have, and CheckpointError for a disk that is full.
+   */
+  async addNegatives(
+    drawn: Iterable<readonly [context: number, owner: number, domain: number, part: number]>,
+    columns: readonly string[],
+    itemColumns: readonly string[],
+  ): Promise<void> {
+    await this.#requireColumns('staged', [...columns, ...itemColumns]);
+    const { DuckDBDataChunk, INTEGER } = await duckdb();
     try {
-      const result = await this.connection.stream(`select ${list} from staged`);
+      await this.connection.run(
+        'create table drawn (context integer, owner integer, domain integer, part integer)',
+      );
+      const appender = await this.connection.createAppender('drawn');
+      const rows: (readonly number[])[] = [];
+      const append = (): void => {
+        const chunk = DuckDBDataChunk.create([INTEGER, INTEGER, INTEGER, INTEGER]);
+        chunk.setRows(rows);
+        appender.appendDataChunk(chunk);
+        rows.length = 0;
+      };
+      for (const row of drawn) {
+        if (rows.push(row) === chunkRows) append();
+      }
+      if (rows.length > 0) append();
+      appender.closeSync();
+      const of = (table: string, names: readonly string[]) =>
+        [...new Set(names)].map(
+          (name) => `${table}.${quoted(name)} as ${quoted(`${table}.${name}`)}`,
+        );
+      await this.connection.run(
+        `create table negatives as
+           select ${[...of('context', columns), ...of('owner', itemColumns)].join(', ')}, drawn.domain as domain, drawn.part as part
+           from drawn
+           join staged context on context.rowid = drawn.context
+           join staged owner on owner.rowid = drawn.owner
+           order by drawn.rowid`,
+      );
+      await this.connection.run('drop table drawn');
+    } catch (cause) {
+      throw isWriting(cause) ? unwritable(this.source, cause) : unreadable(this.source, cause);
+    }
+  }
+
+  /**
+   * The rows that addNegatives() joined: columns of the row that each follows, in `item` those of the row that
+   * has its item.
+   */
+  async *negatives(
+    columns: readonly string[],
+    itemColumns: readonly string[],
+  ): AsyncGenerator<{
+    readonly context: Table;
+    readonly item: Table;
+    readonly domain: Int32Array;
+    readonly part: Int8Array;
+  }> {
+    const own = (prefix: string, names: readonly string[]) =>
+      names.map((name) => `${prefix}.${name}`);
+    const all = [...own('context', columns), ...own('owner', itemColumns), 'domain', 'part'];
+    for await (const piece of this.#read('negatives', all)) {
+      const part = (prefix: string): Table => ({
+        ...piece,
+        column: (name) => piece.column(`${prefix}.${name}`),
+      });
+      yield {
+        context: part('context'),
+        item: part('owner'),
+        domain: Int32Array.from(piece.column('domain') as number[]),
+        part: Int8Array.from(piece.column('part') as number[]),
+      };
+    }
+  }
+
+  async *#read(from: string, columns: readonly string[]): AsyncGenerator<Table> {
+    const wanted = [...new Set(columns)];
+    await this.#requireColumns(from, wanted);
+    try {
+      const result = await this.connection.stream(
+        `select ${wanted.map(quoted).join(', ')} from ${from}`,
+      );
       let before = 0;
       for (;;) {
         const chunk = await result.fetchChunk();
@@ -75,19 +152,50 @@ export class StagedRows {
         const first = before + 1;
         yield {
           rows: chunk.rowCount,
-          name: `'${this.shownAs}': `,
+          name: `'${this.source}': `,
           number: (row) => first + row,
           column: (name) => chunk.getColumnValues(wanted.indexOf(name)),
         };
         before += chunk.rowCount;
       }
     } catch (cause) {
-      throw unreadable(this.shownAs, cause);
+      throw unreadable(this.source, cause);
+    }
+  }
+
+  async #requireColumns(from: string, wanted: readonly string[]): Promise<void> {
+    let names: readonly string[];
+    try {
+      names = (await this.connection.run(`select * from ${from} limit 0`)).columnNames();
+    } catch (cause) {
+      throw unreadable(this.source, cause);
+    }
+    for (const name of wanted) {
+      if (names.includes(name)) continue;
+      throw new DataError(`'${this.source}' has no column '${name}'${suggest(name, names)}`);
     }
   }
 }
 
+/** Rows of DuckDB's own pieces. */
+const chunkRows = 2048;
+
+function quoted(name: string): string {
+  return `"${name.replaceAll('"', '""')}"`;
+}
+
 type Instance = InstanceType<Awaited<ReturnType<typeof duckdb>>['DuckDBInstance']>;
+
+/** By DuckDB's own words where it writes. */
+function isWriting(cause: unknown): boolean {
+  return /could not (write|allocate)|no space left/i.test((cause as Error).message);
+}
+
+function unwritable(where: string, cause: unknown): Error {
+  return new CheckpointError(`'${where}' could not be written: ${(cause as Error).message}`, {
+    cause,
+  });
+}
 
 function unreadable(source: string, cause: unknown): Error {
   if (cause instanceof DataError) return cause;
