@@ -263,6 +263,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   exports.Set("Graph", GraphObject::define(env));
   exports.Set("Space", SpaceObject::define(env));
   exports.Set("Program", ProgramObject::define(env));
+  exports.Set("Row", RowObject::define(env));
   exports.Set("Session", SessionObject::define(env));
   return exports;
 }

@@ -2,6 +2,7 @@
 
 #include <napi.h>
 
+#include <atomic>
 #include <functional>
 #include <future>
 #include <map>
@@ -23,6 +24,10 @@ struct SharedSpace {
   std::mutex mutex;
   int readers = 0;
   bool training = false;
+  // Another one after anything native may have written: that takes a training.
+  uint64_t version = 0;
+  // JavaScript has views, through which it may write at any time from then on.
+  std::atomic<bool> lent = false;
 
   void beginReading();  // Error(kBusy) while a session trains
   void endReading();
@@ -30,6 +35,30 @@ struct SharedSpace {
   void endTraining();
   // To be called before values are read or written.
   void awaitStart() const;
+
+  // Reading the space, with others.
+  class Reading {
+   public:
+    explicit Reading(SharedSpace& shared) : shared_(shared) { shared_.beginReading(); }
+    ~Reading() { shared_.endReading(); }
+    Reading(const Reading&) = delete;
+    Reading& operator=(const Reading&) = delete;
+
+   private:
+    SharedSpace& shared_;
+  };
+
+  // The only one to use the space, from the event loop: whatever changes it.
+  class Training {
+   public:
+    explicit Training(SharedSpace& shared) : shared_(shared) { shared_.beginTraining(); }
+    ~Training() { shared_.endTraining(); }
+    Training(const Training&) = delete;
+    Training& operator=(const Training&) = delete;
+
+   private:
+    SharedSpace& shared_;
+  };
 
  private:
   std::shared_future<void> start_;  // last: its destructor waits for what uses the others
@@ -75,6 +104,8 @@ class SpaceObject : public Napi::ObjectWrap<SpaceObject> {
 
  private:
   Napi::Value data(const Napi::CallbackInfo& info);
+  Napi::Value read(const Napi::CallbackInfo& info);
+  Napi::Value write(const Napi::CallbackInfo& info);
   Napi::Value configureOverlays(const Napi::CallbackInfo& info);
   Napi::Value limitOverlays(const Napi::CallbackInfo& info);
   Napi::Value unitSize(const Napi::CallbackInfo& info);
@@ -86,6 +117,7 @@ class SpaceObject : public Napi::ObjectWrap<SpaceObject> {
   Napi::Value started(const Napi::CallbackInfo& info);
   Napi::Value dispose(const Napi::CallbackInfo& info);
 
+  Napi::Value viewOf(Napi::Env env, int parameter);
   void report(Napi::Env env, int64_t bytes);
   void detachBuffers();
 
@@ -101,18 +133,30 @@ class ProgramObject : public Napi::ObjectWrap<ProgramObject> {
   explicit ProgramObject(const Napi::CallbackInfo& info);
 
  private:
+  friend class RowObject;
   struct State;
   Napi::Value inputNames(const Napi::CallbackInfo& info);
   Napi::Value describe(const Napi::CallbackInfo& info);
   Napi::Value predict(const Napi::CallbackInfo& info);
-  Napi::Value predictRow(const Napi::CallbackInfo& info);
   Napi::Value predictAsync(const Napi::CallbackInfo& info);
   Napi::Value dispose(const Napi::CallbackInfo& info);
-  Program::Run request(const Napi::Value& columns, int64_t rows, const Napi::Value& overlay) const;
-  std::vector<float> scoreNow(const Program::Run& run) const;
   std::shared_ptr<State> state() const;
 
   std::shared_ptr<State> state_;
+};
+
+// Columns of one row, which are written and scored again and again.
+class RowObject : public Napi::ObjectWrap<RowObject> {
+ public:
+  static Napi::Function define(Napi::Env env);
+  explicit RowObject(const Napi::CallbackInfo& info);
+
+ private:
+  Napi::Value score(const Napi::CallbackInfo& info);
+
+  std::weak_ptr<ProgramObject::State> state_;
+  std::vector<Napi::ObjectReference> columns_;  // keep their memory
+  Program::Run run_;
 };
 
 class SessionObject : public Napi::ObjectWrap<SessionObject> {

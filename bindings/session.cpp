@@ -207,6 +207,22 @@ std::function<void()> SessionObject::beginWork() {
   return [space = space_] { space->endTraining(); };
 }
 
+namespace {
+
+// Ends with its scope.
+class Work {
+ public:
+  explicit Work(std::function<void()> end) : end_(std::move(end)) {}
+  ~Work() { end_(); }
+  Work(const Work&) = delete;
+  Work& operator=(const Work&) = delete;
+
+ private:
+  std::function<void()> end_;
+};
+
+}  // namespace
+
 std::shared_ptr<Session> SessionObject::session() const {
   if (!session_) throw Error(ErrorKind::kBusy, "the session is disposed");
   if (session_->leased()) throw Error(ErrorKind::kBusy, "the session is at work");
@@ -385,6 +401,7 @@ Napi::Value SessionObject::setEvaluationProgram(const Napi::CallbackInfo& info) 
 Napi::Value SessionObject::configureOverlays(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
     session();
+    const Work work(beginWork());
     configureSpace(space_->space, info);
     return info.Env().Undefined();
   });
@@ -393,6 +410,7 @@ Napi::Value SessionObject::configureOverlays(const Napi::CallbackInfo& info) {
 Napi::Value SessionObject::limitOverlays(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
     session();
+    const Work work(beginWork());
     limitSpace(space_->space, info);
     return info.Env().Undefined();
   });

@@ -51,6 +51,7 @@ void SharedSpace::beginTraining() {
                                            : "predictions of the model are under way");
   }
   training = true;
+  ++version;
 }
 
 void SharedSpace::endTraining() {
@@ -58,25 +59,14 @@ void SharedSpace::endTraining() {
   training = false;
 }
 
-namespace {
-
-// Reading or changing the space from the event loop.
-class Reading {
- public:
-  explicit Reading(SharedSpace& shared) : shared_(shared) { shared_.beginReading(); }
-  ~Reading() { shared_.endReading(); }
-  Reading(const Reading&) = delete;
-  Reading& operator=(const Reading&) = delete;
-
- private:
-  SharedSpace& shared_;
-};
-
-}  // namespace
+using Reading = SharedSpace::Reading;
+using Training = SharedSpace::Training;
 
 Napi::Function SpaceObject::define(Napi::Env env) {
   return DefineClass(env, "Space",
                      {InstanceMethod("data", &SpaceObject::data),
+                      InstanceMethod("read", &SpaceObject::read),
+                      InstanceMethod("write", &SpaceObject::write),
                       InstanceMethod("configureOverlays", &SpaceObject::configureOverlays),
                       InstanceMethod("limitOverlays", &SpaceObject::limitOverlays),
                       InstanceMethod("unitSize", &SpaceObject::unitSize),
@@ -119,20 +109,53 @@ std::shared_ptr<SharedSpace> SpaceObject::shared() const {
   return shared_;
 }
 
+Napi::Value SpaceObject::viewOf(Napi::Env env, int parameter) {
+  const auto count = static_cast<size_t>(elementCount(shared_->space.parameter(parameter).shape));
+  auto& buffer = buffers_[parameter];
+  if (buffer.IsEmpty()) {
+    auto storage =
+        Storage::external(shared_->space.data(parameter), count * sizeof(float), shared_);
+    buffer = Napi::Persistent(toArrayBuffer(env, storage));
+  }
+  return Napi::Float32Array::New(env, count, buffer.Value(), 0);
+}
+
 Napi::Value SpaceObject::data(const Napi::CallbackInfo& info) {
+  const Napi::Value view = read(info);
+  shared_->lent = true;
+  return view;
+}
+
+Napi::Value SpaceObject::read(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
     const std::shared_ptr<SharedSpace> shared = this->shared();
     const Reading reading(*shared);
     shared->awaitStart();
+    return viewOf(info.Env(), shared->space.find(info[0].As<Napi::String>()));
+  });
+}
+
+Napi::Value SpaceObject::write(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    const std::shared_ptr<SharedSpace> shared = this->shared();
+    const Training training(*shared);
+    shared->awaitStart();
     const int parameter = shared->space.find(info[0].As<Napi::String>());
-    const auto count = static_cast<size_t>(elementCount(shared->space.parameter(parameter).shape));
-    auto& buffer = buffers_[parameter];
-    if (buffer.IsEmpty()) {
-      auto storage =
-          Storage::external(shared->space.data(parameter), count * sizeof(float), shared);
-      buffer = Napi::Persistent(toArrayBuffer(info.Env(), storage));
-    }
-    return Napi::Float32Array::New(info.Env(), count, buffer.Value(), 0);
+    // What was lent stays so.
+    struct Returned {
+      ~Returned() {
+        if (shared.lent) return;
+        buffers[parameter].Value().Detach();
+        buffers.erase(parameter);
+      }
+      SharedSpace& shared;
+      std::map<int, Napi::Reference<Napi::ArrayBuffer>>& buffers;
+      int parameter;
+    };
+    const Napi::Value view = viewOf(info.Env(), parameter);
+    const Returned returned{*shared, buffers_, parameter};
+    info[1].As<Napi::Function>().Call({view});
+    return info.Env().Undefined();
   });
 }
 
@@ -155,7 +178,7 @@ void configureSpace(ParameterSpace& space, const Napi::CallbackInfo& info) {
 Napi::Value SpaceObject::configureOverlays(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
     const std::shared_ptr<SharedSpace> shared = this->shared();
-    const Reading reading(*shared);
+    const Training training(*shared);
     configureSpace(shared->space, info);
     return info.Env().Undefined();
   });
@@ -168,7 +191,7 @@ void limitSpace(ParameterSpace& space, const Napi::CallbackInfo& info) {
 Napi::Value SpaceObject::limitOverlays(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
     const std::shared_ptr<SharedSpace> shared = this->shared();
-    const Reading reading(*shared);
+    const Training training(*shared);
     limitSpace(shared->space, info);
     return info.Env().Undefined();
   });
@@ -223,7 +246,7 @@ Napi::Value SpaceObject::overlay(const Napi::CallbackInfo& info) {
 Napi::Value SpaceObject::setOverlay(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
     const std::shared_ptr<SharedSpace> shared = this->shared();
-    const Reading reading(*shared);
+    const Training training(*shared);
     const int domain = info[0].As<Napi::Number>();
     const int parameter = shared->space.find(info[1].As<Napi::String>());
     const auto entries = info[2].As<Napi::Object>();
@@ -247,7 +270,7 @@ Napi::Value SpaceObject::setOverlay(const Napi::CallbackInfo& info) {
 Napi::Value SpaceObject::dropOverlays(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
     const std::shared_ptr<SharedSpace> shared = this->shared();
-    const Reading reading(*shared);
+    const Training training(*shared);
     for (const OverlayId domain : shared->space.overlays()) shared->space.dropOverlay(domain);
     return info.Env().Undefined();
   });

@@ -46,15 +46,16 @@ class Job {
   /** Sets the values that all peers start with. */
   #start(space) {
     const names = ['user', 'item', 'domain'];
+    const set = (name, values) => space.write(name, (own) => own.set(values));
     for (const table of tablesOf(this.shape)) {
-      space.data(`embedding.${names[table.number]}.weight`).set(tableValues(table, this.shape));
+      set(`embedding.${names[table.number]}.weight`, tableValues(table, this.shape));
     }
     const layers = layersOf(this.shape);
     for (const [l, layer] of layers.entries()) {
       const { weight, bias } = layerValues(layer);
       const last = l === layers.length - 1;
-      space.data(last ? 'output.weight' : `hidden.${l}.weight`).set(weight);
-      space.data(last ? 'bias' : `hidden.${l}.bias`).set(bias);
+      set(last ? 'output.weight' : `hidden.${l}.weight`, weight);
+      set(last ? 'bias' : `hidden.${l}.bias`, bias);
     }
   }
 

@@ -254,7 +254,7 @@ HWY_EXPORT(finishRows);
 namespace {
 
 // A packed block of B stays in the second-level cache.
-constexpr int64_t kBlockDepth = 256;
+constexpr int64_t kBlockDepth = kGemmBlockDepth;
 constexpr int64_t kPackedRows = 64;         // of a panel, in one go
 constexpr int64_t kEpilogueColumns = 1024;  // uniforms of dropout at a time
 constexpr int64_t kRowChunks = 16;          // enough for any sensible number of threads

@@ -9,6 +9,9 @@ namespace polydomain::cpu {
 
 enum class Transpose { kNo, kYes };
 
+// Products are summed over blocks of so many k (see gemm).
+inline constexpr int64_t kGemmBlockDepth = 256;
+
 // What happens to an element of the product on its way to memory, in this order.
 struct GemmEpilogue {
   // [n], added to every row; with `biasRow` [.., n], its row biasRow[row] added to row `row`.

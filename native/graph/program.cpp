@@ -6,8 +6,8 @@
 
 #include "cpu/chunks.h"
 #include "cpu/embedding.h"
+#include "effective_lookup.h"
 #include "memory_plan.h"
-#include "ops.h"
 #include "polydomain/error.h"
 #include "rewrite.h"
 
@@ -58,12 +58,14 @@ class Program::Impl {
     lap(run.profile, Profile::kFindRows);
     const RunContext context{*run.pool, run.seed, run.step};
     for (const Step& step : steps_) {
-      if (run.overlay >= 0 && step.lookup) {
-        lookupEffective(run, step);
+      const Node& node = graph_[step.value];
+      views_.clear();
+      for (const ValueId input : node.inputs) views_.push_back(viewOf(input));
+      if (run.overlay >= 0 && !step.regions.empty()) {
+        lookupEffective(space_, run.overlay, *run.pool, node, step.regions, views_,
+                        viewOf(step.value));
       } else {
-        views_.clear();
-        for (const ValueId input : graph_[step.value].inputs) views_.push_back(viewOf(input));
-        step.kernel(context, graph_[step.value].attributes, views_, viewOf(step.value));
+        step.kernel(context, node.attributes, views_, viewOf(step.value));
       }
       lap(run.profile, step.label);
     }
@@ -142,8 +144,8 @@ class Program::Impl {
   struct Step {
     ValueId value;
     Kernel kernel;
-    bool lookup;         // reads tables only: embedding, embedding_bag, gather_concat
-    int32_t label = -1;  // in the profile
+    std::vector<int> regions;  // of the tables of a lookup that reads nothing else
+    int32_t label = -1;        // in the profile
   };
   struct DenseUse {
     int parameter;
@@ -289,19 +291,18 @@ class Program::Impl {
     for (ValueId v = 0; v < graph_.size(); ++v) {
       const Node& node = graph_[v];
       if (node.kind != NodeKind::kOp) continue;
-      const bool lookup = registerLookups(v);
-      if (node.op->cpu != nullptr && !skipped(v)) steps_.push_back({v, node.op->cpu, lookup});
+      const std::vector<int> regions = registerLookups(v);
+      if (node.op->cpu != nullptr && !skipped(v)) steps_.push_back({v, node.op->cpu, regions});
     }
   }
 
-  // Notes which ids read which table; refuses tables in any other place.
-  bool registerLookups(ValueId v) {
+  // Notes which ids read which table; refuses tables in any other place. Returns the regions of a
+  // lookup's tables.
+  std::vector<int> registerLookups(ValueId v) {
     const Node& node = graph_[v];
     const bool bag = isOp(graph_, v, "embedding_bag");
-    const bool single = bag || isOp(graph_, v, "embedding");
-    const bool fields = isOp(graph_, v, "gather_concat");
-    const size_t count = single ? 1 : fields ? node.inputs.size() / 2 : 0;
-    size_t known = 0;
+    const size_t count = isLookup(node) ? lookupCount(node) : 0;
+    std::vector<int> regions;
     for (size_t i = 0; i < node.inputs.size(); ++i) {
       TableUse* use = tableOf(node.inputs[i]);
       if (use == nullptr) continue;
@@ -313,7 +314,7 @@ class Program::Impl {
       const ValueId ids = node.inputs[count + i];
       use->ids.push_back({idInput(ids), bag ? graph_[ids].type.shape[1] : 0});
       use->lookups.push_back(use->ids.back());
-      ++known;
+      regions.push_back(space_.regionOf(use->parameter));
     }
     for (size_t i = 0; i < count; ++i) {
       const Node& table = graph_[node.inputs[i]];
@@ -322,7 +323,8 @@ class Program::Impl {
                     "dense parameter '" + table.name + "' is read by embedding; expected a table");
       }
     }
-    return count > 0 && known == count;
+    if (regions.size() < count) regions.clear();
+    return regions;
   }
 
   TableUse* tableOf(ValueId value) {
@@ -500,33 +502,6 @@ class Program::Impl {
     }
   }
 
-  // An embedding bag of a domain's effective rows: they are gathered and then pooled, in the order
-  // in which the kernel adds them up.
-  void bagsEffective(const Run& run, const Step& step) {
-    const Node& node = graph_[step.value];
-    const TensorView& out = viewOf(step.value);
-    const TensorView& ids = viewOf(node.inputs[1]);
-    const TableUse& use = *tableOf(node.inputs[0]);
-    const int64_t dim = out.shape[1];
-    const int64_t width = ids.shape[1];
-    const int region = space_.regionOf(use.parameter);
-    cpu::forChunks(*run.pool, out.shape[0], cpu::rowsPerChunk(dim),
-                   [&](int64_t begin, int64_t end) {
-                     std::vector<int32_t> units,
-                         places(static_cast<size_t>((end - begin) * width), cpu::kNoId);
-                     for (size_t i = 0; i < places.size(); ++i) {
-                       const int32_t id = ids.i32()[begin * width + static_cast<int64_t>(i)];
-                       if (id == cpu::kNoId) continue;
-                       places[i] = static_cast<int32_t>(units.size());
-                       units.push_back(id);
-                     }
-                     std::vector<float> rows(units.size() * static_cast<size_t>(dim));
-                     space_.gather(region, run.overlay, units, rows.data(), dim);
-                     cpu::poolRows(rows.data(), dim, places, width, poolingOf(node.attributes),
-                                   out.f32() + begin * dim, dim);
-                   });
-  }
-
   void announceSlots() {
     for (const RunningAverage& average : averages_) {
       if (average.slot == kNoValue) continue;
@@ -555,28 +530,6 @@ class Program::Impl {
             static_cast<float>(average.momentum * static_cast<double>(kept[i]) +
                                (1.0 - average.momentum) * static_cast<double>(value.f32()[i]));
       }
-    }
-  }
-
-  // embedding or gather_concat of a domain's effective rows.
-  void lookupEffective(const Run& run, const Step& step) {
-    if (isOp(graph_, step.value, "embedding_bag")) return bagsEffective(run, step);
-    const Node& node = graph_[step.value];
-    const TensorView& out = viewOf(step.value);
-    const size_t fields = node.inputs.size() / 2;
-    const int64_t stride = out.shape.back();
-    int64_t column = 0;
-    for (size_t i = 0; i < fields; ++i) {
-      const TableUse& use = *tableOf(node.inputs[i]);
-      const TensorView& ids = viewOf(node.inputs[fields + i]);
-      const int64_t dim = graph_[node.inputs[i]].type.shape[1];
-      const int region = space_.regionOf(use.parameter);
-      cpu::forChunks(*run.pool, ids.size(), cpu::rowsPerChunk(dim),
-                     [&](int64_t begin, int64_t end) {
-                       space_.gather(region, run.overlay, {ids.i32() + begin, ids.i32() + end},
-                                     out.f32() + begin * stride + column, stride);
-                     });
-      column += dim;
     }
   }
 

@@ -40,6 +40,21 @@ void ParameterSpace::Impl::gatherDense(OverlayId domain, float* out) const {
   }
 }
 
+bool ParameterSpace::Impl::owns(OverlayId domain, int parameter) const {
+  const Overlay* overlay = find(domain);
+  const auto p = static_cast<size_t>(parameter);
+  if (overlay == nullptr || !specific_[p]) return false;
+  // What an overlay does not hold may start at random.
+  if (start_ == SpecificStart::kRandom && parameters_[p].trainable) return true;
+  const UnitStore& store = overlay->stores[static_cast<size_t>(regionOf(parameter))];
+  if (parameters_[p].kind == ParameterKind::kTable) return !store.empty();
+  const auto first = static_cast<uint32_t>(firstUnit(parameter));
+  for (uint32_t block = 0; block < unitCount(parameter); ++block) {
+    if (store.find(first + block) != UnitStore::kNone) return true;
+  }
+  return false;
+}
+
 void ParameterSpace::Impl::visitOverlay(
     OverlayId domain, int parameter,
     const std::function<void(uint32_t, std::span<const float>)>& visit) const {

@@ -94,6 +94,9 @@ void ParameterSpace::gather(int region, OverlayId domain, std::span<const int32_
 void ParameterSpace::gatherDense(OverlayId domain, float* out) const {
   impl_->gatherDense(domain, out);
 }
+bool ParameterSpace::owns(OverlayId domain, int parameter) const {
+  return impl_->owns(domain, parameter);
+}
 void ParameterSpace::visitOverlay(
     OverlayId domain, int parameter,
     const std::function<void(uint32_t, std::span<const float>)>& visit) const {

@@ -81,6 +81,7 @@ class ParameterSpace::Impl {
   void gather(int region, OverlayId domain, std::span<const int32_t> units, float* out,
               int64_t stride) const;
   void gatherDense(OverlayId domain, float* out) const;
+  bool owns(OverlayId domain, int parameter) const;
   void visitOverlay(OverlayId domain, int parameter,
                     const std::function<void(uint32_t, std::span<const float>)>& visit) const;
   void setOverlayUnit(OverlayId domain, int parameter, uint32_t unit,

@@ -1,5 +1,4 @@
 #include <gtest/gtest.h>
-#include <hwy/highway.h>
 
 #include <algorithm>
 #include <cmath>
@@ -12,8 +11,8 @@
 #include "cpu/elementwise.h"
 #include "cpu/gemm.h"
 #include "cpu/k_max.h"
-#include "cpu/simd.h"
 #include "cpu/softmax.h"
+#include "levels.h"
 
 namespace polydomain {
 namespace {
@@ -26,25 +25,12 @@ Values randomValues(int64_t count, uint64_t step) {
   return values;
 }
 
-int64_t targetOf(const std::string& level) {
-  if (level == "avx512") return HWY_AVX3;
-  if (level == "avx2") return HWY_AVX2;
-  if (level == "sse4") return HWY_SSE4;
-  if (level == "neon") return HWY_NEON;
-  return HWY_SCALAR;
-}
-
-// The product fixes its level at start; a test may tell Highway of another one.
 class Levels : public testing::Test {
  protected:
-  void TearDown() override { hwy::GetChosenTarget().DeInit(); }
-
   // Relative to the largest value: sums of the same terms in another order.
   static void agree(const std::string& name, const std::function<Values()>& compute) {
-    const std::vector<std::string> levels = cpu::supportedSimdLevels();
     Values best;
-    for (const std::string& level : levels) {
-      hwy::GetChosenTarget().Update(targetOf(level));
+    forEachLevel([&](const std::string& level) {
       const Values values = compute();
       if (best.empty()) best = values;
       double largest = 0.0;
@@ -53,7 +39,7 @@ class Levels : public testing::Test {
       for (size_t i = 0; i < values.size(); ++i) {
         ASSERT_NEAR(values[i], best[i], 1e-6 * largest) << name << ", " << level << ", " << i;
       }
-    }
+    });
   }
 };
 

@@ -89,7 +89,7 @@ function specificFile(folder: string, parameter: string): string {
  */
 export async function saveModel(folder: string, { model, vocabulary }: Predictor): Promise<void> {
   await makeFolder(folder);
-  const parameters = model.parameters();
+  const parameters = model.readParameters();
   await writeTensors(join(folder, 'model.safetensors'), parameters);
   const { schema } = vocabulary;
   const overlays = model.overlays ?? null;
@@ -203,22 +203,24 @@ export async function load(
   const model = asModel(make({ ...options, schema, vocabulary, seed }), schema, seed);
   model.skipFilling();
   if (split.length > 0) model.splitHeads(split);
-  const parameters = model.parameters();
-  for (const [name, { data, shape }] of parameters) {
+  const { space } = model.compile();
+  const parameters = model.specs();
+  for (const [name, { shape }] of parameters) {
     const own = run.tensors.get(name);
-    if (!(own instanceof Float32Array) || own.length !== data.length) {
+    const size = shape.reduce((product, n) => product * n, 1);
+    if (!(own instanceof Float32Array) || own.length !== size) {
       throw new CheckpointError(
         `'${folder}': '${name}' has ${own?.length ?? 'no'} values; expected shape [${shape}]`,
       );
     }
-    data.set(own);
+    space.write(name, (values) => values.set(own));
   }
   if (overlays) {
     model.configureOverlays(overlays);
-    model.compile().space.limitOverlays(tmpdir(), limit ?? -1);
+    space.limitOverlays(tmpdir(), limit ?? -1);
     for (const name of parameters.keys()) {
       for await (const [domain, own] of readSpecific(folder, name, schema.domains.length)) {
-        model.compile().space.setOverlay(domain, name, own);
+        space.setOverlay(domain, name, own);
       }
     }
   }

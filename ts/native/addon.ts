@@ -58,8 +58,18 @@ export interface OverlayEntries {
 }
 
 export interface NativeSpace {
-  /** A live view of a parameter's memory, never copied. Throws BusyError while leased. */
+  /**
+   * A live view of a parameter's memory, never copied, for users: they may write at any time, so that from
+   * then on nothing is kept of any parameter to score faster. Throws BusyError while leased.
+   */
   data(parameter: string): Float32Array;
+  /** The same for the library's own reading. */
+  read(parameter: string): Float32Array;
+  /**
+   * A view to write to that is empty once `write` is over. Throws BusyError while the space is on lease or
+   * read off the event loop.
+   */
+  write(parameter: string, write: (values: Float32Array) => void): void;
   configureOverlays(
     combine: 'plus' | 'times' | 'replace',
     start: 'neutral' | 'random',
@@ -100,8 +110,6 @@ export interface NativeProgram {
    * overlay: the domain whose effective values to read, -1 for the shared ones.
    */
   predict(columns: readonly TypedArray[], rows: number, overlay: number): Float32Array;
-  /** The score of one row, on the caller's thread. */
-  predictRow(columns: readonly TypedArray[], overlay: number): number;
   /** predict() off the event loop. */
   predictAsync(
     columns: readonly TypedArray[],
@@ -109,6 +117,12 @@ export interface NativeProgram {
     overlay: number,
   ): Promise<Float32Array>;
   dispose(): void;
+}
+
+/** Columns of one row, in memory that its caller writes to. */
+export interface NativeRow {
+  /** The score of what the columns hold, on the caller's thread. Throws as predict() does. */
+  score(): number;
 }
 
 export interface NativeOptimizerSpec {
@@ -344,6 +358,8 @@ export interface Addon {
     space: NativeSpace,
     output: number,
   ) => NativeProgram;
+  /** Columns and overlay as in predict(). */
+  Row: new (program: NativeProgram, columns: readonly TypedArray[], overlay: number) => NativeRow;
   Session: new (
     space: NativeSpace,
     /** lease: nobody else may use the space before dispose(); else during calls only. */

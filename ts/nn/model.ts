@@ -239,16 +239,18 @@ export abstract class Model extends Module<[Batch], Tensor> {
 
   /** Changes what the model has; parameters keep their values, those that were split in every slot. */
   #rebuild(change: () => void): void {
-    const kept = this.#compiled && this.parameters();
+    const kept = this.#compiled && this.readParameters();
     const values = [...(kept ?? [])].map(([name, { data }]) => [name, data.slice()] as const);
     this.#release();
     this.#overlays = undefined;
     change();
-    const parameters = this.parameters();
+    const { space } = this.compile();
+    const parameters = this.#parameters();
     for (const [name, data] of values) {
-      const target = parameters.get(name)?.data;
-      const size = target?.length ?? 0;
-      for (let at = 0; at < size; at += data.length) target?.set(data, at);
+      if (!parameters.has(name)) continue;
+      space.write(name, (target) => {
+        for (let at = 0; at < target.length; at += data.length) target.set(data, at);
+      });
     }
   }
 
@@ -263,14 +265,24 @@ export abstract class Model extends Module<[Batch], Tensor> {
     return { name: this.constructor.name, options: {} };
   }
 
-  /** Live views of the shared parameters by name. Throws BusyError while the model is trained. */
+  /**
+   * Live views of the shared parameters by name. As they may be written to, the model scores single rows more
+   * slowly from then on, like any batch. Throws BusyError while the model is trained.
+   */
   parameters(): Map<string, Tensor<'float32'>> {
     const { space } = this.compile();
-    const views = new Map<string, Tensor<'float32'>>();
-    for (const [name, parameter] of this.#parameters()) {
-      views.set(name, Tensor.from(space.data(name), parameter.shape));
-    }
-    return views;
+    return this.#views((name) => space.data(name));
+  }
+
+  /** @internal The same for the library's own reading. */
+  readParameters(): Map<string, Tensor<'float32'>> {
+    const { space } = this.compile();
+    return this.#views((name) => space.read(name));
+  }
+
+  #views(view: (name: string) => Float32Array): Map<string, Tensor<'float32'>> {
+    const parameters = [...this.#parameters()];
+    return new Map(parameters.map(([name, { shape }]) => [name, Tensor.from(view(name), shape)]));
   }
 
   /** @internal Names the random streams by their modules' paths. */
@@ -398,8 +410,9 @@ export abstract class Model extends Module<[Batch], Tensor> {
     if (this.#filled) return;
     try {
       for (const [name, { options }] of this.#parameters()) {
-        if (options.fill) yield* options.fill(space.data(name));
+        if (options.fill) yield* options.fill(space.read(name));
       }
+      space.withdraw();
     } catch (error) {
       space.dispose();
       throw error;

@@ -1,9 +1,10 @@
 import { inputName } from '../data/features.js';
 import { isMissing } from '../data/raw.js';
-import type { Schema } from '../data/types.js';
+import type { Feature, Schema } from '../data/types.js';
 import type { Vocabulary } from '../data/vocabulary.js';
 import { ConfigError, DataError } from '../errors.js';
-import type { NativeProgram, TypedArray } from '../native/addon.js';
+import type { NativeProgram, NativeRow, TypedArray } from '../native/addon.js';
+import { addon } from '../native/load.js';
 import type { Model } from '../nn/model.js';
 import { Batcher } from './batcher.js';
 import { type TopK, topK } from './top-k.js';
@@ -121,21 +122,23 @@ export class Scorer {
     return topK(scores, k);
   }
 
-  /** The probability of one row, now. */
+  /** The probability of one row, now. Throws as predict does. */
   predictSync(row: Row): number {
-    const { scoring, sources, row: inputs } = this.#planned();
+    const plan = this.#planned();
     const { features } = this.vocabulary.schema;
-    const raw = featureValues([row], this.vocabulary.schema, this.#names);
-    for (const [i, source] of sources.entries()) {
-      if (typeof source === 'string') continue;
-      const values = raw[source] as ArrayLike<RawValue>;
-      if (features[source]?.kind === 'categorical') {
-        (inputs[i] as Int32Array)[0] = this.vocabulary.encode(source, values[0] as string | number);
-      } else {
-        inputs[i] = this.vocabulary.column(source, values);
+    for (let f = 0; f < features.length; f++) {
+      const { name, kind } = features[f] as Feature;
+      const value = row[name];
+      if (value === undefined || (kind === 'categorical' && isMissing(value))) {
+        featureValues([row], this.vocabulary.schema, this.#names);
       }
+      const column = plan.row[f];
+      if (column === undefined) continue;
+      if (kind === 'categorical') column[0] = this.vocabulary.encode(f, value as string | number);
+      else column.set(this.vocabulary.column(f, [value]));
     }
-    return Math.fround(probability(scoring.predictRow(inputs, this.domain)));
+    plan.native ??= this.#row(plan);
+    return Math.fround(probability(plan.native.score()));
   }
 
   #encode(input: readonly Row[] | Columns): {
@@ -162,11 +165,16 @@ export class Scorer {
     const sources = scoring.inputNames.map((name) =>
       name === 'slot' || name === 'domain' ? name : names.indexOf(name),
     );
-    const row = sources.map((source) =>
-      Int32Array.of(typeof source === 'string' ? this.domain : 0),
-    );
+    const row = features.map((feature, f) => (sources.includes(f) ? oneRow(feature) : undefined));
     this.#plan = { scoring, sources, row };
     return this.#plan;
+  }
+
+  #row({ scoring, sources, row }: Plan): NativeRow {
+    const columns = sources.map((source) =>
+      typeof source === 'string' ? Int32Array.of(this.domain) : (row[source] as TypedArray),
+    );
+    return new (addon().Row)(scoring, columns, this.domain);
   }
 
   /** The inputs of the scoring program. */
@@ -187,8 +195,22 @@ export class Scorer {
 interface Plan {
   readonly scoring: NativeProgram;
   readonly sources: readonly (number | 'slot' | 'domain')[];
-  /** The inputs of predictSync: memory for them costs more than a small model's score. */
-  readonly row: TypedArray[];
+  /** By feature: what predictSync writes to. Memory for it costs more than a small model's score. */
+  readonly row: readonly (Int32Array | Float32Array | undefined)[];
+  /** What it scores then; made when it is first called. */
+  native?: NativeRow;
+}
+
+/** A feature's column of one row. */
+function oneRow(feature: Feature): Int32Array | Float32Array {
+  switch (feature.kind) {
+    case 'categorical':
+      return new Int32Array(1);
+    case 'numeric':
+      return new Float32Array(2);
+    case 'multi-valued':
+      return new Int32Array(feature.width);
+  }
 }
 
 /** The candidates' columns beside columns of one value. */

@@ -49,7 +49,7 @@ export async function trainedOf(from: string | Predictor): Promise<Trained> {
 
 function inMemory({ model, vocabulary }: Predictor): Trained {
   const { space } = model.compile();
-  const views = [...model.parameters()];
+  const views = [...model.readParameters()];
   const domains = vocabulary.schema.domains.map((_, domain) => domain);
   return {
     vocabulary,
@@ -142,7 +142,7 @@ export function warmStart(model: Model, now: Vocabulary, trained: Trained): stri
   const { vocabulary: before, parameters, own } = trained;
   const { graph, space } = model.compile();
   const keys = keysOf(graph);
-  const mine = model.parameters();
+  const mine = model.specs();
   for (const name of parameters.keys()) {
     if (mine.has(name) || name === 'uncertainty') continue;
     throw new ConfigError(
@@ -152,12 +152,13 @@ export function warmStart(model: Model, now: Vocabulary, trained: Trained): stri
   const takesOwn = JSON.stringify(trained.overlays) === JSON.stringify(model.overlays);
   const domains = domainsBefore(before, now);
   // All is checked before anything is written.
-  const plans = [...mine].flatMap(([name, { data, shape }]) => {
+  const plans = [...mine].flatMap(([name, { shape }]) => {
     const from = parameters.get(name);
     if (!from && name === 'uncertainty') return [];
     const key = keys.get(name);
-    const width = key === undefined ? data.length : (shape[1] as number);
-    const rows = data.length / width;
+    const size = shape.reduce((product, n) => product * n, 1);
+    const width = key === undefined ? size : (shape[1] as number);
+    const rows = size / width;
     // One value for all before what is split now: every slot starts from it.
     const whole = key === undefined || (key === 'slot' && from?.length === width);
     const map = whole
@@ -166,16 +167,18 @@ export function warmStart(model: Model, now: Vocabulary, trained: Trained): stri
     const needed = (1 + Math.max(...map)) * width;
     const fits =
       from !== undefined &&
-      (key === undefined ? from.length === data.length : from.length % width === 0) &&
+      (key === undefined ? from.length === size : from.length % width === 0) &&
       from.length >= needed;
-    if (fits) return [{ name, data, from, width, map, isTable: key !== undefined }];
+    if (fits) return [{ name, from, width, map, isTable: key !== undefined }];
     throw new ConfigError(
       `fit.from: parameter '${name}' has ${from?.length ?? 'no'} values; expected ${key === undefined ? `shape [${shape}]` : `rows of ${width}`}`,
     );
   });
-  for (const { name, data, from, width, map, isTable } of plans) {
-    map.forEach((other, row) => {
-      if (other >= 0) data.set(from.subarray(other * width, (other + 1) * width), row * width);
+  for (const { name, from, width, map, isTable } of plans) {
+    space.write(name, (values) => {
+      map.forEach((other, row) => {
+        if (other >= 0) values.set(from.subarray(other * width, (other + 1) * width), row * width);
+      });
     });
     if (!takesOwn) continue;
     const rowNow = new Map([...map].map((other, row) => [other, row]));

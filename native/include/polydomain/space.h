@@ -170,6 +170,8 @@ class ParameterSpace {
               int64_t stride) const;
   // Effective dense slab of a domain into `out` (unitCount(0) * kDenseBlock floats).
   void gatherDense(OverlayId domain, float* out) const;
+  // Whether a domain's effective values of a parameter may differ from the shared ones.
+  bool owns(OverlayId domain, int parameter) const;
   // Visits an overlay's units of a parameter in ascending order: unit (relative to the parameter),
   // values.
   void visitOverlay(
