@@ -104,6 +104,7 @@ class SpaceObject : public Napi::ObjectWrap<SpaceObject> {
 
  private:
   Napi::Value data(const Napi::CallbackInfo& info);
+  Napi::Value lent(const Napi::CallbackInfo& info);
   Napi::Value read(const Napi::CallbackInfo& info);
   Napi::Value write(const Napi::CallbackInfo& info);
   Napi::Value configureOverlays(const Napi::CallbackInfo& info);

@@ -65,6 +65,7 @@ using Training = SharedSpace::Training;
 Napi::Function SpaceObject::define(Napi::Env env) {
   return DefineClass(env, "Space",
                      {InstanceMethod("data", &SpaceObject::data),
+                      InstanceAccessor("lent", &SpaceObject::lent, nullptr),
                       InstanceMethod("read", &SpaceObject::read),
                       InstanceMethod("write", &SpaceObject::write),
                       InstanceMethod("configureOverlays", &SpaceObject::configureOverlays),
@@ -124,6 +125,10 @@ Napi::Value SpaceObject::data(const Napi::CallbackInfo& info) {
   const Napi::Value view = read(info);
   shared_->lent = true;
   return view;
+}
+
+Napi::Value SpaceObject::lent(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] { return Napi::Boolean::New(info.Env(), shared()->lent); });
 }
 
 Napi::Value SpaceObject::read(const Napi::CallbackInfo& info) {

@@ -76,7 +76,7 @@ describe('the package', () => {
     expect(inFolder('node', ['copies.mjs']).trim()).toBe('true true false true false 2');
   });
 
-  it('trains in worker threads beside the main thread, with the same result', () => {
+  it('trains and scores in worker threads beside the main thread, with the same result', () => {
     writeFileSync(
       join(folder, 'workers.mjs'),
       `import { Worker, isMainThread, parentPort } from 'node:worker_threads';
@@ -93,8 +93,11 @@ describe('the package', () => {
       const run = await fit(model, data,
         { strategy: strategies.dn(), optimizer: optim.adam(), epochs: 2, threads: 2 });
       const auc = run.metrics.test.auc.mean;
-      if (isMainThread) console.log(new Set([auc, ...(await Promise.all(workers))]).size, auc > 0.5);
-      else parentPort.postMessage(auc);`,
+      const [row] = [data.schema.features.map(({ name }) => [name, 1])].map(Object.fromEntries);
+      const scorers = data.schema.domains.map((domain) => run.forDomain(domain));
+      const own = JSON.stringify([auc, scorers.map((scorer) => scorer.predictSync(row))]);
+      if (isMainThread) console.log(new Set([own, ...(await Promise.all(workers))]).size, auc > 0.5);
+      else parentPort.postMessage(own);`,
     );
     expect(inFolder('node', ['workers.mjs']).trim()).toBe('1 true');
   }, 60_000);

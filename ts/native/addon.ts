@@ -63,7 +63,9 @@ export interface NativeSpace {
    * then on nothing is kept of any parameter to score faster. Throws BusyError while leased.
    */
   data(parameter: string): Float32Array;
-  /** The same for the library's own reading. */
+  /** Whether data() was called. */
+  readonly lent: boolean;
+  /** data() for the library's own reading. */
   read(parameter: string): Float32Array;
   /**
    * A view to write to that is empty once `write` is over. Throws BusyError while the space is on lease or
@@ -359,7 +361,11 @@ export interface Addon {
     output: number,
   ) => NativeProgram;
   /** Columns and overlay as in predict(). */
-  Row: new (program: NativeProgram, columns: readonly TypedArray[], overlay: number) => NativeRow;
+  Row: new (
+    program: NativeProgram,
+    columns: readonly TypedArray[],
+    overlay: number,
+  ) => NativeRow;
   Session: new (
     space: NativeSpace,
     /** lease: nobody else may use the space before dispose(); else during calls only. */
