@@ -107,6 +107,7 @@ class SpaceObject : public Napi::ObjectWrap<SpaceObject> {
   Napi::Value lent(const Napi::CallbackInfo& info);
   Napi::Value read(const Napi::CallbackInfo& info);
   Napi::Value write(const Napi::CallbackInfo& info);
+  Napi::Value withdraw(const Napi::CallbackInfo& info);
   Napi::Value configureOverlays(const Napi::CallbackInfo& info);
   Napi::Value limitOverlays(const Napi::CallbackInfo& info);
   Napi::Value unitSize(const Napi::CallbackInfo& info);

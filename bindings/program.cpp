@@ -121,8 +121,7 @@ ProgramObject::ProgramObject(const Napi::CallbackInfo& info)
     options.mode = Mode::kPredict;
     options.output = info[2].As<Napi::Number>();
     state_ = std::make_shared<State>(SpaceObject::Unwrap(info[1].As<Napi::Object>())->shared(),
-                                     info.Env().GetInstanceData<AddonData>()->pool, graph,
-                                     options);
+                                     info.Env().GetInstanceData<AddonData>()->pool, graph, options);
   });
 }
 

@@ -63,21 +63,22 @@ using Reading = SharedSpace::Reading;
 using Training = SharedSpace::Training;
 
 Napi::Function SpaceObject::define(Napi::Env env) {
-  return DefineClass(env, "Space",
-                     {InstanceMethod("data", &SpaceObject::data),
-                      InstanceAccessor("lent", &SpaceObject::lent, nullptr),
-                      InstanceMethod("read", &SpaceObject::read),
-                      InstanceMethod("write", &SpaceObject::write),
-                      InstanceMethod("configureOverlays", &SpaceObject::configureOverlays),
-                      InstanceMethod("limitOverlays", &SpaceObject::limitOverlays),
-                      InstanceMethod("unitSize", &SpaceObject::unitSize),
-                      InstanceMethod("overlayUnits", &SpaceObject::overlayUnits),
-                      InstanceMethod("overlay", &SpaceObject::overlay),
-                      InstanceMethod("setOverlay", &SpaceObject::setOverlay),
-                      InstanceMethod("dropOverlays", &SpaceObject::dropOverlays),
-                      InstanceMethod("moveRows", &SpaceObject::moveRows),
-                      InstanceMethod("started", &SpaceObject::started),
-                      InstanceMethod("dispose", &SpaceObject::dispose)});
+  return DefineClass(
+      env, "Space",
+      {InstanceMethod("data", &SpaceObject::data),
+       InstanceAccessor("lent", &SpaceObject::lent, nullptr),
+       InstanceMethod("read", &SpaceObject::read), InstanceMethod("write", &SpaceObject::write),
+       InstanceMethod("withdraw", &SpaceObject::withdraw),
+       InstanceMethod("configureOverlays", &SpaceObject::configureOverlays),
+       InstanceMethod("limitOverlays", &SpaceObject::limitOverlays),
+       InstanceMethod("unitSize", &SpaceObject::unitSize),
+       InstanceMethod("overlayUnits", &SpaceObject::overlayUnits),
+       InstanceMethod("overlay", &SpaceObject::overlay),
+       InstanceMethod("setOverlay", &SpaceObject::setOverlay),
+       InstanceMethod("dropOverlays", &SpaceObject::dropOverlays),
+       InstanceMethod("moveRows", &SpaceObject::moveRows),
+       InstanceMethod("started", &SpaceObject::started),
+       InstanceMethod("dispose", &SpaceObject::dispose)});
 }
 
 SpaceObject::SpaceObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<SpaceObject>(info) {
@@ -160,6 +161,14 @@ Napi::Value SpaceObject::write(const Napi::CallbackInfo& info) {
     const Napi::Value view = viewOf(info.Env(), parameter);
     const Returned returned{*shared, buffers_, parameter};
     info[1].As<Napi::Function>().Call({view});
+    return info.Env().Undefined();
+  });
+}
+
+Napi::Value SpaceObject::withdraw(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    const Training training(*shared());
+    if (!shared_->lent) detachBuffers();
     return info.Env().Undefined();
   });
 }

@@ -9,8 +9,8 @@
 #include "packed_weights.h"
 
 // The packed order: one after another, for each block of kGemmBlockDepth inputs the panels of its
-// outputs, two vectors wide (the last one may be one), for each input of the block its weights of the
-// panel's outputs.
+// outputs, two vectors wide (the last one may be one), for each input of the block its weights of
+// the panel's outputs.
 #ifndef POLYDOMAIN_PACKED_LAYER
 #define POLYDOMAIN_PACKED_LAYER
 namespace polydomain::cpu {

@@ -18,8 +18,8 @@ class PackedWeights {
   int64_t out() const { return out_; }
   int64_t bytes() const { return static_cast<int64_t>(memory_->bytes()); }
 
-  // y [rows, out] = x [rows, in] weights' + bias [out] if not null, negative ones 0 with `relu`. Every
-  // element has the bits that gemm() gives it.
+  // y [rows, out] = x [rows, in] weights' + bias [out] if not null, negative ones 0 with `relu`.
+  // Every element has the bits that gemm() gives it.
   void multiply(const float* x, int64_t rows, const float* bias, bool relu, float* y) const;
 
  private:

@@ -16,20 +16,19 @@ void bagsEffective(const ParameterSpace& space, OverlayId domain, ThreadPool& po
                    const Node& node, int region, const TensorView& ids, const TensorView& out) {
   const int64_t dim = out.shape[1];
   const int64_t width = ids.shape[1];
-  cpu::forChunks(
-      pool, out.shape[0], cpu::rowsPerChunk(dim), [&](int64_t begin, int64_t end) {
-        std::vector<int32_t> units, places(static_cast<size_t>((end - begin) * width), cpu::kNoId);
-        for (size_t i = 0; i < places.size(); ++i) {
-          const int32_t id = ids.i32()[begin * width + static_cast<int64_t>(i)];
-          if (id == cpu::kNoId) continue;
-          places[i] = static_cast<int32_t>(units.size());
-          units.push_back(id);
-        }
-        std::vector<float> rows(units.size() * static_cast<size_t>(dim));
-        space.gather(region, domain, units, rows.data(), dim);
-        cpu::poolRows(rows.data(), dim, places, width, poolingOf(node.attributes),
-                      out.f32() + begin * dim, dim);
-      });
+  cpu::forChunks(pool, out.shape[0], cpu::rowsPerChunk(dim), [&](int64_t begin, int64_t end) {
+    std::vector<int32_t> units, places(static_cast<size_t>((end - begin) * width), cpu::kNoId);
+    for (size_t i = 0; i < places.size(); ++i) {
+      const int32_t id = ids.i32()[begin * width + static_cast<int64_t>(i)];
+      if (id == cpu::kNoId) continue;
+      places[i] = static_cast<int32_t>(units.size());
+      units.push_back(id);
+    }
+    std::vector<float> rows(units.size() * static_cast<size_t>(dim));
+    space.gather(region, domain, units, rows.data(), dim);
+    cpu::poolRows(rows.data(), dim, places, width, poolingOf(node.attributes),
+                  out.f32() + begin * dim, dim);
+  });
 }
 
 }  // namespace

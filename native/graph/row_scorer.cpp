@@ -15,8 +15,8 @@ namespace {
 
 // Values of a graph that do not depend on the row, in memory of their own.
 struct Constants {
-  std::vector<std::vector<float>> values;                      // as Impl::keptValues_
-  std::vector<std::unique_ptr<cpu::PackedWeights>> weights;    // as Impl::packed_
+  std::vector<std::vector<float>> values;                    // as Impl::keptValues_
+  std::vector<std::unique_ptr<cpu::PackedWeights>> weights;  // as Impl::packed_
   int64_t bytes = 0;
 };
 
@@ -304,8 +304,8 @@ class RowScorer::Impl {
     const Node& node = graph_[v];
     TensorView& view = viewOf(v);
     if (node.kind == NodeKind::kParameter && !isTable(v)) {
-      view.data = const_cast<float*>(computation.slab) +
-                  space_.firstUnitOf(parameterOf(v)) * kDenseBlock;
+      view.data =
+          const_cast<float*>(computation.slab) + space_.firstUnitOf(parameterOf(v)) * kDenseBlock;
     }
     if (node.kind == NodeKind::kOp && !computation.done[at]) {
       for (const ValueId input : node.inputs) valueOf(computation, input);
@@ -354,8 +354,8 @@ class RowScorer::Impl {
   Graph graph_;
   ValueId output_ = kNoValue;
   std::vector<TensorView> views_;
-  std::vector<bool> constant_;    // whether a value depends on parameters and the domain alone
-  std::vector<int> parameters_;   // by value; kNone: not one
+  std::vector<bool> constant_;   // whether a value depends on parameters and the domain alone
+  std::vector<int> parameters_;  // by value; kNone: not one
   std::vector<ValueId> inputs_;
   std::vector<ValueId> namesDomain_;  // those that are the same in all rows of a domain
   std::vector<Step> steps_;           // of what depends on the row

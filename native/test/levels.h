@@ -8,8 +8,8 @@
 
 namespace polydomain {
 
-// Calls body(level) at every SIMD level that this machine supports, best first. The product fixes its
-// level at start; a test may tell Highway of another one.
+// Calls body(level) at every SIMD level that this machine supports, best first. The product fixes
+// its level at start; a test may tell Highway of another one.
 template <typename Body>
 void forEachLevel(const Body& body) {
   const auto targetOf = [](const std::string& level) -> int64_t {

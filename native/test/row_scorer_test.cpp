@@ -15,8 +15,8 @@ namespace {
 constexpr int64_t kRowCount = 40;
 constexpr ParameterKind kTable = ParameterKind::kTable, kDense = ParameterKind::kDense;
 
-// Besides an MLP whose last layer is a bank's slot: a layer over a bag, whose weight is a shared one
-// times a slot's, and what the domain alone decides.
+// Besides an MLP whose last layer is a bank's slot: a layer over a bag, whose weight is a shared
+// one times a slot's, and what the domain alone decides.
 struct Ranker {
   static std::vector<ParameterSpec> parameters() {
     std::vector<ParameterSpec> all = mlp::parameters();
@@ -46,8 +46,7 @@ struct Ranker {
     const ValueId bag =
         graph.add("embedding_bag", {parameter("tags"), ids}, {{"pooling", std::string("mean")}});
     const ValueId slot = graph.add("embedding", {parameter("tags.scale"), input("slot")});
-    const ValueId scale =
-        graph.add("reshape", {slot}, {{"shape", std::vector<int64_t>{19, 7}}});
+    const ValueId scale = graph.add("reshape", {slot}, {{"shape", std::vector<int64_t>{19, 7}}});
     const ValueId weight = graph.add("mul", {parameter("tags.weight"), scale});
     const ValueId hidden = graph.add("relu", {graph.add("linear", {bag, weight})});
     const ValueId tags = graph.add("linear", {hidden, parameter("tags.output")});

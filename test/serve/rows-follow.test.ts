@@ -128,7 +128,7 @@ describe.each(['mlp', 'mmoe'] as const)('single rows of %s', (name) => {
 
 it('leaves nothing of the memory that a parameter is filled through', () => {
   const { space } = makers.mlp(data).compile();
-  let kept = new Float32Array();
+  let kept: Float32Array = new Float32Array();
   space.write('bias', (values) => {
     values.fill(2);
     kept = values;
@@ -141,8 +141,13 @@ it('leaves nothing of the memory that a parameter is filled through', () => {
     }),
   ).toThrow(RangeError);
   expect(kept).toHaveLength(0);
+  kept = space.read('bias');
+  expect([...kept]).toEqual([2]);
+  space.withdraw();
+  expect(kept).toHaveLength(0);
   const view = space.data('bias');
   expect([...view]).toEqual([2]);
+  space.withdraw();
   space.write('bias', (values) => values.fill(3));
   expect([...view]).toEqual([3]);
 });

@@ -72,6 +72,8 @@ export interface NativeSpace {
    * read off the event loop.
    */
   write(parameter: string, write: (values: Float32Array) => void): void;
+  /** What read() gave is empty from now on, unless users have views. Throws as write() does. */
+  withdraw(): void;
   configureOverlays(
     combine: 'plus' | 'times' | 'replace',
     start: 'neutral' | 'random',
