@@ -14,7 +14,7 @@ namespace polydomain {
 
 namespace {
 
-constexpr std::array<char, 8> kMagic = {'p', 'o', 'l', 'y', 'd', 's', '0', '1'};
+constexpr std::array<char, 8> kMagic = {'p', 'o', 'l', 'y', 'd', 's', '0', '2'};
 constexpr size_t kBlockBytes = 1 << 20;  // what is hashed and written at a time
 constexpr uint64_t kHashStart = 14695981039346656037ull;
 

@@ -24,7 +24,7 @@ void ParameterSpace::Impl::gather(int region, OverlayId domain, std::span<const 
     float* to = out + static_cast<int64_t>(i) * stride;
     const auto unit = static_cast<uint32_t>(units[i]);
     std::memcpy(to, from.unit(unit), static_cast<size_t>(from.unitSize) * sizeof(float));
-    if (store != nullptr) combineUnit(domain, region, unit, store, to);
+    if (store != nullptr) combineUnit(domain, region, unit, ownValues(*store, unit), to);
   }
 }
 
@@ -36,7 +36,7 @@ void ParameterSpace::Impl::gatherDense(OverlayId domain, float* out) const {
   for (int64_t block = 0; block < slab.units; ++block) {
     const auto unit = static_cast<uint32_t>(block);
     if (!specific_[static_cast<size_t>(blockParameter_[unit])]) continue;
-    combineUnit(domain, 0, unit, &overlay->stores[0], out + block * kDenseBlock);
+    combineUnit(domain, 0, unit, ownValues(overlay->stores[0], unit), out + block * kDenseBlock);
   }
 }
 
@@ -97,21 +97,21 @@ void ParameterSpace::Impl::startValues(OverlayId domain, int region, uint32_t un
 }
 
 void ParameterSpace::Impl::combineUnit(OverlayId domain, int region, uint32_t unit,
-                                       const UnitStore* store, float* value) const {
-  const int64_t entry = store->find(unit);
+                                       const float* specific, float* value) const {
   const Combine combine = combineOf(region, unit);
-  const bool neutral = start_ == SpecificStart::kNeutral || combine == Combine::kReplace;
-  if (entry == UnitStore::kNone && neutral) return;
   const int64_t size = regions_[static_cast<size_t>(region)].unitSize;
-  std::vector<float> start;
-  const float* specific = nullptr;
-  if (entry == UnitStore::kNone) {
+  if (specific == nullptr) {
+    if (startsNeutral(combine)) return;
+    thread_local std::vector<float> start;
     start.resize(static_cast<size_t>(size));
     startValues(domain, region, unit, value, start.data());
     specific = start.data();
-  } else {
-    specific = store->values(entry);
   }
+  combineValues(combine, specific, size, value);
+}
+
+void ParameterSpace::Impl::combineValues(Combine combine, const float* specific, int64_t size,
+                                         float* value) {
   switch (combine) {
     case Combine::kPlus:
       for (int64_t i = 0; i < size; ++i) value[i] += specific[i];

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cmath>
 #include <map>
 #include <span>
@@ -43,10 +44,16 @@ class GradientBuffer::Impl {
         entries_[static_cast<size_t>(i)] = alike ? i : to.insert(from.unit(i)).first;
       }
       const auto addRange = [&](int64_t begin, int64_t end) {
-        for (int64_t i = begin; i < end; ++i) {
+        for (int64_t i = begin, count = 0; i < end; i += count) {
+          const int64_t entry = entries_[static_cast<size_t>(i)];
+          const int64_t most = std::min({end - i, from.together(i), to.together(entry)});
+          for (count = 1;
+               count < most && entries_[static_cast<size_t>(i + count)] == entry + count;) {
+            ++count;
+          }
           const float* part = from.values(i);
-          float* sum = to.values(entries_[static_cast<size_t>(i)]);
-          for (int64_t c = 0; c < size; ++c) sum[c] += scale * part[c];
+          float* sum = to.values(entry);
+          for (int64_t c = 0; c < count * size; ++c) sum[c] += scale * part[c];
         }
       };
       if (pool_) {
@@ -59,8 +66,10 @@ class GradientBuffer::Impl {
 
   void scale(float factor) {
     for (UnitStore& store : stores_) {
-      float* values = store.values(0);
-      for (int64_t i = 0; i < store.size() * store.unitSize(); ++i) values[i] *= factor;
+      for (int64_t entry = 0; entry < store.size(); entry += store.together(entry)) {
+        float* values = store.values(entry);
+        for (int64_t i = 0; i < store.together(entry) * store.unitSize(); ++i) values[i] *= factor;
+      }
     }
   }
 
@@ -84,8 +93,13 @@ class GradientBuffer::Impl {
   double norm() const {
     double sum = 0.0;
     for (const UnitStore& store : stores_) {
-      const std::span all(store.values(0), static_cast<size_t>(store.size() * store.unitSize()));
-      for (const float value : all) sum += static_cast<double>(value) * static_cast<double>(value);
+      for (int64_t entry = 0; entry < store.size(); entry += store.together(entry)) {
+        const std::span some(store.values(entry),
+                             static_cast<size_t>(store.together(entry) * store.unitSize()));
+        for (const float value : some) {
+          sum += static_cast<double>(value) * static_cast<double>(value);
+        }
+      }
     }
     return std::sqrt(sum);
   }

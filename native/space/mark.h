@@ -1,24 +1,24 @@
 #pragma once
 
 #include <map>
+#include <utility>
 #include <vector>
 
 #include "overlay.h"
 #include "polydomain/space.h"
+#include "unit_journal.h"
 
 namespace polydomain {
 
 struct Mark {
-  Mark(MarkId markId, const std::vector<Region>& regions) : id(markId) {
-    for (const Region& region : regions) shared.emplace_back(region.unitSize);
-  }
-  // Memory stays, for what is saved next.
+  Mark(MarkId markId, std::vector<UnitJournal> journals)
+      : id(markId), shared(std::move(journals)) {}
   void clear() {
-    for (UnitStore& store : shared) store.clear();
+    for (UnitJournal& journal : shared) journal.clear();
     overlays.clear();
   }
   MarkId id;
-  std::vector<UnitStore> shared;  // by region: values when the mark was opened
+  std::vector<UnitJournal> shared;  // by region: values when the mark was opened
   std::map<OverlayId, OverlayJournal> overlays;
 };
 

@@ -10,9 +10,9 @@ namespace polydomain {
 
 MarkId ParameterSpace::Impl::mark() {
   requireClosed("mark");
-  marks_.emplace_back(nextMark_++, regions_);
-  if (!spare_.empty()) marks_.back().shared = std::move(spare_);
-  spare_.clear();
+  if (spare_.empty()) spare_.push_back(emptyJournals());
+  marks_.emplace_back(nextMark_++, std::move(spare_.back()));
+  spare_.pop_back();
   return marks_.back().id;
 }
 
@@ -41,15 +41,16 @@ void ParameterSpace::Impl::release(MarkId id) {
   Mark mark = std::move(marks_[index]);
   marks_.erase(marks_.begin() + static_cast<std::ptrdiff_t>(index));
   if (index > 0) mergeInto(marks_[index - 1], mark);
+  if (spare_.size() == kSpare) return;
   mark.clear();
-  spare_ = std::move(mark.shared);
+  spare_.push_back(std::move(mark.shared));
 }
 
 int64_t ParameterSpace::Impl::savedUnits(MarkId id) const {
   int64_t count = 0;
   for (const Mark& mark : marks_) {
     if (mark.id != id) continue;
-    for (const UnitStore& store : mark.shared) count += store.size();
+    for (const UnitJournal& shared : mark.shared) count += shared.size();
     for (const auto& [domain, journal] : mark.overlays) count += journal.units();
   }
   return count;
@@ -60,7 +61,8 @@ void ParameterSpace::Impl::visitSharedChanges(MarkId id, const Selection* only,
   requireClosed("outerStep");
   const Selection trained = only == nullptr ? trainable({}) : trainable(*only);
   const auto index = indexOf("outerStep", id);
-  visitShared(index, &trained, visit, kInOrder);
+  constexpr int64_t kOneByOne = 1;
+  visitShared(index, &trained, kOneByOne, visit, kInOrder);
 }
 
 void ParameterSpace::Impl::visitOverlayWay(
@@ -90,16 +92,18 @@ size_t ParameterSpace::Impl::indexOf(const char* operation, MarkId id) const {
               std::string(operation) + ": mark " + std::to_string(id) + " is not open");
 }
 
+std::vector<UnitJournal> ParameterSpace::Impl::emptyJournals() const {
+  std::vector<UnitJournal> journals;
+  for (const Region& region : regions_) journals.emplace_back(region.units, region.unitSize);
+  return journals;
+}
+
 void ParameterSpace::Impl::mergeInto(Mark& older, Mark& mark) {
   for (size_t r = 0; r < mark.shared.size(); ++r) {
     if (older.shared[r].empty()) {
       std::swap(older.shared[r], mark.shared[r]);
-      continue;
-    }
-    const UnitStore& from = mark.shared[r];
-    for (int64_t i = 0; i < from.size(); ++i) {
-      const auto [entry, isNew] = older.shared[r].insert(from.unit(i));
-      if (isNew) std::copy_n(from.values(i), from.unitSize(), older.shared[r].values(entry));
+    } else {
+      mergeShared(older.shared[r], mark.shared[r]);
     }
   }
   for (auto& [domain, journal] : mark.overlays) {
@@ -108,15 +112,50 @@ void ParameterSpace::Impl::mergeInto(Mark& older, Mark& mark) {
     OverlayJournal& into = place->second;
     into.use();
     journal.use();
-    for (size_t r = 0; r < into.stores.size(); ++r) {
-      const UnitStore& from = journal.stores[r];
-      for (int64_t i = 0; i < from.size(); ++i) {
-        if (into.stores[r].find(from.unit(i)) != UnitStore::kNone) continue;
-        const int64_t entry = into.add(r, from.unit(i), journal.absent[r][static_cast<size_t>(i)]);
-        std::copy_n(from.values(i), from.unitSize(), into.stores[r].values(entry));
-      }
-    }
+    for (size_t r = 0; r < into.stores.size(); ++r) mergeOwn(into.stores[r], journal.stores[r]);
   }
+}
+
+void ParameterSpace::Impl::mergeShared(UnitJournal& into, const UnitJournal& from) {
+  const int64_t first = into.size();
+  into.add({from.units(), static_cast<size_t>(from.size())});
+  // What was added has the order that it has there.
+  found_.clear();
+  for (int64_t entry = 0; first + std::ssize(found_) < into.size(); ++entry) {
+    if (from.unit(entry) == into.unit(first + std::ssize(found_))) found_.push_back(entry);
+  }
+  forRanges(std::ssize(found_), from.unitSize(), [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      std::copy_n(from.values(found_[static_cast<size_t>(i)]), from.unitSize(),
+                  into.values(first + i));
+    }
+  });
+}
+
+void ParameterSpace::Impl::mergeOwn(OwnJournal& into, const OwnJournal& from) {
+  found_.clear();
+  int64_t present = 0;
+  into.index().findAll(
+      from.size(), [&](int64_t entry) { return from.unit(entry); },
+      [&](int64_t entry, int64_t held) {
+        if (held != UnitIndex::kNone) return;
+        found_.push_back(entry);
+        present += from.values(entry) != nullptr;
+      });
+  into.reserve(std::ssize(found_), present);
+  const int64_t first = into.size();
+  for (size_t i = 0; i < found_.size(); ++i) {
+    if (i + UnitIndex::kAhead < found_.size()) {
+      into.index().expect(from.unit(found_[i + UnitIndex::kAhead]));
+    }
+    into.add(from.unit(found_[i]), from.values(found_[i]) == nullptr);
+  }
+  forRanges(std::ssize(found_), from.unitSize(), [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      const float* values = from.values(found_[static_cast<size_t>(i)]);
+      if (values != nullptr) std::copy_n(values, from.unitSize(), into.values(first + i));
+    }
+  });
 }
 
 template <typename Visit>
@@ -125,37 +164,41 @@ void ParameterSpace::Impl::forEachChange(const char* operation, MarkId id, const
   requireClosed(operation);
   const size_t index = indexOf(operation, id);
   const auto each = [this](int64_t count, int64_t size, const auto& body) {
-    forUnits(count, size, body);
+    forRanges(count, size, body);
   };
   // Overlays first: an absent unit of a fork starts from the shared value as it is now.
   visitOverlays(index, only, visit, each);
-  visitShared(index, only, visit, each);
+  visitShared(index, only, kWholeRuns, visit, each);
 }
 
 template <typename Visit, typename Each>
-void ParameterSpace::Impl::visitShared(size_t index, const Selection* only, const Visit& visit,
-                                       const Each& each) {
-  Mark& newest = marks_.back();
+void ParameterSpace::Impl::visitShared(size_t index, const Selection* only, int64_t mostUnits,
+                                       const Visit& visit, const Each& each) {
+  UnitJournal* newest = marks_.back().shared.data();
   for (size_t r = 0; r < regions_.size(); ++r) {
     const auto region = static_cast<int>(r);
-    const int64_t size = regions_[r].unitSize;
     // From the mark to the newest: the first journal that holds a unit has its oldest value.
     for (size_t m = index; m < marks_.size(); ++m) {
-      const UnitStore& journal = marks_[m].shared[r];
+      const UnitJournal& journal = marks_[m].shared[r];
       const auto visited = [&](uint32_t unit) {
         return selected(only, region, unit) && !heldBetween(index, m, r, unit);
       };
       for (int64_t entry = 0; m + 1 < marks_.size() && entry < journal.size(); ++entry) {
         const uint32_t unit = journal.unit(entry);
         if (!visited(unit)) continue;
-        const auto [copy, isNew] = newest.shared[r].place(unit);
-        if (isNew) std::copy_n(regions_[r].unit(unit), size, newest.shared[r].values(copy));
+        const auto [copy, isNew] = newest[r].place(unit);
+        if (isNew)
+          std::copy_n(regions_[r].unit(unit), regions_[r].unitSize, newest[r].values(copy));
       }
-      each(journal.size(), size, [&](int64_t entry) {
-        const uint32_t unit = journal.unit(entry);
-        if (!visited(unit)) return;
-        visit(Change{parameterOfUnit(region, unit), region, unit, -1, false, journal.values(entry),
-                     regions_[r].unit(unit), size});
+      const int64_t most = m == index ? mostUnits : 1;
+      each(journal.size(), regions_[r].unitSize, [&](int64_t begin, int64_t end) {
+        forRuns(r, journal, begin, end, most, [&](int64_t entry, int64_t count) {
+          const uint32_t unit = journal.unit(entry);
+          if (!visited(unit)) return;
+          visit(Change{parameterOfUnit(region, unit), region, unit, -1, false,
+                       journal.values(entry), regions_[r].unit(unit),
+                       count * regions_[r].unitSize});
+        });
       });
     }
   }
@@ -164,7 +207,7 @@ void ParameterSpace::Impl::visitShared(size_t index, const Selection* only, cons
 bool ParameterSpace::Impl::heldBetween(size_t begin, size_t end, size_t region,
                                        uint32_t unit) const {
   for (size_t m = begin; m < end; ++m) {
-    if (marks_[m].shared[region].find(unit) != UnitStore::kNone) return true;
+    if (marks_[m].shared[region].holds(unit)) return true;
   }
   return false;
 }
@@ -173,10 +216,7 @@ bool ParameterSpace::Impl::overlayHeldBetween(size_t begin, size_t end, OverlayI
                                               size_t region, uint32_t unit) const {
   for (size_t m = begin; m < end; ++m) {
     const auto found = marks_[m].overlays.find(domain);
-    if (found != marks_[m].overlays.end() &&
-        found->second.stores[region].find(unit) != UnitStore::kNone) {
-      return true;
-    }
+    if (found != marks_[m].overlays.end() && found->second.stores[region].holds(unit)) return true;
   }
   return false;
 }
@@ -191,7 +231,7 @@ void ParameterSpace::Impl::visitOverlays(size_t index, const Selection* only, co
       Overlay& own = overlayOf(domain);
       OverlayJournal* newest = isNewest ? nullptr : &journalOf(marks_.back(), domain);
       for (size_t r = 0; r < regions_.size(); ++r) {
-        const UnitStore& saved = journal.stores[r];
+        const OwnJournal& saved = journal.stores[r];
         visited_.clear();
         for (int64_t entry = 0; entry < saved.size(); ++entry) {
           const uint32_t unit = saved.unit(entry);
@@ -199,10 +239,10 @@ void ParameterSpace::Impl::visitOverlays(size_t index, const Selection* only, co
               overlayHeldBetween(index, m, domain, r, unit)) {
             continue;
           }
-          if (newest != nullptr) journalUnit(*newest, &own, r, unit);
-          visited_.push_back({entry, own.stores[r].find(unit), false, false});
+          if (newest != nullptr) journalUnit(newest->stores[r], own.stores[r], unit);
+          visited_.push_back({entry, UnitStore::kNone, unit, false, false});
         }
-        visitOverlay(domain, r, journal, own.stores[r], visit, each);
+        visitOverlay(domain, r, saved, own.stores[r], visit, each);
       }
       if (own.empty()) overlays_.erase(domain);
     }
@@ -210,32 +250,45 @@ void ParameterSpace::Impl::visitOverlays(size_t index, const Selection* only, co
 }
 
 template <typename Visit, typename Each>
-void ParameterSpace::Impl::visitOverlay(OverlayId domain, size_t r, const OverlayJournal& journal,
+void ParameterSpace::Impl::visitOverlay(OverlayId domain, size_t r, const OwnJournal& journal,
                                         UnitStore& store, const Visit& visit, const Each& each) {
   const auto region = static_cast<int>(r);
-  const UnitStore& from = journal.stores[r];
   const int64_t size = regions_[r].unitSize;
-  store.reserve(std::count_if(visited_.begin(), visited_.end(),
-                              [](const Visited& one) { return one.held == UnitStore::kNone; }));
+  each(std::ssize(visited_), size, [&](int64_t begin, int64_t end) {
+    Visited* some = visited_.data() + begin;
+    store.index().findAll(
+        end - begin, [&](int64_t i) { return some[i].unit; },
+        [&](int64_t i, int64_t held) { some[i].held = held; });
+  });
+  store.reserve(std::ranges::count(visited_, UnitStore::kNone, &Visited::held));
   for (Visited& one : visited_) {
     one.isNew = one.held == UnitStore::kNone;
-    if (one.isNew) one.held = store.place(from.unit(one.entry)).first;
+    if (one.isNew) one.held = store.place(one.unit).first;
   }
-  each(static_cast<int64_t>(visited_.size()), size, [&](int64_t i) {
-    thread_local std::vector<float> saved;
-    Visited& one = visited_[static_cast<size_t>(i)];
-    const uint32_t unit = from.unit(one.entry);
-    const float* base = regions_[r].unit(unit);
-    const bool absent = journal.absent[r][static_cast<size_t>(one.entry)] != 0;
-    saved.assign(from.values(one.entry), from.values(one.entry) + size);
-    if (absent) startValues(domain, region, unit, base, saved.data());
-    float* value = store.values(one.held);
-    if (one.isNew) startValues(domain, region, unit, base, value);
-    one.gone = !visit(Change{parameterOfUnit(region, unit), region, unit, domain, absent,
-                             saved.data(), value, size});
+  const int64_t ahead = unitsAhead(size);
+  each(std::ssize(visited_), size, [&](int64_t begin, int64_t end) {
+    thread_local std::vector<float> start;
+    start.resize(static_cast<size_t>(size));
+    for (int64_t i = begin; i < end; ++i) {
+      if (i + ahead < end) {
+        prefetchUnit(store.values(visited_[static_cast<size_t>(i + ahead)].held), size);
+      }
+      Visited& one = visited_[static_cast<size_t>(i)];
+      const float* base = regions_[r].unit(one.unit);
+      const float* saved = journal.values(one.entry);
+      const bool absent = saved == nullptr;
+      if (absent) {
+        startValues(domain, region, one.unit, base, start.data());
+        saved = start.data();
+      }
+      float* value = store.values(one.held);
+      if (one.isNew) startValues(domain, region, one.unit, base, value);
+      one.gone = !visit(Change{parameterOfUnit(region, one.unit), region, one.unit, domain, absent,
+                               saved, value, size});
+    }
   });
   for (const Visited& one : visited_) {
-    if (one.gone) store.erase(from.unit(one.entry));
+    if (one.gone) store.erase(one.unit);
   }
 }
 

@@ -1,6 +1,7 @@
 // Overlays: opened, closed and kept.
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 
 #include "polydomain/error.h"
@@ -31,9 +32,7 @@ void ParameterSpace::Impl::open(OverlayId domain) {
   }
   open_ = &overlayOf(domain);
   active_ = domain;
-  if (base_.empty()) {
-    for (const Region& region : regions_) base_.emplace_back(region.unitSize);
-  }
+  if (base_.empty()) base_ = emptyJournals();
 }
 
 void ParameterSpace::Impl::close(bool keep) {
@@ -41,12 +40,12 @@ void ParameterSpace::Impl::close(bool keep) {
   if (keep) open_->use();
   OverlayJournal* journal = nullptr;
   for (size_t r = 0; r < regions_.size(); ++r) {
-    if (keep) keepSpecific(r, journal);
-    UnitStore& base = base_[r];
-    forUnits(base.size(), base.unitSize(), [&](int64_t entry) {
-      std::copy_n(base.values(entry), base.unitSize(), regions_[r].unit(base.unit(entry)));
-    });
-    base.clear();
+    if (keep) {
+      keepSpecific(r, journal);
+    } else {
+      restoreShared(r);
+    }
+    base_[r].clear();
   }
   active_ = -1;
   open_ = nullptr;
@@ -62,7 +61,7 @@ void ParameterSpace::Impl::drop(OverlayId domain) {
     for (size_t r = 0; r < regions_.size(); ++r) {
       const UnitStore& store = found->second.stores[r];
       for (int64_t entry = 0; entry < store.size(); ++entry) {
-        journalUnit(journal, &found->second, r, store.unit(entry));
+        journalUnit(journal.stores[r], store, store.unit(entry));
       }
     }
   }
@@ -120,8 +119,8 @@ void ParameterSpace::Impl::setOverlayUnit(OverlayId domain, int parameter, uint3
   }
   const auto at = static_cast<uint32_t>(firstUnit(parameter) + unit);
   const auto r = static_cast<size_t>(region);
-  if (!marks_.empty()) journalUnit(journalOf(marks_.back(), domain), find(domain), r, at);
   UnitStore& store = overlayOf(domain).stores[r];
+  if (!marks_.empty()) journalUnit(journalOf(marks_.back(), domain).stores[r], store, at);
   std::copy(values.begin(), values.end(), store.values(store.insert(at).first));
 }
 
@@ -151,91 +150,158 @@ OverlayJournal& ParameterSpace::Impl::journalOf(Mark& mark, OverlayId domain) {
   return journal;
 }
 
-void ParameterSpace::Impl::keepSpecific(size_t r, OverlayJournal*& journal) {
-  const UnitStore& base = base_[r];
-  UnitStore& store = open_->stores[r];
-  const int64_t size = base.unitSize();
-  kept_.resize(static_cast<size_t>(base.size()));
-  forUnits(base.size(), size, [&](int64_t entry) {
-    const uint32_t unit = base.unit(entry);
-    Kept& one = kept_[static_cast<size_t>(entry)];
-    one = {entry, store.find(unit), UnitStore::kNone, false, false};
-    one.isNew = one.held == UnitStore::kNone;
-    one.changed = changed(r, unit, base.values(entry), store);
-  });
-  std::erase_if(kept_, [](const Kept& one) { return !one.changed; });
-  if (kept_.empty()) return;
-  if (!marks_.empty()) {
-    if (journal == nullptr) journal = &journalOf(marks_.back(), active_);
-    journal->reserve(r, std::count_if(kept_.begin(), kept_.end(), [&](const Kept& one) {
-                       return journal->stores[r].find(base.unit(one.base)) == UnitStore::kNone;
-                     }));
-  }
-  store.reserve(
-      std::count_if(kept_.begin(), kept_.end(), [](const Kept& one) { return one.isNew; }));
-  for (Kept& one : kept_) {
-    const uint32_t unit = base.unit(one.base);
-    if (journal != nullptr && journal->stores[r].find(unit) == UnitStore::kNone) {
-      one.saved = journal->add(r, unit, one.isNew);
-    }
-    if (one.isNew) one.held = store.place(unit).first;
-  }
-  forUnits(static_cast<int64_t>(kept_.size()), size, [&](int64_t i) {
-    const Kept& one = kept_[static_cast<size_t>(i)];
-    float* specific = store.values(one.held);
-    if (one.saved != UnitStore::kNone) {
-      saveUnit(one.isNew ? nullptr : specific, size, journal->stores[r].values(one.saved));
-    }
-    keepUnit(r, base.unit(one.base), base.values(one.base), one.isNew, specific);
+void ParameterSpace::Impl::restoreShared(size_t r) const {
+  const UnitJournal& base = base_[r];
+  const Region& region = regions_[r];
+  forRanges(base.size(), region.unitSize, [&](int64_t begin, int64_t end) {
+    forRuns(r, base, begin, end, kWholeRuns, [&](int64_t entry, int64_t count) {
+      std::memcpy(region.unit(base.unit(entry)), base.values(entry),
+                  static_cast<size_t>(count * region.unitSize) * sizeof(float));
+    });
   });
 }
 
+void ParameterSpace::Impl::keepSpecific(size_t r, OverlayJournal*& journal) {
+  const UnitJournal& base = base_[r];
+  UnitStore& store = open_->stores[r];
+  findKept(r);
+  if (std::ranges::any_of(kept_, &Kept::changed)) {
+    if (!marks_.empty() && journal == nullptr) journal = &journalOf(marks_.back(), active_);
+    placeKept(r, journal == nullptr ? nullptr : &journal->stores[r]);
+  }
+  const Region& region = regions_[r];
+  const int64_t ahead = unitsAhead(region.unitSize);
+  forRanges(base.size(), region.unitSize, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      if (i + ahead < end) {
+        const Kept& next = kept_[static_cast<size_t>(i + ahead)];
+        if (next.changed) prefetchUnit(store.values(next.held), region.unitSize);
+        prefetchUnit(region.unit(base.unit(i + ahead)), region.unitSize);
+      }
+      const Kept& one = kept_[static_cast<size_t>(i)];
+      const auto bytes = static_cast<size_t>(region.unitSize) * sizeof(float);
+      if (one.changed) {
+        float* specific = store.values(one.held);
+        if (one.saved != UnitIndex::kNone && !one.isNew) {
+          std::memcpy(journal->stores[r].values(one.saved), specific, bytes);
+        }
+        keepUnit(r, base.unit(i), base.values(i), one.isNew, specific);
+      }
+      std::memcpy(region.unit(base.unit(i)), base.values(i), bytes);
+    }
+  });
+}
+
+void ParameterSpace::Impl::findKept(size_t r) {
+  const UnitJournal& base = base_[r];
+  const UnitStore& store = open_->stores[r];
+  const Region& region = regions_[r];
+  const int64_t ahead = unitsAhead(region.unitSize);
+  kept_.resize(static_cast<size_t>(base.size()));
+  forRanges(base.size(), region.unitSize, [&](int64_t begin, int64_t end) {
+    store.index().findAll(
+        end - begin, [&](int64_t i) { return base.unit(begin + i); },
+        [&](int64_t i, int64_t held) {
+          const bool isNew = held == UnitStore::kNone;
+          kept_[static_cast<size_t>(begin + i)] = {held, UnitIndex::kNone, isNew, false, false};
+        });
+    for (int64_t i = begin; i < end; ++i) {
+      if (i + ahead < end) {
+        const int64_t held = kept_[static_cast<size_t>(i + ahead)].held;
+        if (held != UnitStore::kNone) __builtin_prefetch(store.values(held));
+        __builtin_prefetch(region.unit(base.unit(i + ahead)));
+      }
+      Kept& one = kept_[static_cast<size_t>(i)];
+      one.changed =
+          changed(r, base.unit(i), base.values(i), one.isNew ? nullptr : store.values(one.held));
+    }
+  });
+}
+
+void ParameterSpace::Impl::placeKept(size_t r, OwnJournal* journal) {
+  constexpr int64_t kAhead = UnitIndex::kAhead;
+  const UnitJournal& base = base_[r];
+  UnitStore& store = open_->stores[r];
+  int64_t added = 0, saved = 0, present = 0;
+  if (journal != nullptr) {
+    journal->index().findAll(
+        base.size(), [&](int64_t i) { return base.unit(i); },
+        [&](int64_t i, int64_t entry) {
+          Kept& one = kept_[static_cast<size_t>(i)];
+          one.saves = one.changed && entry == UnitIndex::kNone;
+          saved += one.saves;
+          present += one.saves && !one.isNew;
+        });
+    journal->reserve(saved, present);
+  }
+  for (const Kept& one : kept_) added += one.changed && one.isNew;
+  store.reserve(added);
+  for (int64_t i = 0; i < base.size(); ++i) {
+    if (i + kAhead < base.size()) {
+      const Kept& next = kept_[static_cast<size_t>(i + kAhead)];
+      if (next.saves) journal->index().expect(base.unit(i + kAhead));
+      if (next.isNew) store.index().expect(base.unit(i + kAhead));
+    }
+    Kept& one = kept_[static_cast<size_t>(i)];
+    if (!one.changed) continue;
+    if (one.saves) one.saved = journal->add(base.unit(i), one.isNew);
+    if (one.isNew) one.held = store.place(base.unit(i)).first;
+  }
+}
+
 bool ParameterSpace::Impl::changed(size_t r, uint32_t unit, const float* base,
-                                   const UnitStore& store) const {
-  thread_local std::vector<float> before;
-  const int64_t size = store.unitSize();
-  before.assign(base, base + size);
-  combineUnit(active_, static_cast<int>(r), unit, &store, before.data());
-  return std::memcmp(before.data(), regions_[r].unit(unit),
-                     static_cast<size_t>(size) * sizeof(float)) != 0;
+                                   const float* specific) const {
+  const int64_t size = regions_[r].unitSize;
+  const float* effective = regions_[r].unit(unit);
+  const Combine combine = combineOf(static_cast<int>(r), unit);
+  if (specific == nullptr && !startsNeutral(combine)) {
+    thread_local std::vector<float> before;
+    before.assign(base, base + size);
+    combineUnit(active_, static_cast<int>(r), unit, nullptr, before.data());
+    return std::memcmp(before.data(), effective, static_cast<size_t>(size) * sizeof(float)) != 0;
+  }
+  // The first values tell, as a rule: training moves all of a unit.
+  constexpr int64_t kAtOnce = 16;
+  for (int64_t begin = 0; begin < size; begin += kAtOnce) {
+    const int64_t count = std::min(kAtOnce, size - begin);
+    std::array<float, kAtOnce> before;
+    std::copy_n(base + begin, count, before.data());
+    if (specific != nullptr) combineValues(combine, specific + begin, count, before.data());
+    if (std::memcmp(before.data(), effective + begin, static_cast<size_t>(count) * sizeof(float)) !=
+        0) {
+      return true;
+    }
+  }
+  return false;
 }
 
 void ParameterSpace::Impl::keepUnit(size_t r, uint32_t unit, const float* base, bool isNew,
                                     float* specific) const {
+  const int64_t size = regions_[r].unitSize;
   const float* effective = regions_[r].unit(unit);
-  if (isNew) startValues(active_, static_cast<int>(r), unit, base, specific);
-  const Combine combine = combineOf(static_cast<int>(r), unit);
-  for (int64_t i = 0; i < regions_[r].unitSize; ++i) {
-    switch (combine) {
-      case Combine::kPlus:
-        specific[i] = effective[i] - base[i];
-        break;
-      case Combine::kTimes:
+  switch (combineOf(static_cast<int>(r), unit)) {
+    case Combine::kPlus:
+      for (int64_t i = 0; i < size; ++i) specific[i] = effective[i] - base[i];
+      break;
+    case Combine::kTimes:
+      if (isNew) startValues(active_, static_cast<int>(r), unit, base, specific);
+      for (int64_t i = 0; i < size; ++i) {
         // A shared zero hides its factor: it stays as it was.
         if (base[i] != 0.0f) specific[i] = effective[i] / base[i];
-        break;
-      case Combine::kReplace:
-        specific[i] = effective[i];
-        break;
-    }
+      }
+      break;
+    case Combine::kReplace:
+      std::copy_n(effective, size, specific);
+      break;
   }
 }
 
-void ParameterSpace::Impl::journalUnit(OverlayJournal& journal, const Overlay* overlay, size_t r,
-                                       uint32_t unit) {
-  if (journal.stores[r].find(unit) != UnitStore::kNone) return;
-  const int64_t held = overlay == nullptr ? UnitStore::kNone : overlay->stores[r].find(unit);
-  const bool absent = held == UnitStore::kNone;
-  const int64_t entry = journal.add(r, unit, absent);
-  saveUnit(absent ? nullptr : overlay->stores[r].values(held), regions_[r].unitSize,
-           journal.stores[r].values(entry));
-}
-
-void ParameterSpace::Impl::saveUnit(const float* values, int64_t size, float* to) {
-  if (values == nullptr) {
-    std::fill_n(to, size, 0.0f);
-  } else {
-    std::copy_n(values, size, to);
+void ParameterSpace::Impl::journalUnit(OwnJournal& journal, const UnitStore& store, uint32_t unit) {
+  if (journal.holds(unit)) return;
+  const int64_t held = store.find(unit);
+  const int64_t entry = journal.add(unit, held == UnitStore::kNone);
+  if (held != UnitStore::kNone) {
+    std::copy_n(store.values(held), store.unitSize(), journal.values(entry));
   }
 }
 

@@ -5,6 +5,32 @@
 
 namespace polydomain {
 
+namespace {
+
+size_t bytesOf(const OwnJournal& journal) {
+  return static_cast<size_t>(journal.unitSize()) * sizeof(float);
+}
+
+void writeOwn(const ParameterSpace::Write& write, const OwnJournal& journal) {
+  writeUnits(write, journal);
+  for (int64_t i = 0; i < journal.size(); ++i) {
+    const float* values = journal.values(i);
+    writeValue(write, static_cast<uint8_t>(values == nullptr));
+    if (values != nullptr) write(values, bytesOf(journal));
+  }
+}
+
+void readOwn(const ParameterSpace::Read& read, int64_t units, OwnJournal& journal) {
+  UnitIndex saved(pageMemory());
+  readUnits(read, units, [&](uint32_t unit) { return saved.place(unit).second; });
+  for (int64_t i = 0; i < saved.size(); ++i) {
+    const int64_t entry = journal.add(saved.unit(i), readValue<uint8_t>(read) != 0);
+    if (float* values = journal.values(entry); values != nullptr) read(values, bytesOf(journal));
+  }
+}
+
+}  // namespace
+
 void ParameterSpace::Impl::save(const Write& write) const {
   requireClosed("save");
   writeValue(write, static_cast<int64_t>(regions_.size()));
@@ -26,15 +52,12 @@ void ParameterSpace::Impl::save(const Write& write) const {
   writeValue(write, static_cast<int64_t>(marks_.size()));
   for (const Mark& mark : marks_) {
     writeValue(write, mark.id);
-    for (const UnitStore& store : mark.shared) writeStore(write, store);
+    for (const UnitJournal& journal : mark.shared) writeStore(write, journal);
     writeValue(write, static_cast<int64_t>(mark.overlays.size()));
     for (const auto& [id, journal] : mark.overlays) {
       writeValue(write, id);
       journal.use();
-      for (size_t r = 0; r < regions_.size(); ++r) {
-        writeStore(write, journal.stores[r]);
-        write(journal.absent[r].data(), journal.absent[r].size());
-      }
+      for (const OwnJournal& store : journal.stores) writeOwn(write, store);
     }
   }
 }
@@ -60,7 +83,7 @@ void ParameterSpace::Impl::load(const Read& read) {
   nextMark_ = readValue<MarkId>(read);
   marks_.clear();
   for (auto left = readValue<int64_t>(read); left > 0; --left) {
-    Mark& mark = marks_.emplace_back(readValue<MarkId>(read), regions_);
+    Mark& mark = marks_.emplace_back(readValue<MarkId>(read), emptyJournals());
     for (size_t r = 0; r < regions_.size(); ++r) {
       readStore(read, regions_[r].units, mark.shared[r]);
     }
@@ -68,9 +91,7 @@ void ParameterSpace::Impl::load(const Read& read) {
       const auto id = readValue<OverlayId>(read);
       OverlayJournal& journal = journalOf(mark, id);
       for (size_t r = 0; r < regions_.size(); ++r) {
-        readStore(read, regions_[r].units, journal.stores[r]);
-        journal.absent[r].resize(static_cast<size_t>(journal.stores[r].size()));
-        read(journal.absent[r].data(), journal.absent[r].size());
+        readOwn(read, regions_[r].units, journal.stores[r]);
       }
     }
   }

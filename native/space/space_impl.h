@@ -1,5 +1,7 @@
 #pragma once
 
+#include <algorithm>
+#include <limits>
 #include <map>
 #include <memory>
 #include <vector>
@@ -111,26 +113,50 @@ class ParameterSpace::Impl {
   const Overlay* find(OverlayId domain) const;
   OverlayJournal& journalOf(Mark& mark, OverlayId domain);
 
-  // Calls body(i) for i in [0, count), each the work of one unit, on whatever threads there are.
+  std::vector<UnitJournal> emptyJournals() const;
+
+  // Calls body(begin, end) for ranges of [0, count), each the work of one unit, on whatever threads
+  // there are.
   template <typename Body>
-  void forUnits(int64_t count, int64_t unitSize, const Body& body) const {
-    const auto range = [&](int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; ++i) body(i);
-    };
+  void forRanges(int64_t count, int64_t unitSize, const Body& body) const {
     if (pool_) {
-      cpu::forChunks(*pool_, count, cpu::rowsPerChunk(unitSize), range);
-    } else {
-      range(0, count);
+      cpu::forChunks(*pool_, count, cpu::rowsPerChunk(unitSize), body);
+    } else if (count > 0) {
+      body(int64_t{0}, count);
     }
   }
 
-  // Where the value of a unit is kept that is about to change; nullptr: nowhere.
-  UnitStore* keeperOf(int region, uint32_t unit);
-  template <typename UnitAt>
-  void touchAll(int region, int64_t count, const UnitAt& unitAt);
+  static constexpr int64_t kWholeRuns = std::numeric_limits<int64_t>::max();
 
-  // Saves the values of touched_; with an overlay, effective ones take their place.
-  void keepTouched(int regionIndex);
+  // Calls body(entry, count) for the entries in [begin, end) of a journal, those of at most `most`
+  // units of one parameter that lie one behind the other in the region and in the journal together.
+  template <typename Body>
+  void forRuns(size_t r, const UnitJournal& journal, int64_t begin, int64_t end, int64_t most,
+               const Body& body) const {
+    const Region& region = regions_[r];
+    const int64_t ahead = unitsAhead(region.unitSize);
+    for (int64_t entry = begin; entry < end;) {
+      if (entry + ahead < end)
+        prefetchUnit(region.unit(journal.unit(entry + ahead)), region.unitSize);
+      const uint32_t unit = journal.unit(entry);
+      const int parameter = parameterOfUnit(static_cast<int>(r), unit);
+      const int64_t longest =
+          std::min({most, end - entry, journal.together(entry),
+                    firstUnit(parameter) + unitCount(parameter) - static_cast<int64_t>(unit)});
+      int64_t count = 1;
+      while (count < longest && journal.unit(entry + count) == unit + count) ++count;
+      body(entry, count);
+      entry += count;
+    }
+  }
+
+  // Announces what add(journal) adds to the journal of a parameter.
+  template <typename Add>
+  void keep(int parameter, const Add& add);
+  // Saves the values of a journal's units from `first` on.
+  void saveUnits(size_t r, UnitJournal& journal, int64_t first) const;
+  // Saves shared values of base_ from `first` on; the effective ones take their place.
+  void formEffective(size_t r, int64_t first);
 
   // A domain's own value of what is not trainable replaces the shared one.
   Combine combineOf(int region, uint32_t unit) const;
@@ -139,24 +165,38 @@ class ParameterSpace::Impl {
   void startValues(OverlayId domain, int region, uint32_t unit, const float* base,
                    float* out) const;
 
-  // value: in, the shared values; out, the effective ones.
-  void combineUnit(OverlayId domain, int region, uint32_t unit, const UnitStore* store,
+  // Whether startValues change nothing.
+  bool startsNeutral(Combine combine) const {
+    return start_ == SpecificStart::kNeutral || combine == Combine::kReplace;
+  }
+  static const float* ownValues(const UnitStore& store, uint32_t unit) {
+    const int64_t entry = store.find(unit);
+    return entry == UnitStore::kNone ? nullptr : store.values(entry);
+  }
+  // value: in, the shared values; out, the effective ones. specific: null where the overlay has
+  // none.
+  void combineUnit(OverlayId domain, int region, uint32_t unit, const float* specific,
                    float* value) const;
+  static void combineValues(Combine combine, const float* specific, int64_t size, float* value);
 
-  // Turns a region's effective values back into the open overlay's; what training left as it was
-  // stays out. Makes the journal that it needs.
+  // Puts the shared values of what was touched into place again.
+  void restoreShared(size_t r) const;
+  // The same behind turning a region's effective values back into the open overlay's; what training
+  // left as it was stays out. Makes the journal that it needs.
   void keepSpecific(size_t r, OverlayJournal*& journal);
-
+  // What becomes of base_'s units, in kept_; and room for it.
+  void findKept(size_t r);
+  void placeKept(size_t r, OwnJournal* journal);
   // Whether training moved a unit's effective value.
-  bool changed(size_t r, uint32_t unit, const float* base, const UnitStore& store) const;
+  bool changed(size_t r, uint32_t unit, const float* base, const float* specific) const;
   void keepUnit(size_t r, uint32_t unit, const float* base, bool isNew, float* specific) const;
 
   // Saves a unit of an overlay, or that it was absent, unless it is saved already.
-  void journalUnit(OverlayJournal& journal, const Overlay* overlay, size_t r, uint32_t unit);
+  static void journalUnit(OwnJournal& journal, const UnitStore& store, uint32_t unit);
 
-  // Zeros for what is absent.
-  static void saveUnit(const float* values, int64_t size, float* to);
-  static void mergeInto(Mark& older, Mark& mark);
+  void mergeInto(Mark& older, Mark& mark);
+  void mergeShared(UnitJournal& into, const UnitJournal& from);
+  void mergeOwn(OwnJournal& into, const OwnJournal& from);
   bool selected(const Selection* only, int region, uint32_t unit) const {
     return only == nullptr || (*only)[static_cast<size_t>(parameterOfUnit(region, unit))];
   }
@@ -169,10 +209,11 @@ class ParameterSpace::Impl {
 
   // One after the other.
   static constexpr auto kInOrder = [](int64_t count, int64_t, const auto& body) {
-    for (int64_t i = 0; i < count; ++i) body(i);
+    body(int64_t{0}, count);
   };
   template <typename Visit, typename Each>
-  void visitShared(size_t index, const Selection* only, const Visit& visit, const Each& each);
+  void visitShared(size_t index, const Selection* only, int64_t mostUnits, const Visit& visit,
+                   const Each& each);
   bool heldBetween(size_t begin, size_t end, size_t region, uint32_t unit) const;
   bool overlayHeldBetween(size_t begin, size_t end, OverlayId domain, size_t region,
                           uint32_t unit) const;
@@ -181,7 +222,7 @@ class ParameterSpace::Impl {
 
   // Those of visited_.
   template <typename Visit, typename Each>
-  void visitOverlay(OverlayId domain, size_t r, const OverlayJournal& journal, UnitStore& store,
+  void visitOverlay(OverlayId domain, size_t r, const OwnJournal& journal, UnitStore& store,
                     const Visit& visit, const Each& each);
 
   std::vector<ParameterSpec> parameters_;
@@ -190,8 +231,10 @@ class ParameterSpace::Impl {
   std::vector<int> regionOf_, blockParameter_;
   std::vector<int64_t> firstUnit_, unitCount_;
 
-  std::vector<Mark> marks_;       // oldest first
-  std::vector<UnitStore> spare_;  // what the last mark that ended saved in: the next one's
+  std::vector<Mark> marks_;  // oldest first
+  // Journals of marks that ended, for the next ones.
+  static constexpr size_t kSpare = 2;
+  std::vector<std::vector<UnitJournal>> spare_;
   MarkId nextMark_ = 1;
 
   Combine combine_ = Combine::kPlus;
@@ -200,20 +243,20 @@ class ParameterSpace::Impl {
   SpillMemory memory_;
   std::map<OverlayId, Overlay> overlays_;
   OverlayId active_ = -1;
-  Overlay* open_ = nullptr;      // that of active_
-  std::vector<UnitStore> base_;  // while an overlay is open: shared values of what was touched
+  Overlay* open_ = nullptr;        // that of active_
+  std::vector<UnitJournal> base_;  // while an overlay is open: shared values of what was touched
   std::shared_ptr<ThreadPool> pool_;
 
   // What follows is kept between calls, so that they allocate nothing.
-  std::vector<std::pair<UnitStore*, int64_t>> touched_;
+  std::vector<int64_t> found_;  // entries
   struct Kept {
-    int64_t base, held,
-        saved;  // entries: of base_, of the overlay, of the journal (kNone: not new there)
-    bool isNew, changed;
+    int64_t held, saved;         // entries: of the overlay, of the journal (kNone: not new there)
+    bool isNew, changed, saves;  // saves: new in the journal
   };
-  std::vector<Kept> kept_;
+  std::vector<Kept> kept_;  // by entry of base_
   struct Visited {
     int64_t entry, held;  // of the journal, of the overlay
+    uint32_t unit;
     bool isNew, gone;
   };
   std::vector<Visited> visited_;

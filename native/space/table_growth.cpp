@@ -32,6 +32,9 @@ void ParameterSpace::Impl::moveRows(int parameter, std::span<const int32_t> from
          &pool);
   }
   moveOwnRows(r, to);
+  // Journals are as large as the tables were.
+  spare_.clear();
+  base_.clear();
 }
 
 void ParameterSpace::Impl::moveOwnRows(size_t region, const std::vector<int32_t>& to) {
