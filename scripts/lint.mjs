@@ -11,7 +11,7 @@ for (const project of ['tsconfig.json', 'tsconfig.client.json']) {
 
 const sources = ['native', 'bindings'].flatMap((folder) =>
   readdirSync(`${root}/${folder}`, { recursive: true })
-    .filter((file) => /\.(cpp|h)$/.test(file))
+    .filter((file) => /\.(cpp|cu|h)$/.test(file))
     .map((file) => `${folder}/${file}`),
 );
 run(['clang-format', ...(fix ? ['-i'] : ['--dry-run', '-Werror']), ...sources]);

@@ -6,19 +6,9 @@
 #include <cmath>
 #include <numbers>
 
+#include "core/philox.h"
 #include "hwy/highway.h"
 #include "polydomain/random.h"
-
-// Philox4x32-10: constants of Salmon et al., SC 2011.
-#ifndef POLYDOMAIN_PHILOX_CONSTANTS
-#define POLYDOMAIN_PHILOX_CONSTANTS
-namespace polydomain {
-inline constexpr uint32_t kMultiplier0 = 0xD2511F53u, kMultiplier1 = 0xCD9E8D57u;
-inline constexpr uint32_t kWeyl0 = 0x9E3779B9u, kWeyl1 = 0xBB67AE85u;
-inline constexpr int kRounds = 10;
-inline constexpr float kTwoToMinus24 = 5.9604644775390625e-8f;
-}  // namespace polydomain
-#endif
 
 HWY_BEFORE_NAMESPACE();
 namespace polydomain {
@@ -107,30 +97,18 @@ uint64_t mix(uint64_t x) {
   return x ^ (x >> 31);
 }
 
-uint64_t keyOf(const RandomKey& key) { return key.seed ^ mix(key.stream); }
-
 // One float from an element's 32 bits, as the vector code computes it.
-float scaled(uint32_t word, float low, float high) {
-  return low + (high - low) * (static_cast<float>(word >> 8) * kTwoToMinus24);
-}
+float scaled(uint32_t word, float low, float high) { return low + (high - low) * uniformOf(word); }
 
 }  // namespace
 
+uint64_t philoxKey(const RandomKey& key) { return key.seed ^ mix(key.stream); }
+
 std::array<uint32_t, 4> philox(const RandomKey& key, uint64_t block) {
-  const uint64_t mixed = keyOf(key);
-  auto k0 = static_cast<uint32_t>(mixed), k1 = static_cast<uint32_t>(mixed >> 32);
-  std::array<uint32_t, 4> x = {static_cast<uint32_t>(block), static_cast<uint32_t>(block >> 32),
-                               static_cast<uint32_t>(key.step),
-                               static_cast<uint32_t>(key.step >> 32)};
-  for (int round = 0; round < kRounds; ++round) {
-    const uint64_t p0 = static_cast<uint64_t>(kMultiplier0) * x[0];
-    const uint64_t p1 = static_cast<uint64_t>(kMultiplier1) * x[2];
-    x = {static_cast<uint32_t>(p1 >> 32) ^ x[1] ^ k0, static_cast<uint32_t>(p1),
-         static_cast<uint32_t>(p0 >> 32) ^ x[3] ^ k1, static_cast<uint32_t>(p0)};
-    k0 += kWeyl0;
-    k1 += kWeyl1;
-  }
-  return x;
+  const uint64_t mixed = philoxKey(key);
+  return std::to_array(
+      philoxBlock(static_cast<uint32_t>(mixed), static_cast<uint32_t>(mixed >> 32), key.step, block)
+          .word);
 }
 
 float uniformAt(const RandomKey& key, uint64_t index) {
@@ -139,7 +117,7 @@ float uniformAt(const RandomKey& key, uint64_t index) {
 
 void fillUniform(const RandomKey& key, uint64_t first, int64_t count, float low, float high,
                  float* out) {
-  const uint64_t mixed = keyOf(key);
+  const uint64_t mixed = philoxKey(key);
   int64_t i = 0;
   while (i < count) {
     const uint64_t index = first + static_cast<uint64_t>(i);

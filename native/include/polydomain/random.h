@@ -25,6 +25,8 @@ constexpr uint64_t streamOf(std::string_view name) {
 // 32-bit words for counter block `block`. Element i of a sequence is word i % 4 of block i / 4.
 // key = (seed ^ mix(stream)), counter = (block, step); see random.cpp.
 std::array<uint32_t, 4> philox(const RandomKey& key, uint64_t block);
+// The key's two words, the first in the lower half.
+uint64_t philoxKey(const RandomKey& key);
 
 // Element `index` as a float in [0, 1): the word's upper 24 bits times 2^-24.
 float uniformAt(const RandomKey& key, uint64_t index);

@@ -1,0 +1,10 @@
+// The kernels of all families, compiled by the host's compiler.
+
+#include "../api.cu"
+#include "../dropout.cu"
+#include "../embedding.cu"
+#include "../gemm.cu"
+#include "../interpolate.cu"
+#include "../loss.cu"
+#include "../optimizer_update.cu"
+#include "../reduce.cu"

@@ -1,0 +1,13 @@
+#pragma once
+
+#include "stream.h"
+
+// Sums in double, in an order that follows from the sizes alone; polydomain/cuda_api.h says what
+// each does.
+namespace polydomain::cuda {
+
+void dot(Stream* stream, int64_t n, const float* a, const float* b, double* out);
+void columnSum(Stream* stream, const float* x, int64_t stride, int64_t rows, int64_t columns,
+               float* out);
+
+}  // namespace polydomain::cuda

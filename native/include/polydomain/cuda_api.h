@@ -1,0 +1,180 @@
+/* The C interface between the core and the CUDA plugin: one table of functions, found by the name
+ * kCudaApiSymbol. The plugin alone is compiled by nvcc; nothing here needs CUDA.
+ *
+ * Every function returns 0, or 1 when it failed: lastError() then says why, on the same thread.
+ * Kernels and copies are queued on a stream and run in order; a failure of a kernel shows at the
+ * next synchronize(). Pointers to values are to the device's memory unless they are called host.
+ * Values are float32, row-major. Sizes of 0 are allowed everywhere and do nothing; nothing else is
+ * checked that only the device could see (ids within the table, say).
+ *
+ * Numbers that change from step to step (learning rates, the step of the random numbers) are read
+ * from the device's memory, so that a recorded graph can be replayed with new ones. */
+#ifndef POLYDOMAIN_CUDA_API_H
+#define POLYDOMAIN_CUDA_API_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define POLYDOMAIN_CUDA_API_VERSION 1
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct PolydomainCudaStream PolydomainCudaStream;
+typedef struct PolydomainCudaGraph PolydomainCudaGraph;
+
+typedef struct PolydomainCudaDevice {
+  char name[256];
+  int32_t major, minor; /* compute capability */
+  int32_t multiprocessors;
+  int32_t driverVersion;  /* of CUDA that the driver supports: 1000 major + 10 minor */
+  int32_t cublasLt;       /* whether large products go through it */
+  uint64_t memory, cache; /* bytes: of the device, of its second-level cache */
+} PolydomainCudaDevice;
+
+/* Rows `ids` of a table: row i of the other operand is at its position i. */
+typedef struct PolydomainCudaRows {
+  const int32_t* ids; /* null: the rows 0 .. count - 1 */
+  int64_t count, dim;
+} PolydomainCudaRows;
+
+/* Where one term of a sum of rows stands: row `row` of list `list`. */
+typedef struct PolydomainCudaPosition {
+  int32_t list, row;
+} PolydomainCudaPosition;
+
+/* Row r of a list is data + r * stride. */
+typedef struct PolydomainCudaList {
+  const float* data;
+  int64_t stride;
+} PolydomainCudaList;
+
+#define POLYDOMAIN_CUDA_MAX_LISTS 64
+
+typedef enum PolydomainCudaOptimizer {
+  POLYDOMAIN_CUDA_SGD,
+  POLYDOMAIN_CUDA_ADAGRAD,
+  POLYDOMAIN_CUDA_ADAM,
+  POLYDOMAIN_CUDA_ADAMW
+} PolydomainCudaOptimizer;
+
+/* Of one step; in the device's memory. Names as in polydomain/optimizer.h. */
+typedef struct PolydomainCudaScalars {
+  float learningRate, weightDecay, l2, momentum;
+  float beta1, beta2, epsilon, stepSize, biasCorrection2Sqrt;
+  float initialAccumulator;
+  int32_t nesterov;
+} PolydomainCudaScalars;
+
+/* Philox4x32-10 with this key: element i is a function of (key, *step, i) alone. */
+typedef struct PolydomainCudaRandom {
+  uint32_t key0, key1;
+  const uint64_t* step; /* of the device; null: step 0 */
+} PolydomainCudaRandom;
+
+typedef enum PolydomainCudaProducer {
+  POLYDOMAIN_CUDA_CHOOSE,  /* by the product's size */
+  POLYDOMAIN_CUDA_OWN,     /* the library's own kernel */
+  POLYDOMAIN_CUDA_CUBLASLT /* fails where it is not installed */
+} PolydomainCudaProducer;
+
+/* C[m, n] = op(A) op(B), then the epilogue in this order: bias, relu, dropout, gate.
+ * op(A) is [m, k], stored [m, k] or, transposed, [k, m]; op(B) is [k, n], stored [k, n] or [n, k].
+ * See native/cpu/gemm.h for what the epilogue means. */
+typedef struct PolydomainCudaProduct {
+  int64_t m, n, k;
+  const float *a, *b;
+  float* c;
+  int64_t lda, ldb, ldc; /* elements between rows as stored */
+  int32_t transposeA, transposeB;
+  const float* bias;      /* null, or [n]; with biasRow [.., n] */
+  const int32_t* biasRow; /* null, or [m]: the row of `bias` that is added to each row */
+  int32_t relu;
+  float keep; /* 1: no dropout */
+  PolydomainCudaRandom random;
+  const float* gate; /* null, or [m, n]: c = gate > 0 ? value * gateScale : 0 */
+  int64_t gateStride;
+  float gateScale;
+  PolydomainCudaProducer producer;
+} PolydomainCudaProduct;
+
+typedef struct PolydomainCudaApi {
+  uint32_t version; /* POLYDOMAIN_CUDA_API_VERSION: the rest is laid out as here */
+  const char* (*lastError)(void);
+
+  int (*deviceCount)(int32_t* host);
+  int (*deviceInfo)(int32_t device, PolydomainCudaDevice* host);
+
+  /* A stream and its own memory for kernels' intermediate values. */
+  int (*createStream)(int32_t device, PolydomainCudaStream** host);
+  int (*destroyStream)(PolydomainCudaStream*);
+  int (*synchronize)(PolydomainCudaStream*);
+
+  int (*allocate)(PolydomainCudaStream*, size_t bytes, void** host);
+  int (*release)(PolydomainCudaStream*, void* memory); /* waits for the stream; null is allowed */
+  int (*copyIn)(PolydomainCudaStream*, void* to, const void* host, size_t bytes);
+  int (*copyOut)(PolydomainCudaStream*, void* host, const void* from, size_t bytes); /* waits */
+  int (*copyWithin)(PolydomainCudaStream*, void* to, const void* from, size_t bytes);
+  int (*zero)(PolydomainCudaStream*, void* memory, size_t bytes);
+
+  /* What is queued between the two is not run but kept; replay() queues all of it at once. */
+  int (*beginRecording)(PolydomainCudaStream*);
+  int (*endRecording)(PolydomainCudaStream*, PolydomainCudaGraph** host);
+  int (*replay)(PolydomainCudaStream*, PolydomainCudaGraph*);
+  int (*destroyGraph)(PolydomainCudaGraph*);
+
+  /* embedding: out row i (`stride` apart) = table row ids[i]. A snapshot of rows, too. */
+  int (*gatherRows)(PolydomainCudaStream*, const float* table, PolydomainCudaRows, float* out,
+                    int64_t stride);
+  /* Table row ids[i] = saved row i: ends a snapshot. Ids differ from each other. */
+  int (*restoreRows)(PolydomainCudaStream*, float* table, PolydomainCudaRows, const float* saved);
+  /* out row s [dim] = the sum of the rows at positions[offsets[s]] .. positions[offsets[s + 1] - 1]
+   * of the lists (host), in this order; `positions` null: rows of list 0 themselves. */
+  int (*sumRows)(PolydomainCudaStream*, const PolydomainCudaList* hostLists, int32_t listCount,
+                 const PolydomainCudaPosition* positions, const int32_t* offsets, int64_t segments,
+                 int64_t dim, float* out);
+
+  /* optimizer: one step of n weights, or of the rows of a table, whose ids differ from each other.
+   * The slabs of state are laid out as the weights; null where the optimizer has none. */
+  int (*updateWeights)(PolydomainCudaStream*, PolydomainCudaOptimizer, const PolydomainCudaScalars*,
+                       int64_t n, float* w, const float* g, float* state0, float* state1);
+  int (*updateRows)(PolydomainCudaStream*, PolydomainCudaOptimizer, const PolydomainCudaScalars*,
+                    PolydomainCudaRows, float* table, const float* g, float* state0, float* state1);
+
+  /* interpolate: value = saved + rate * (value - saved), of a slab or of a table's rows. */
+  int (*lerp)(PolydomainCudaStream*, const float* rate, int64_t n, const float* saved,
+              float* values);
+  int (*lerpRows)(PolydomainCudaStream*, const float* rate, PolydomainCudaRows, const float* saved,
+                  float* table);
+  int (*axpy)(PolydomainCudaStream*, const float* scale, int64_t n, const float* from, float* to);
+  int (*scale)(PolydomainCudaStream*, const float* factor, int64_t n, float* values);
+  /* *out = the sum of a[i] b[i], in double. */
+  int (*dot)(PolydomainCudaStream*, int64_t n, const float* a, const float* b, double* out);
+
+  /* mlp */
+  int (*product)(PolydomainCudaStream*, const PolydomainCudaProduct* host);
+  /* out [columns] = the sum of the rows of x, in double. */
+  int (*columnSum)(PolydomainCudaStream*, const float* x, int64_t stride, int64_t rows,
+                   int64_t columns, float* out);
+  /* y[i] = x[i] / keep where uniform(i) < keep, else 0. */
+  int (*dropout)(PolydomainCudaStream*, PolydomainCudaRandom, float keep, int64_t n, const float* x,
+                 float* y);
+
+  /* loss: mean binary cross entropy of logits (native/cpu/loss.h), and its gradient times scale;
+   * `weights` may be null. */
+  int (*bceWithLogits)(PolydomainCudaStream*, int64_t rows, const float* logits,
+                       const float* labels, const float* weights, float* out);
+  int (*bceWithLogitsGradient)(PolydomainCudaStream*, int64_t rows, const float* logits,
+                               const float* labels, const float* weights, float scale, float* out);
+} PolydomainCudaApi;
+
+/* The plugin's one exported function, and its name. */
+typedef const PolydomainCudaApi* (*PolydomainCudaApiFunction)(void);
+#define POLYDOMAIN_CUDA_API_SYMBOL "polydomainCudaApi"
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
