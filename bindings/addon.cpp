@@ -9,6 +9,7 @@
 #include "cpu/bootstrap.h"
 #include "cpu/simd.h"
 #include "objects.h"
+#include "polydomain/cuda.h"
 #include "task.h"
 
 namespace polydomain {
@@ -243,6 +244,9 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   });
   method("supportedSimdLevels", [](const Napi::CallbackInfo& info) -> Napi::Value {
     return fromStrings(info.Env(), cpu::supportedSimdLevels());
+  });
+  method("cuda", [](const Napi::CallbackInfo& info) -> Napi::Value {
+    return Napi::String::New(info.Env(), describeCuda(cudaPluginPath()));
   });
   method("threads", [](const Napi::CallbackInfo& info) -> Napi::Value {
     return Napi::Number::New(info.Env(), info.Env().GetInstanceData<AddonData>()->pool->size());

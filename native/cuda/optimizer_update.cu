@@ -103,7 +103,7 @@ struct UpdateOperation {
 
 // Calls body with the optimizer's operation.
 template <class Body>
-void withOperation(PolydomainCudaOptimizer kind, const PolydomainCudaScalars* scalars, float* w,
+void withOperation(int32_t kind, const PolydomainCudaScalars* scalars, float* w,
                    const float* g, float* state0, float* state1, const Body& body) {
   const auto call = [&]<class Rule>(bool decoupled) {
     body(UpdateOperation<Rule>{scalars, decoupled, w, g, state0, state1});
@@ -124,14 +124,14 @@ void withOperation(PolydomainCudaOptimizer kind, const PolydomainCudaScalars* sc
 
 }  // namespace
 
-void updateWeights(Stream* stream, PolydomainCudaOptimizer kind,
+void updateWeights(Stream* stream, int32_t kind,
                    const PolydomainCudaScalars* scalars, int64_t n, float* w, const float* g,
                    float* state0, float* state1) {
   withOperation(kind, scalars, w, g, state0, state1,
                 [&](const auto& operation) { sweepSlab(*stream, operation, n); });
 }
 
-void updateRows(Stream* stream, PolydomainCudaOptimizer kind, const PolydomainCudaScalars* scalars,
+void updateRows(Stream* stream, int32_t kind, const PolydomainCudaScalars* scalars,
                 PolydomainCudaRows rows, float* table, const float* g, float* state0,
                 float* state1) {
   withOperation(kind, scalars, table, g, state0, state1,

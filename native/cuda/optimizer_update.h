@@ -6,10 +6,10 @@
 // multiply-add the bits are those of native/cpu/optimizer_update.h.
 namespace polydomain::cuda {
 
-void updateWeights(Stream* stream, PolydomainCudaOptimizer kind,
+void updateWeights(Stream* stream, int32_t kind,
                    const PolydomainCudaScalars* scalars, int64_t n, float* w, const float* g,
                    float* state0, float* state1);
-void updateRows(Stream* stream, PolydomainCudaOptimizer kind, const PolydomainCudaScalars* scalars,
+void updateRows(Stream* stream, int32_t kind, const PolydomainCudaScalars* scalars,
                 PolydomainCudaRows rows, float* table, const float* g, float* state0,
                 float* state1);
 

@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs';
 import type { Addon } from '../native/addon.js';
 import { addon, libraryVersion } from '../native/load.js';
 
@@ -35,9 +34,7 @@ export function doctor(): DoctorReport {
     simd: native.simdLevel(),
     simdSupported: native.supportedSimdLevels(),
     threads: native.threads(),
-    gpu: existsSync('/proc/driver/nvidia/version')
-      ? 'an NVIDIA driver was found, but this version computes on the CPU only'
-      : 'no NVIDIA driver was found; this version computes on the CPU only',
+    gpu: `${native.cuda()}; programs run on the CPU`,
     ops: native.ops().length,
   };
 }

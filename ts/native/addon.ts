@@ -316,6 +316,8 @@ export interface Addon {
   setErrorClasses(classes: Readonly<Record<string, new (message: string) => Error>>): void;
   simdLevel(): string;
   supportedSimdLevels(): string[];
+  /** One line: NVIDIA's driver, its devices and the CUDA plugin, or which of them is missing. */
+  cuda(): string;
   threads(): number;
   ops(): string[];
   /** Zeroed, 64-byte aligned native memory; counted by the garbage collector. */

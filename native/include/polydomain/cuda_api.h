@@ -137,9 +137,9 @@ typedef struct PolydomainCudaApi {
 
   /* optimizer: one step of n weights, or of the rows of a table, whose ids differ from each other.
    * The slabs of state are laid out as the weights; null where the optimizer has none. */
-  int (*updateWeights)(PolydomainCudaStream*, PolydomainCudaOptimizer, const PolydomainCudaScalars*,
+  int (*updateWeights)(PolydomainCudaStream*, int32_t optimizer, const PolydomainCudaScalars*,
                        int64_t n, float* w, const float* g, float* state0, float* state1);
-  int (*updateRows)(PolydomainCudaStream*, PolydomainCudaOptimizer, const PolydomainCudaScalars*,
+  int (*updateRows)(PolydomainCudaStream*, int32_t optimizer, const PolydomainCudaScalars*,
                     PolydomainCudaRows, float* table, const float* g, float* state0, float* state1);
 
   /* interpolate: value = saved + rate * (value - saved), of a slab or of a table's rows. */
