@@ -103,8 +103,8 @@ struct UpdateOperation {
 
 // Calls body with the optimizer's operation.
 template <class Body>
-void withOperation(int32_t kind, const PolydomainCudaScalars* scalars, float* w,
-                   const float* g, float* state0, float* state1, const Body& body) {
+void withOperation(int32_t kind, const PolydomainCudaScalars* scalars, float* w, const float* g,
+                   float* state0, float* state1, const Body& body) {
   const auto call = [&]<class Rule>(bool decoupled) {
     body(UpdateOperation<Rule>{scalars, decoupled, w, g, state0, state1});
   };
@@ -124,9 +124,8 @@ void withOperation(int32_t kind, const PolydomainCudaScalars* scalars, float* w,
 
 }  // namespace
 
-void updateWeights(Stream* stream, int32_t kind,
-                   const PolydomainCudaScalars* scalars, int64_t n, float* w, const float* g,
-                   float* state0, float* state1) {
+void updateWeights(Stream* stream, int32_t kind, const PolydomainCudaScalars* scalars, int64_t n,
+                   float* w, const float* g, float* state0, float* state1) {
   withOperation(kind, scalars, w, g, state0, state1,
                 [&](const auto& operation) { sweepSlab(*stream, operation, n); });
 }

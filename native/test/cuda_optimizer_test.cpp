@@ -155,9 +155,7 @@ INSTANTIATE_TEST_SUITE_P(AllRules, CudaOptimizer, testing::ValuesIn(kCases),
 
 TEST(CudaOptimizerKind, SaysWhichThereAre) {
   const CudaStream stream;
-  EXPECT_EQ(cudaApi().updateWeights(stream, 9, nullptr, 1,
-                                    nullptr, nullptr, nullptr, nullptr),
-            1);
+  EXPECT_EQ(cudaApi().updateWeights(stream, 9, nullptr, 1, nullptr, nullptr, nullptr, nullptr), 1);
   EXPECT_STREQ(cudaApi().lastError(), "optimizer 9; expected 0 to 3");
 }
 
