@@ -1,6 +1,6 @@
 """The kernels of the CUDA plugin beside PyTorch on the same device, in turns.
 
-    python3 benchmarks/cuda.py build/cuda/cuda_bench -o benchmarks/results/cuda-h100.json
+    python3 benchmarks/cuda.py build/cuda/cuda_bench -o benchmarks/results/cuda-h200.json
 
 Both use float32 without TF32. Each side gives medians of its rounds; the two take turns twice, and both
 runs are kept. A step is that of an MLP 384-256-128-64-1 with relu and dropout 0.5:

@@ -1,5 +1,6 @@
-// Sanitizers, every SIMD level that this machine supports, and the benchmarks' build.
-import { execFileSync } from 'node:child_process';
+// Sanitizers, every SIMD level that this machine supports, and the builds of the benchmarks and the
+// CUDA plugin.
+import { execFileSync, spawnSync } from 'node:child_process';
 import { build, configure } from './build.mjs';
 import { root, run } from './run.mjs';
 
@@ -7,6 +8,12 @@ const vitest = ['node', 'node_modules/vitest/vitest.mjs', 'run'];
 
 build();
 configure('benchmarks');
+if (spawnSync('nvcc', ['--version']).status === 0) {
+  run(['cmake', '--preset', 'cuda']);
+  run(['cmake', '--build', '--preset', 'cuda']);
+} else {
+  console.error('nvcc was not found: the CUDA plugin is not compiled');
+}
 for (const preset of ['asan-ubsan', 'tsan']) {
   configure(preset);
   run(['ctest', '--preset', preset]);

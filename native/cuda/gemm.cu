@@ -308,7 +308,8 @@ void blasProduct(Stream& stream, const PolydomainCudaProduct& p) {
 }
 
 bool choosesBlas(const Stream& stream, const PolydomainCudaProduct& p) {
-  // Below, the own kernel is as fast (benchmarks/results/cuda-*.json).
+  // Below, cuBLASLt's kernels are faster too, but queueing them costs the host more than that
+  // saves, and a row's bits would depend on its batch (benchmarks/results/cuda-h200.json).
   constexpr int64_t kLargeProduct = int64_t{1} << 28;
   return p.producer == POLYDOMAIN_CUDA_CUBLASLT ||
          (p.producer == POLYDOMAIN_CUDA_CHOOSE && stream.blas != nullptr && p.k > 0 &&
