@@ -8,6 +8,7 @@
 #include "chunks.h"
 #include "gemm.h"
 #include "hwy/highway.h"
+#include "scratch.h"
 #include "skip_zeros.h"
 #include "transpose-inl.h"
 #include "transpose.h"
@@ -363,11 +364,8 @@ class RightOperand {
 // Memory for `count` floats that begins where a cache line does.
 float* alignedFloats(std::vector<float>& memory, int64_t count) {
   constexpr size_t kLine = 64;
-  // Never shrinks: what a vector takes back it fills with zeros.
-  const auto size = static_cast<size_t>(count) + kLine / sizeof(float);
-  if (memory.size() < size) memory.resize(size);
-  const auto address = reinterpret_cast<uintptr_t>(memory.data());
-  return memory.data() + (kLine - address % kLine) % kLine / sizeof(float);
+  float* data = atLeast(memory, count + static_cast<int64_t>(kLine / sizeof(float)));
+  return data + (kLine - reinterpret_cast<uintptr_t>(data) % kLine) % kLine / sizeof(float);
 }
 
 // Little work is not worth waking other threads.

@@ -7,6 +7,7 @@
 #include "gemm.h"
 #include "hwy/highway.h"
 #include "packed_weights.h"
+#include "transpose.h"
 
 // The packed order: one after another, for each block of kGemmBlockDepth inputs the panels of its
 // outputs, two vectors wide (the last one may be one), for each input of the block its weights of
@@ -141,19 +142,6 @@ namespace polydomain::cpu {
 HWY_EXPORT(lanesOfPanels);
 HWY_EXPORT(multiplyPacked);
 
-namespace {
-
-// One panel of one block: for each of `depth` inputs the weights of `valid` outputs, whose rows are
-// `stride` apart, `width` places each.
-void packPanel(const float* from, int64_t stride, int64_t valid, int64_t width, int64_t depth,
-               float* to) {
-  for (int64_t j = 0; j < valid; ++j) {
-    for (int64_t i = 0; i < depth; ++i) to[i * width + j] = from[j * stride + i];
-  }
-}
-
-}  // namespace
-
 PackedWeights::PackedWeights(const float* weights, int64_t out, int64_t in, int64_t stride)
     : out_(out), in_(in) {
   const int64_t lanes = HWY_DYNAMIC_DISPATCH(lanesOfPanels)();
@@ -165,8 +153,9 @@ PackedWeights::PackedWeights(const float* weights, int64_t out, int64_t in, int6
     for (int64_t panel = 0; panel < panels; ++panel) {
       const int64_t column = panel * 2 * lanes;
       const int64_t valid = std::min(2 * lanes, out - column);
-      packPanel(weights + column * stride + k0, stride, valid, valid > lanes ? 2 * lanes : lanes,
-                depth, packed + 2 * lanes * (k0 * panels + panel * depth));
+      transposeBlock(weights + column * stride + k0, stride, valid, depth,
+                     packed + 2 * lanes * (k0 * panels + panel * depth),
+                     valid > lanes ? 2 * lanes : lanes);
     }
   }
 }

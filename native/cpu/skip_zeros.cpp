@@ -8,6 +8,7 @@
 
 #include "chunks.h"
 #include "hwy/highway.h"
+#include "scratch.h"
 #include "skip_zeros.h"
 #include "transpose.h"
 
@@ -134,13 +135,6 @@ struct Scratch {
   std::vector<uint64_t> bits;
   std::vector<float> turned, sums;
 };
-
-// Never shrinks: what a vector takes back it fills with zeros.
-template <typename Value>
-Value* atLeast(std::vector<Value>& memory, int64_t count) {
-  if (std::ssize(memory) < count) memory.resize(static_cast<size_t>(count));
-  return memory.data();
-}
 
 }  // namespace
 

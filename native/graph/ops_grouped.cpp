@@ -8,6 +8,7 @@
 #include "cpu/gemm.h"
 #include "cpu/reduce.h"
 #include "cpu/row_groups.h"
+#include "cpu/scratch.h"
 #include "layer.h"
 #include "op_rules.h"
 #include "ops.h"
@@ -35,14 +36,9 @@ const cpu::RowGroups& groupsOf(const TensorView& ids) {
   return groups;
 }
 
-float* resized(std::vector<float>& memory, int64_t count) {
-  memory.resize(static_cast<size_t>(count));
-  return memory.data();
-}
-
 // The shared columns of x, a row for each group.
 const float* sharedValues(const cpu::RowGroups& groups, const TensorView& x, int64_t shared) {
-  float* values = resized(scratch().values, groups.size() * shared);
+  float* values = cpu::atLeast(scratch().values, groups.size() * shared);
   const float* from = x.f32() + x.shape[1] - shared;
   for (int64_t g = 0; g < groups.size(); ++g) {
     cpu::copyBlock(from + groups.firstRow(g) * x.rowStride, shared, values + g * shared, shared, 1,
@@ -82,7 +78,7 @@ void groupedLinearKernel(const RunContext& context, const Attributes& attributes
   const int64_t own = in - shared;
   const cpu::RowGroups& groups = groupsOf(inputs.back());
   const float* values = sharedValues(groups, inputs[0], shared);
-  float* products = resized(scratch().products, groups.size() * out);
+  float* products = cpu::atLeast(scratch().products, groups.size() * out);
   cpu::GemmEpilogue constant;
   if (inputs.size() == 4) constant.bias = inputs[2].f32();
   cpu::gemm(context.pool, Transpose::kNo, Transpose::kYes, groups.size(), out, shared, values,
@@ -164,7 +160,7 @@ void groupedInputGradientKernel(const RunContext& context, const Attributes& att
   const cpu::RowGroups& groups = groupsOf(inputs.back());
   cpu::gemm(context.pool, Transpose::kNo, Transpose::kNo, rows, own, out, inputs[0].f32(), out,
             weight, in, output.f32(), in, {}, true);
-  float* products = resized(scratch().products, groups.size() * shared);
+  float* products = cpu::atLeast(scratch().products, groups.size() * shared);
   cpu::gemm(context.pool, Transpose::kNo, Transpose::kNo, groups.size(), shared, out,
             inputs[2].f32(), out, weight + own, in, products, shared);
   float* to = output.f32() + own;
