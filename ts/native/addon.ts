@@ -380,7 +380,7 @@ export interface Addon {
       lease?: boolean;
       clipNorm?: number;
       classWeights?: readonly [number, number];
-      /** For scores of rows on disk that are beyond their window; the system's temporary folder by default. */
+      /** For scores of rows on disk that are beyond their window; /tmp by default. */
       spillFolder?: string;
     },
   ) => NativeSession;

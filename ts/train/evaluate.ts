@@ -1,3 +1,4 @@
+import { tmpdir } from 'node:os';
 import type { Dataset } from '../data/dataset.js';
 import type { SplitName } from '../data/types.js';
 import { type DomainMetrics, type SplitMetrics, summarize } from '../metrics/index.js';
@@ -46,7 +47,8 @@ async function withScoring<Result>(
   const compiled = model.compile();
   const { graph, output, space } = compiled;
   const { loss } = data.weighted ? compiled.weighted : compiled;
-  const session = new (addon().Session)(space, { batchSize: 1, seed: 0 });
+  const options = { batchSize: 1, seed: 0, spillFolder: tmpdir() };
+  const session = new (addon().Session)(space, options);
   try {
     for (const name of Object.keys(splitIndex) as SplitName[]) session.addSplit(data.split(name));
     session.setEvaluationProgram(graph, output, loss);

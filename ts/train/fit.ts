@@ -257,7 +257,7 @@ class Fit {
       ...(clipNorm && { clipNorm }),
       ...(classWeights && { classWeights }),
       ...(threads && { threads }),
-      ...(runFolder && { spillFolder: runFolder }),
+      spillFolder: runFolder ?? tmpdir(),
       lease: true,
     });
     this.#profile?.start(this.#session);

@@ -3,7 +3,6 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
-#include <filesystem>
 #include <memory>
 #include <string>
 #include <vector>
@@ -129,7 +128,7 @@ class Session {
     // Of rows with label 0 and 1: they multiply the rows' weights in training.
     std::array<float, 2> classWeights = {1.0f, 1.0f};
     // Where a file without a name takes scores of rows on disk that are beyond their window.
-    std::string spillFolder = std::filesystem::temp_directory_path().string();
+    std::string spillFolder = "/tmp";
   };
   Session(std::shared_ptr<ParameterSpace> space, std::shared_ptr<ThreadPool> pool, Options options);
   ~Session();
