@@ -2,6 +2,7 @@
 
 #include <napi.h>
 
+#include <exception>
 #include <memory>
 #include <string>
 #include <vector>
@@ -31,6 +32,10 @@ auto guarded(Napi::Env env, Body&& body) {
     throw toJs(env, error.kind(), error.what());
   } catch (const std::bad_alloc&) {
     throw Napi::Error::New(env, "out of memory");
+  } catch (const Napi::Error&) {
+    throw;
+  } catch (const std::exception& error) {  // of the standard library: it would end the process
+    throw Napi::Error::New(env, error.what());
   }
 }
 
