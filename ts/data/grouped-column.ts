@@ -1,4 +1,4 @@
-import { writeSync } from 'node:fs';
+import { writeAtSync } from '../io/write-at.js';
 
 type Values = Int32Array | Float32Array;
 
@@ -51,11 +51,7 @@ export class GroupedColumn {
     const filled = this.#filled[domain] as number;
     const at = this.#next[domain] as number;
     const { buffer } = this.#buffers[domain] as Values;
-    const bytes = new Uint8Array(buffer, 0, 4 * filled);
-    for (let done = 0; done < bytes.length; ) {
-      const left = bytes.length - done;
-      done += writeSync(this.file, bytes, done, left, this.begin + 4 * at + done);
-    }
+    writeAtSync(this.file, new Uint8Array(buffer, 0, 4 * filled), this.begin + 4 * at);
     this.#next[domain] = at + filled;
     this.#filled[domain] = 0;
   }

@@ -1,8 +1,8 @@
-import { writeSync } from 'node:fs';
 import { rmdir } from 'node:fs/promises';
 import { DataError } from '../errors.js';
 import { makeFolder } from '../io/atomic.js';
 import { fillTensors } from '../io/safetensors.js';
+import { writeAtSync } from '../io/write-at.js';
 import { requireTrainingRows } from './check.js';
 import { encode, text } from './codes.js';
 import { FeatureFit, type Fitted, pairsOf, type RawColumn, readColumn } from './columns.js';
@@ -357,8 +357,9 @@ class PartWriter {
       type: typeof Int32Array | typeof Float32Array,
       starts: ArrayLike<number>,
     ) => new GroupedColumn(file, beginOf(`${name}.${column}`), starts, type, capacity);
-    const whole = (column: string, values: Int32Array, from = 0) => {
-      writeSync(file, values, 0, values.byteLength, beginOf(`${name}.${column}`) + 4 * from);
+    const whole = (column: string, { buffer, byteOffset, byteLength }: Int32Array, from = 0) => {
+      const bytes = new Uint8Array(buffer, byteOffset, byteLength);
+      writeAtSync(file, bytes, beginOf(`${name}.${column}`) + 4 * from);
     };
     whole('domainOffsets', offsets);
     this.#labels = grouped('labels', Float32Array, offsets);
