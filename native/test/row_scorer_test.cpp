@@ -15,8 +15,8 @@ namespace {
 constexpr int64_t kRowCount = 40;
 constexpr ParameterKind kTable = ParameterKind::kTable, kDense = ParameterKind::kDense;
 
-// Besides an MLP whose last layer is a bank's slot: a layer over a bag, whose weight is a shared
-// one times a slot's, and what the domain alone decides.
+// Besides an MLP whose last layer is a bank's slot: layers over a bag, the first one's weight a
+// shared one times a slot's, and what the domain alone decides.
 struct Ranker {
   static std::vector<ParameterSpec> parameters() {
     std::vector<ParameterSpec> all = mlp::parameters();
@@ -24,7 +24,8 @@ struct Ranker {
     all.push_back({"tags", kTable, {30, 7}, normal});
     all.push_back({"tags.weight", kDense, {19, 7}, normal});
     all.push_back({"tags.scale", kTable, {mlp::kDomains, 19 * 7}, normal});
-    all.push_back({"tags.output", kDense, {1, 19}, normal});
+    all.push_back({"tags.middle", kDense, {33, 19}, normal});
+    all.push_back({"tags.output", kDense, {1, 33}, normal});
     all.push_back({"domain.weight", kDense, {1, 3}, normal});
     return all;
   }
@@ -49,7 +50,8 @@ struct Ranker {
     const ValueId scale = graph.add("reshape", {slot}, {{"shape", std::vector<int64_t>{19, 7}}});
     const ValueId weight = graph.add("mul", {parameter("tags.weight"), scale});
     const ValueId hidden = graph.add("relu", {graph.add("linear", {bag, weight})});
-    const ValueId tags = graph.add("linear", {hidden, parameter("tags.output")});
+    const ValueId middle = graph.add("linear", {hidden, parameter("tags.middle")});
+    const ValueId tags = graph.add("linear", {middle, parameter("tags.output")});
     const ValueId domain =
         graph.add("embedding", {parameter("embedding.domain"), input(kDomainInput)});
     const ValueId bias = graph.add("linear", {domain, parameter("domain.weight")});
