@@ -1,5 +1,5 @@
-// Writes the tables of speed in README.md and benchmarks/README.md from results/benchmark-*.json, between the
-// marks that they have for it. With --check it writes nothing, and exits with 1 where a table is another.
+// Writes the tables of speed in README.md and benchmarks/README.md from results/, between the marks
+// that they have for it. With --check it writes nothing, and exits with 1 where a table is another.
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { ours } from '../dist/esm/benchmark/peers.js';
 import {
@@ -12,9 +12,16 @@ import {
 } from '../dist/esm/cli/benchmark-summary.js';
 
 const folder = new URL('results/', import.meta.url);
-const results = readdirSync(folder)
-  .filter((name) => /^benchmark-.*\.json$/.test(name))
-  .map((name) => JSON.parse(readFileSync(new URL(name, folder), 'utf8')))
+
+/** What the files <kind>-*.json hold, those of a wider level first. */
+function resultsOf(kind) {
+  return readdirSync(folder)
+    .filter((name) => name.startsWith(`${kind}-`) && name.endsWith('.json'))
+    .sort((a, b) => b.length - a.length)
+    .map((name) => JSON.parse(readFileSync(new URL(name, folder), 'utf8')));
+}
+
+const results = resultsOf('benchmark')
   .flatMap((result) => Object.keys(result.shapes).map((shape) => ({ result, shape })))
   .sort((a, b) => order(a) - order(b));
 
@@ -71,17 +78,111 @@ function short() {
   return markdown([['MLP', '', ours, ...peers, 'floor'], ...rows]);
 }
 
+const gigabytes = (mebibytes) => `${((mebibytes * 2 ** 20) / 1e9).toFixed(2)} GB`;
+const seconds = (value) => `${Number(value.toPrecision(3))} s`;
+const times = (ratio) => `${ratio.toFixed(1)}x`;
+
+/** The circumstances of measurements: those that share them are told of once. */
+function measured(entries) {
+  const about = new Map();
+  for (const [name, { machine, commit, date, threads }] of entries) {
+    const text = `${machine.cpu}, ${machine.simdLevel}, ${threads} threads, commit ${commit.slice(0, 8)}, ${date.slice(0, 10)}`;
+    about.set(text, [...(about.get(text) ?? []), name]);
+  }
+  const texts = [...about];
+  if (texts.length === 1) return `${texts[0][0]}.`;
+  return `${texts.map(([text, names]) => `${text} (${names.join(', ')})`).join('; ')}.`;
+}
+
+/** Every model's train step beside PyTorch's, a table per SIMD level. */
+function models() {
+  return resultsOf('models')
+    .map(({ models }) => {
+      const rows = Object.entries(models).map(([name, one]) => [
+        name,
+        time(one.ours),
+        time(one.peer),
+        times(one.ratio),
+        time(one.floor.milliseconds),
+        gigabytes(one.peakRssMebibytes.ours),
+        gigabytes(one.peakRssMebibytes.peer),
+      ]);
+      const heading = ['model', ours, 'pytorch', 'ratio', 'floor', 'memory', 'of pytorch'];
+      return `${measured(Object.entries(models))}\n\n${markdown([heading, ...rows])}`;
+    })
+    .join('\n\n');
+}
+
+/** A MAMDR epoch beside PyTorch's, then ours in larger tables with the same rows. */
+function mamdr() {
+  return resultsOf('mamdr')
+    .map(({ cases }) => {
+      const entries = Object.entries(cases);
+      const beside = entries.filter(([, one]) => one.peer !== undefined);
+      const spread = entries.filter(([, one]) => one.spread !== undefined);
+      const epochs = beside.map(([name, one]) => [
+        name,
+        one.rows.toLocaleString('en'),
+        seconds(one.ours),
+        seconds(one.peer),
+        times(one.ratio),
+        seconds(one.peerTables),
+        seconds(one.floor.seconds),
+        gigabytes(one.peakRssMebibytes.ours),
+        gigabytes(one.peakRssMebibytes.peer),
+      ]);
+      const larger = spread.map(([name, one]) => [
+        name.replace(/,.*/, ''),
+        seconds(one.once),
+        seconds(one.spread),
+        one.ratio.toFixed(2),
+        gigabytes(one.peakRssMebibytes.once),
+        gigabytes(one.peakRssMebibytes.spread),
+      ]);
+      return [
+        measured(entries),
+        markdown([
+          [
+            'MAMDR epoch',
+            'rows',
+            ours,
+            'pytorch',
+            'ratio',
+            'of it tables',
+            'floor',
+            'memory',
+            'of pytorch',
+          ],
+          ...epochs,
+        ]),
+        markdown([
+          ['in tables', 'as they are', 'ten times as large', 'ratio', 'memory', 'of ten times'],
+          ...larger,
+        ]),
+      ].join('\n\n');
+    })
+    .join('\n\n');
+}
+
+/** Text with what stands between the marks of a table replaced. */
+function replaced(text, file, name, table) {
+  const marks = new RegExp(`(<!-- tables\\.mjs: ${name} -->\\n)[\\s\\S]*?(<!-- end -->)`);
+  if (!marks.test(text))
+    throw new Error(`${file} has no place for tables: <!-- tables.mjs: ${name} --> <!-- end -->`);
+  return text.replace(marks, (_, begin, end) => `${begin}\n${table}\n\n${end}`);
+}
+
 let stale = false;
-for (const [file, table] of [
-  ['../README.md', short()],
-  ['README.md', everything()],
+for (const [file, tables] of [
+  ['../README.md', { short: short() }],
+  ['README.md', { everything: everything(), models: models(), mamdr: mamdr() }],
 ]) {
   const path = new URL(file, import.meta.url);
   const text = readFileSync(path, 'utf8');
-  const marks = /(<!-- tables\.mjs -->\n)[\s\S]*?(<!-- end -->)/;
-  if (!marks.test(text))
-    throw new Error(`${file} has no place for tables: <!-- tables.mjs --> <!-- end -->`);
-  const whole = text.replace(marks, (_, begin, end) => `${begin}\n${table}\n\n${end}`);
+  const whole = Object.entries(tables).reduce(
+    (sofar, [name, table]) => replaced(sofar, file, name, table),
+    text,
+  );
   if (whole === text) continue;
   stale = true;
   if (process.argv.includes('--check'))
