@@ -7,10 +7,6 @@ namespace polydomain {
 
 namespace {
 
-bool isOp(const Graph& graph, ValueId value, const char* name) {
-  return graph[value].op != nullptr && graph[value].op->name == name;
-}
-
 // How often each needed value is read; 0 for values that `keep` does not depend on.
 std::vector<int> countReaders(const Graph& graph, const std::vector<ValueId>& keep) {
   std::vector<int> readers(static_cast<size_t>(graph.size()), 0);

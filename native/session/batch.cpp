@@ -4,6 +4,7 @@
 #include <limits>
 #include <numeric>
 
+#include "checked_at.h"
 #include "cpu/chunks.h"
 #include "cpu/embedding.h"
 #include "polydomain/error.h"
@@ -32,13 +33,6 @@ InputSource sourceOf(const std::string& name) {
               "program input '" + name +
                   "'; expected domain, slot, label, weight, feature:<index>, numeric:<index> or "
                   "list:<index>");
-}
-
-template <typename Column>
-const Column& at(const std::vector<Column>& columns, size_t index, const char* what) {
-  if (index < columns.size()) return columns[index];
-  throw Error(ErrorKind::kConfig, std::string(what) + " " + std::to_string(index) +
-                                      " is unknown; there are " + std::to_string(columns.size()));
 }
 
 const int32_t* idsOf(const SplitData& split, size_t column) {

@@ -41,6 +41,11 @@ class Graph {
   std::vector<Node> nodes_;
 };
 
+// Whether the op of this name makes a value.
+inline bool isOp(const Graph& graph, ValueId value, const char* name) {
+  return graph[value].op != nullptr && graph[value].op->name == name;
+}
+
 // Appends the backward pass of the scalar `loss` and returns d loss / d value for each of `values`
 // (kNoValue where loss does not depend on it). Gradients that meet are added
 // in descending order of the consumer, so the result does not depend on anything else.

@@ -1,0 +1,147 @@
+// A program's steps on the rows of one batch.
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#include "effective_lookup.h"
+#include "polydomain/error.h"
+#include "program_impl.h"
+
+namespace polydomain {
+
+void Program::Impl::beginPass() {
+  const bool everything = space_.overlayOpen();
+  for (const DenseUse& use : dense_) {
+    const bool trained = options_.mode == Mode::kTrain && use.gradient != kNoValue;
+    const bool own = everything && space_.parameter(use.parameter).trainable;
+    if (own || trained) space_.touchDense(use.parameter);
+  }
+  for (const RunningAverage& average : averages_) {
+    if (average.slot == kNoValue) space_.touchDense(average.parameter);
+  }
+}
+
+void Program::Impl::run(const Run& run) {
+  if (run.rows == 0) throw Error(ErrorKind::kData, "a program runs one row at least, not 0");
+  if (run.profile != nullptr) labelSteps(*run.profile);
+  bind(run);
+  if (differentiates()) {
+    announceRows(run);
+    announceSlots();
+  }
+  lap(run.profile, Profile::kFindRows);
+  const RunContext context{*run.pool, run.seed, run.step};
+  for (const Step& step : steps_) {
+    const Node& node = graph_[step.value];
+    views_.clear();
+    for (const ValueId input : node.inputs) views_.push_back(viewOf(input));
+    if (run.overlay >= 0 && !step.regions.empty()) {
+      lookupEffective(space_, run.overlay, *run.pool, node, step.regions, views_,
+                      viewOf(step.value));
+    } else {
+      step.kernel(context, node.attributes, views_, viewOf(step.value));
+    }
+    lap(run.profile, step.label);
+  }
+  if (loss_ != kNoValue) requireFinite(*viewOf(loss_).f32());
+  moveAverages();
+  for (const GradientCopy& copy : copies_) {
+    std::memcpy(gradientSlab() + copy.offset, viewOf(copy.from).f32(),
+                static_cast<size_t>(viewOf(copy.from).size()) * sizeof(float));
+  }
+  if (options_.mode == Mode::kTrain) applyOptimizer(run);
+  if (options_.mode == Mode::kGradient) {
+    collectGradients(run);
+    lap(run.profile, Profile::kCollectGradients);
+  }
+}
+
+void Program::Impl::bind(const Run& run) {
+  if (run.rows > capacity_) {
+    const MemoryPlan plan = planMemory(graph_, placed_, kept_, run.rows);
+    scratch_ = Storage::allocate(static_cast<size_t>(plan.floats) * sizeof(float));
+    for (ValueId v = 0; v < graph_.size(); ++v) {
+      const int64_t offset = plan.offsets[static_cast<size_t>(v)];
+      if (offset == MemoryPlan::kElsewhere) continue;
+      viewOf(v).data = static_cast<float*>(scratch_->data()) + offset;
+    }
+    capacity_ = run.rows;
+  }
+  if (run.rows != rows_) {
+    for (const ValueId v : rowValues_) viewOf(v).shape[0] = run.rows;
+    rows_ = run.rows;
+  }
+  for (size_t i = 0; i < inputs_.size(); ++i) {
+    viewOf(inputs_[i]).data = const_cast<void*>(run.inputs[i].data);
+  }
+  const float* slab = run.dense != nullptr ? run.dense : space_.region(0);
+  for (const DenseUse& use : dense_) {
+    viewOf(use.value).data =
+        const_cast<float*>(slab) + space_.firstUnitOf(use.parameter) * kDenseBlock;
+  }
+}
+
+void Program::Impl::announceRows(const Run& run) {
+  const bool overlay = space_.overlayOpen();
+  const auto lags = [&](const TableUse& use) {
+    return run.optimizer != nullptr && run.optimizer->lags(use.parameter);
+  };
+  const auto formed = [&](const TableUse& use) {
+    return lags(use) || (overlay && space_.parameter(use.parameter).trainable);
+  };
+  const auto wanted = [&](const TableUse& use) { return !use.gradients.empty() || formed(use); };
+  const auto announce = [&](const TableUse& use) {
+    touch(use);
+    if (!lags(use)) return;
+    lap(run.profile, Profile::kFindRows);
+    run.optimizer->catchUp(use.parameter, rowsOf(use), *run.pool);
+    lap(run.profile, Profile::kCatchUpRows);
+  };
+  for (TableUse& use : tables_) {
+    if (!formed(use) || use.lookups.size() == use.ids.size()) continue;
+    // Lookups without a gradient read these values too.
+    findUnique(use, use.lookups);
+    announce(use);
+  }
+  run.pool->parallelFor(std::ssize(tables_), [&](int64_t table, int) {
+    TableUse& use = tables_[static_cast<size_t>(table)];
+    if (wanted(use)) findUnique(use, use.ids);
+  });
+  for (const TableUse& use : tables_) {
+    if (wanted(use) && (overlay || lags(use) || options_.mode == Mode::kTrain)) announce(use);
+  }
+}
+
+void Program::Impl::findUnique(TableUse& use, const std::vector<Lookup>& lookups) {
+  use.lists.clear();
+  for (const auto& [ids, width] : lookups) {
+    const TensorView& view = viewOf(ids);
+    use.lists.push_back(
+        {{view.i32(), static_cast<size_t>(view.size())}, std::max<int64_t>(1, width)});
+  }
+  use.unique.build(space_.unitCount(space_.regionOf(use.parameter)), use.lists);
+}
+
+void Program::Impl::requireFinite(float loss) const {
+  if (std::isfinite(loss)) return;
+  throw Error(ErrorKind::kTraining,
+              "the loss is " + std::to_string(loss) + "; expected a finite number");
+}
+
+void Program::Impl::labelSteps(Profile& profile) {
+  if (profile_ == &profile) return;
+  profile_ = &profile;
+  for (Step& step : steps_) {
+    std::string text = graph_[step.value].op->name;
+    for (size_t i = 0; i < trained_.size(); ++i) {
+      if (gradientsOf_[i] == step.value) text += ", gradient of " + graph_[trained_[i]].name;
+    }
+    for (const ValueId input : graph_[step.value].inputs) {
+      if (graph_[input].kind == NodeKind::kParameter) text += ", " + graph_[input].name;
+    }
+    step.label = profile.label(text);
+  }
+}
+
+}  // namespace polydomain
