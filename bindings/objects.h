@@ -36,29 +36,22 @@ struct SharedSpace {
   // To be called before values are read or written.
   void awaitStart() const;
 
-  // Reading the space, with others.
-  class Reading {
+  // Uses the space from its construction to its end.
+  template <void (SharedSpace::*begin)(), void (SharedSpace::*end)()>
+  class Use {
    public:
-    explicit Reading(SharedSpace& shared) : shared_(shared) { shared_.beginReading(); }
-    ~Reading() { shared_.endReading(); }
-    Reading(const Reading&) = delete;
-    Reading& operator=(const Reading&) = delete;
+    explicit Use(SharedSpace& shared) : shared_(shared) { (shared_.*begin)(); }
+    ~Use() { (shared_.*end)(); }
+    Use(const Use&) = delete;
+    Use& operator=(const Use&) = delete;
 
    private:
     SharedSpace& shared_;
   };
-
-  // The only one to use the space, from the event loop: whatever changes it.
-  class Training {
-   public:
-    explicit Training(SharedSpace& shared) : shared_(shared) { shared_.beginTraining(); }
-    ~Training() { shared_.endTraining(); }
-    Training(const Training&) = delete;
-    Training& operator=(const Training&) = delete;
-
-   private:
-    SharedSpace& shared_;
-  };
+  // With others.
+  using Reading = Use<&SharedSpace::beginReading, &SharedSpace::endReading>;
+  // As the only one, from the event loop: whatever changes it.
+  using Training = Use<&SharedSpace::beginTraining, &SharedSpace::endTraining>;
 
  private:
   std::shared_future<void> start_;  // last: its destructor waits for what uses the others

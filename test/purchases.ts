@@ -1,4 +1,4 @@
-import { Dataset, models } from '../ts/index.js';
+import { Dataset, type FitOptions, models, optim, strategies } from '../ts/index.js';
 
 /** Rows of these domains, in this order; users from `first` on, `users` of them. */
 export function dataOf(domains: readonly string[], first = 0, users = 23): Dataset {
@@ -41,3 +41,11 @@ export const makers = {
       seed,
     }),
 };
+
+/** A short training that gives domains values of their own. */
+export const trainingOptions = {
+  strategy: strategies.mamdr({ helpers: 1 }),
+  optimizer: optim.adam({ learningRate: 1e-2 }),
+  batchSize: 32,
+  epochs: 2,
+} satisfies FitOptions;

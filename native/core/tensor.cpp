@@ -45,16 +45,14 @@ std::string toString(const Shape& shape) {
   return text + "]";
 }
 
-int64_t elementCount(const Shape& shape) {
+int64_t elementCount(std::span<const int64_t> sizes) {
   int64_t count = 1;
-  for (const int64_t size : shape) count *= size;
+  for (const int64_t size : sizes) count *= size;
   return count;
 }
 
 int64_t TensorView::rowSize() const {
-  int64_t count = 1;
-  for (size_t i = 1; i < shape.size(); ++i) count *= shape[i];
-  return count;
+  return shape.empty() ? 1 : elementCount(std::span(shape).subspan(1));
 }
 
 namespace {

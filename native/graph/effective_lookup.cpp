@@ -41,6 +41,20 @@ bool isLookup(const Node& node) {
 
 size_t lookupCount(const Node& node) { return node.inputs.size() / 2; }
 
+std::vector<int> lookupRegions(const Graph& graph, const ParameterSpace& space, ValueId value) {
+  const Node& node = graph[value];
+  if (!isLookup(node)) return {};
+  std::vector<int> regions;
+  for (size_t i = 0; i < lookupCount(node); ++i) {
+    const Node& table = graph[node.inputs[i]];
+    if (table.kind != NodeKind::kParameter) return {};
+    const int parameter = space.find(table.name);
+    if (space.parameter(parameter).kind != ParameterKind::kTable) return {};
+    regions.push_back(space.regionOf(parameter));
+  }
+  return regions;
+}
+
 void lookupEffective(const ParameterSpace& space, OverlayId domain, ThreadPool& pool,
                      const Node& node, std::span<const int> regions,
                      std::span<const TensorView> inputs, const TensorView& output) {

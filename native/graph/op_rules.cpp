@@ -65,15 +65,11 @@ size_t axisIndex(const char* op, std::span<const TensorType> inputs, int64_t axi
 }
 
 int64_t innerSize(const Shape& shape, size_t from) {
-  int64_t size = 1;
-  for (size_t i = from; i < shape.size(); ++i) size *= shape[i];
-  return size;
+  return elementCount(std::span(shape).subspan(from));
 }
 
 int64_t outerSize(const Shape& shape, size_t to) {
-  int64_t size = 1;
-  for (size_t i = 0; i < to; ++i) size *= shape[i];
-  return size;
+  return elementCount(std::span(shape).first(to));
 }
 
 TensorType lastInputType(const Attributes&, std::span<const TensorType> inputs) {

@@ -80,8 +80,7 @@ void Program::Impl::findParameters() {
     TensorView& view = viewOf(v);
     view.type = node.type.type;
     view.shape = node.type.shape;
-    view.rowStride =
-        elementsOf(Shape(view.shape.begin() + !view.shape.empty(), view.shape.end()), 1);
+    view.rowStride = view.rowSize();
     if (!view.shape.empty() && view.shape[0] == kRows) rowValues_.push_back(v);
     if (node.kind == NodeKind::kInput) {
       inputs_.push_back(v);
@@ -107,16 +106,16 @@ void Program::Impl::findParameters() {
   for (ValueId v = 0; v < graph_.size(); ++v) {
     const Node& node = graph_[v];
     if (node.kind != NodeKind::kOp) continue;
-    const std::vector<int> regions = registerLookups(v);
-    if (node.op->cpu != nullptr && !skipped(v)) steps_.push_back({v, node.op->cpu, regions});
+    registerLookups(v);
+    if (node.op->cpu == nullptr || skipped(v)) continue;
+    steps_.push_back({v, node.op->cpu, lookupRegions(graph_, space_, v)});
   }
 }
 
-std::vector<int> Program::Impl::registerLookups(ValueId v) {
+void Program::Impl::registerLookups(ValueId v) {
   const Node& node = graph_[v];
   const bool bag = isOp(graph_, v, "embedding_bag");
   const size_t count = isLookup(node) ? lookupCount(node) : 0;
-  std::vector<int> regions;
   for (size_t i = 0; i < node.inputs.size(); ++i) {
     TableUse* use = tableOf(node.inputs[i]);
     if (use == nullptr) continue;
@@ -128,7 +127,6 @@ std::vector<int> Program::Impl::registerLookups(ValueId v) {
     const ValueId ids = node.inputs[count + i];
     use->ids.push_back({idInput(ids), bag ? graph_[ids].type.shape[1] : 0});
     use->lookups.push_back(use->ids.back());
-    regions.push_back(space_.regionOf(use->parameter));
   }
   for (size_t i = 0; i < count; ++i) {
     const Node& table = graph_[node.inputs[i]];
@@ -137,8 +135,6 @@ std::vector<int> Program::Impl::registerLookups(ValueId v) {
                   "dense parameter '" + table.name + "' is read by embedding; expected a table");
     }
   }
-  if (regions.size() < count) regions.clear();
-  return regions;
 }
 
 ValueId Program::Impl::idInput(ValueId ids) const {

@@ -35,7 +35,7 @@ class Program::Impl {
   struct Step {
     ValueId value;
     Kernel kernel;
-    std::vector<int> regions;  // of the tables of a lookup that reads nothing else
+    std::vector<int> regions;  // see lookupRegions()
     int32_t label = -1;        // in the profile
   };
   struct DenseUse {
@@ -94,9 +94,8 @@ class Program::Impl {
   void checkOutput(const Graph& graph) const;
   void build(const Graph& graph);
   void findParameters();
-  // Notes which ids read which table; refuses tables in any other place. Returns the regions of a
-  // lookup's tables.
-  std::vector<int> registerLookups(ValueId v);
+  // Notes which ids read which table; refuses tables in any other place.
+  void registerLookups(ValueId v);
   ValueId idInput(ValueId ids) const;
   // A slice whose only purpose is to name the columns of a row gradient is read where it lies.
   bool skipped(ValueId v) const;

@@ -74,8 +74,10 @@ class Copier {
 // where there are none.
 ValueId fuseLookups(const Graph& graph, Copier& copier, const std::vector<ValueId>& fields) {
   const auto isLookup = [&](ValueId field) {
-    return isOp(graph, field, "embedding") && copier.readOnce(field) &&
-           graph[graph[field].inputs[1]].type.shape.size() == 1;
+    if (!isOp(graph, field, "embedding") || !copier.readOnce(field)) return false;
+    const std::vector<ValueId>& inputs = graph[field].inputs;
+    // A table that is computed has no rows of a domain's own.
+    return graph[inputs[0]].kind == NodeKind::kParameter && graph[inputs[1]].type.shape.size() == 1;
   };
   std::vector<ValueId> parts;
   for (auto begin = fields.begin(); begin != fields.end();) {

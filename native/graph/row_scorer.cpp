@@ -76,7 +76,7 @@ class RowScorer::Impl {
   struct Step {
     ValueId value;
     std::vector<TensorView> inputs;  // data is bound when it runs
-    std::vector<int> regions;        // of the tables of a lookup
+    std::vector<int> regions;        // see lookupRegions()
     // Of a linear layer with constant weights:
     int weights = kNone;        // in packed_
     int sharedWeights = kNone;  // the same of the columns that the domain alone decides
@@ -106,7 +106,7 @@ class RowScorer::Impl {
       view.shape = node.type.shape;
       const bool rows = !view.shape.empty() && view.shape[0] == kRows;
       if (rows) view.shape[0] = 1;
-      view.rowStride = view.shape.empty() ? 1 : view.size() / view.shape[0];
+      view.rowStride = view.rowSize();
       switch (node.kind) {
         case NodeKind::kInput:
           inputs_.push_back(v);
@@ -127,12 +127,8 @@ class RowScorer::Impl {
 
   Step stepOf(ValueId value) const {
     const Node& node = graph_[value];
-    Step step{value, {}, {}};
+    Step step{value, {}, lookupRegions(graph_, space_, value)};
     for (const ValueId input : node.inputs) step.inputs.push_back(viewOf(input));
-    for (size_t i = 0; isLookup(node) && i < lookupCount(node); ++i) {
-      if (!isTable(node.inputs[i])) continue;
-      step.regions.push_back(space_.regionOf(parameterOf(node.inputs[i])));
-    }
     return step;
   }
 

@@ -165,6 +165,55 @@ TEST_F(Rows, ReadADomainsOwnValues) {
   }
 }
 
+// Rows of a table beside rows of one that is computed, in one layer's input.
+TEST(OwnRows, AreReadBesideATableThatIsComputed) {
+  const Initializer normal{InitKind::kNormal, 0.0f, 0.5f};
+  ParameterSpace space({{"table", kTable, {mlp::kItems, 8}, normal},
+                        {"made", kDense, {mlp::kUsers, 4}, normal},
+                        {"weight", kDense, {1, 12}, normal}},
+                       5);
+  Graph graph;
+  const auto ids = [&](const std::string& name) {
+    return graph.input(name, {DType::kInt32, {kRows}});
+  };
+  const auto parameter = [&](const std::string& name) {
+    return graph.parameter(name, {DType::kFloat32, space.parameter(space.find(name)).shape});
+  };
+  const ValueId made = graph.add("relu", {parameter("made")});
+  const ValueId fields =
+      graph.add("concat", {graph.add("embedding", {parameter("table"), ids("a")}),
+                           graph.add("embedding", {made, ids("b")})});
+  ProgramOptions options;
+  options.output = graph.add("linear", {fields, parameter("weight")});
+
+  space.configureOverlays(Combine::kPlus, SpecificStart::kNeutral, space.select({"table"}));
+  const std::vector<float> own(8, 3.0f);
+  for (uint32_t row = 0; row < mlp::kItems; ++row) space.setOverlayUnit(0, 0, row, own);
+  const float* weight = space.data(space.find("weight"));
+  float change = 0.0f;
+  for (int i = 0; i < 8; ++i) change += 3.0f * weight[i];
+
+  const std::vector<int32_t> a = {0, 7, 39}, b = {59, 1, 0};
+  ThreadPool pool(1);
+  Program::Run run;
+  run.pool = &pool;
+  run.rows = std::ssize(a);
+  run.inputs = {{a.data()}, {b.data()}};
+  Program program(graph, space, options);
+  program.run(run);
+  const std::vector<float> shared(program.output(), program.output() + run.rows);
+  run.overlay = 0;
+  program.run(run);
+  const std::vector<float> effective(program.output(), program.output() + run.rows);
+  RowScorer scorer(graph, space, options.output);
+  for (size_t row = 0; row < a.size(); ++row) {
+    EXPECT_NEAR(effective[row], shared[row] + change, 1e-5f) << row;
+    Program::Run one = run;
+    one.inputs = {{&a[row]}, {&b[row]}};
+    EXPECT_EQ(scorer.score(one, 0), effective[row]) << row;
+  }
+}
+
 TEST_F(Rows, FollowWhatIsWrittenWithANewVersion) {
   space_.configureOverlays(Combine::kPlus, SpecificStart::kNeutral, space_.select({"all"}));
   RowScorer scorer(ranker_.model.graph, space_, ranker_.model.output);

@@ -4,12 +4,11 @@ import {
   type FitOptions,
   fit,
   load,
-  optim,
   type Predictor,
   strategies,
 } from '../../ts/index.js';
 import { temporaryFolder } from '../folder.js';
-import { dataOf, makers } from '../purchases.js';
+import { dataOf, makers, trainingOptions } from '../purchases.js';
 
 // A row by itself is scored from copies of what does not depend on it. They have to follow whatever becomes of
 // the parameters; a batch, which reads these themselves, tells the truth.
@@ -19,12 +18,7 @@ const domains = ['a', 'bb', 'ccc'];
 const data = dataOf(domains);
 const rows = Array.from({ length: 60 }, (_, i) => ({ user: i % 23, item: (i * 5) % 17 }));
 const [row] = rows as [(typeof rows)[0]];
-const options = {
-  strategy: strategies.mamdr({ helpers: 1 }),
-  optimizer: optim.adam({ learningRate: 1e-2 }),
-  batchSize: 16,
-  epochs: 1,
-} satisfies FitOptions;
+const options = { ...trainingOptions, batchSize: 16, epochs: 1 };
 
 /** The scores of every domain, which take turns; they are those of a batch, and of calls of a few rows. */
 async function scoresOf(predictor: Predictor): Promise<number[][]> {

@@ -1,7 +1,6 @@
-import { mkdtemp, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readdir, readFile, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import {
   CheckpointError,
   ConfigError,
@@ -14,6 +13,7 @@ import {
   TrainingError,
 } from '../../ts/index.js';
 import { stagesOf } from '../../ts/strategies/types.js';
+import { temporaryFolder } from '../folder.js';
 import { bitsOf, toyData, toyModel } from '../toy.js';
 import { everyStrategy } from './every-strategy.js';
 
@@ -25,11 +25,7 @@ const options = (strategy: FitOptions['strategy']): FitOptions => ({
   seed: 5,
 });
 
-let folder = '';
-beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'polydomain-'));
-});
-afterEach(() => rm(folder, { recursive: true }));
+const inFolder = temporaryFolder();
 
 const rows = [
   { user: 'v3', item: 'v7' },
@@ -68,7 +64,7 @@ describe.each(Object.entries(everyStrategy))('fit with %s', (_, [strategy, extra
   it('gives the same bits when it is aborted and resumed', async () => {
     const whole = await outcome({});
     for (const abortAt of [1, 4, 7, 12]) {
-      const runFolder = join(folder, `at-${abortAt}`);
+      const runFolder = inFolder(`at-${abortAt}`);
       const controller = new AbortController();
       let progress = 0;
       const reason = new Error('stopped by the test');
@@ -90,14 +86,14 @@ describe.each(Object.entries(everyStrategy))('fit with %s', (_, [strategy, extra
 
   it('is not changed by checkpoints, and can go on from any of them', async () => {
     const whole = await outcome({});
-    const runFolder = join(folder, 'run');
+    const runFolder = inFolder('run');
     expect(await outcome({ runFolder, checkpointEvery: 0 })).toEqual(whole);
     expect(await outcome({ runFolder, resume: true })).toEqual(whole);
   });
 
   it('gives the same bits with any budget for own values, and resumed with another', async () => {
     const whole = await outcome({});
-    const runFolder = join(folder, 'run');
+    const runFolder = inFolder('run');
     const controller = new AbortController();
     const reason = new Error('stopped by the test');
     let progress = 0;
@@ -120,7 +116,7 @@ describe.each(Object.entries(everyStrategy))('fit with %s', (_, [strategy, extra
   });
 
   it('is loaded as it was saved', async () => {
-    const runFolder = join(folder, 'run');
+    const runFolder = inFolder('run');
     const { scores, metrics } = await outcome({ runFolder });
     const stored = JSON.parse(await readFile(join(runFolder, 'metrics.json'), 'utf8'));
     expect(stored).toEqual(JSON.parse(JSON.stringify(metrics)));
@@ -148,7 +144,7 @@ describe('fit', () => {
   });
 
   it('refuses a checkpoint that is truncated or of another run', async () => {
-    const runFolder = join(folder, 'run');
+    const runFolder = inFolder('run');
     const checkpoints = join(runFolder, 'checkpoints');
     await outcomeOf({ runFolder, epochs: 1 }, strategies.dn());
     await expect(outcomeOf({ runFolder, resume: true, seed: 6 }, strategies.dn())).rejects.toThrow(

@@ -1,8 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import {
   type Batch,
   BusyError,
@@ -22,14 +19,11 @@ import {
   type Tensor,
 } from '../../ts/index.js';
 import { distance } from '../distance.js';
-import { dataOf, makers } from '../purchases.js';
+import { temporaryFolder } from '../folder.js';
+import { dataOf, makers, trainingOptions as options } from '../purchases.js';
 import { bitsOf } from '../toy.js';
 
-let folder = '';
-beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'polydomain-'));
-});
-afterEach(() => rm(folder, { recursive: true }));
+const inFolder = temporaryFolder();
 
 describe('a model whose ids come and go', () => {
   interface Fixture {
@@ -126,12 +120,6 @@ describe('a model whose ids come and go', () => {
   });
 });
 
-const options = {
-  strategy: strategies.mamdr({ helpers: 1 }),
-  optimizer: optim.adam({ learningRate: 1e-2 }),
-  batchSize: 32,
-  epochs: 2,
-} satisfies FitOptions;
 const old = ['aa', 'b'];
 // A new domain before and after the others, by name.
 const grown = ['a', 'aa', 'b', 'zzz'];
@@ -174,8 +162,8 @@ describe.each(Object.entries(makers))('fit of %s in place', (_, make) => {
     const first = await fit(make(before), before, options);
     const data = dataOf(grown, 19, 6).continuing(first.vocabulary, { unseenFor: 1 });
     const run = await fit(make(data), data, { ...options, from: first, inPlace: true });
-    await run.save(join(folder, 'run'));
-    const loaded = await load(join(folder, 'run'));
+    await run.save(inFolder('run'));
+    const loaded = await load(inFolder('run'));
     for (const domain of grown) {
       const scores = await run.forDomain(domain).predict(samples);
       expect(await loaded.forDomain(domain).predict(samples)).toEqual(scores);
@@ -208,7 +196,7 @@ describe.each(Object.entries(makers))('fit of %s in place', (_, make) => {
     const fresh = await fit(make(before), before, options);
     const forgetful = { ...options, epochs: 3, from: fresh, inPlace: true };
     expect(stateOf(await fit(make(data), data, forgetful))).not.toEqual(whole);
-    const runFolder = join(folder, 'run');
+    const runFolder = inFolder('run');
     const controller = new AbortController();
     let events = 0;
     await expect(
@@ -246,7 +234,7 @@ describe('fit in place', () => {
       expect(String(error)).toMatch(message);
     };
     await refuses(model, data, { from: undefined }, /inPlace: expected a result of fit or load/);
-    await refuses(model, data, { from: folder }, /inPlace: expected a result of fit or load/);
+    await refuses(model, data, { from: inFolder() }, /inPlace: expected a result of fit or load/);
     await refuses(makers.mlp(data, 2), data, {}, /seed is 2; expected 1/);
     const other = dataOf(grown);
     await refuses(makers.mlp(other), other, {}, /domains are others; .*continuing/);
@@ -310,8 +298,8 @@ describe('fit in place', () => {
     const before = dataOf(old);
     const first = await fit(makers.mlp(before), before, options);
     const data = dataOf(['aa', 'zzz']).continuing(first.vocabulary);
-    await data.save(join(folder, 'data'));
-    const opened = await Dataset.open(join(folder, 'data'));
+    await data.save(inFolder('data'));
+    const opened = await Dataset.open(inFolder('data'));
     expect([...opened.train.domainOffsets]).toEqual([0, 72, 72, 144]);
     const run = await fit(makers.mlp(opened), opened, { ...options, from: first, inPlace: true });
     const [score, other] = ['b', 'zzz'].map((domain) =>

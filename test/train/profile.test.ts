@@ -1,9 +1,9 @@
 import { existsSync, mkdirSync } from 'node:fs';
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { ConfigError, type FitOptions, fit, optim, strategies } from '../../ts/index.js';
+import { temporaryFolder } from '../folder.js';
 import { bitsOf, toyData, toyModel } from '../toy.js';
 
 interface Event {
@@ -21,11 +21,7 @@ interface Trace {
   };
 }
 
-let folder = '';
-beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'polydomain-profile-'));
-});
-afterEach(() => rm(folder, { recursive: true }));
+const inFolder = temporaryFolder();
 
 const options: FitOptions = {
   strategy: strategies.mamdr({ helpers: 1 }),
@@ -75,9 +71,9 @@ function nested(events: readonly Event[]): { outer: Event; inner: Event[] }[] {
 
 describe('a profile', () => {
   it('does not change the result, and shows commands with the ops inside them', async () => {
-    const path = join(folder, 'new', 'trace.json');
+    const path = inFolder('new', 'trace.json');
     expect(await train({ profile: path })).toBe(await train({}));
-    expect(await readdir(join(folder, 'new'))).toEqual(['trace.json']);
+    expect(await readdir(inFolder('new'))).toEqual(['trace.json']);
     const trace = await traceAt(path);
     const commands = nested(track(trace, 'commands'));
     const names = commands.map(({ outer }) => outer.name);
@@ -112,8 +108,8 @@ describe('a profile', () => {
   });
 
   it('shows the phases, in the order and the nesting of the run', async () => {
-    const path = join(folder, 'trace.json');
-    await train({ profile: path, runFolder: join(folder, 'run') });
+    const path = inFolder('trace.json');
+    await train({ profile: path, runFolder: inFolder('run') });
     const trace = await traceAt(path);
     const phases = nested(track(trace, 'phases'));
     expect(phases.map(({ outer }) => outer.name)).toEqual([
@@ -137,7 +133,7 @@ describe('a profile', () => {
   });
 
   it('shows the first steps of each kind op by op', async () => {
-    const path = join(folder, 'trace.json');
+    const path = inFolder('trace.json');
     await train({ profile: path });
     const steps = nested(track(await traceAt(path), 'first steps, op by op'));
     const kinds = steps.map(({ outer }) => outer.name);
@@ -156,7 +152,7 @@ describe('a profile', () => {
   });
 
   it('of PCGrad shows its gradient steps', async () => {
-    const path = join(folder, 'trace.json');
+    const path = inFolder('trace.json');
     await train({ profile: path, strategy: strategies.pcgrad({ helpers: 1, maxSteps: 2 }) });
     const { totals } = (await traceAt(path)).otherData;
     const names = totals.map(({ name }) => name);
@@ -166,7 +162,7 @@ describe('a profile', () => {
   });
 
   it('is written when the run is aborted', async () => {
-    const path = join(folder, 'trace.json');
+    const path = inFolder('trace.json');
     const controller = new AbortController();
     const reason = new Error('stopped by the test');
     await expect(
@@ -184,9 +180,9 @@ describe('a profile', () => {
   });
 
   it('that cannot be written is refused at the start, or fails with the run saved', async () => {
-    await expect(train({ profile: folder })).rejects.toThrow(ConfigError);
-    const run = join(folder, 'run');
-    const profile = join(folder, 'trace.json');
+    await expect(train({ profile: inFolder() })).rejects.toThrow(ConfigError);
+    const run = inFolder('run');
+    const profile = inFolder('trace.json');
     const failing = train({
       profile,
       runFolder: run,

@@ -1,8 +1,6 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { type Dataset, type FitOptions, fit, models, optim } from '../../ts/index.js';
+import { temporaryFolder } from '../folder.js';
 import { bitsOf, toyData } from '../toy.js';
 import { everyStrategy } from './every-strategy.js';
 
@@ -29,11 +27,7 @@ const cases = Object.entries(others).flatMap(([model, make]) =>
   ),
 );
 
-let folder = '';
-beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'polydomain-'));
-});
-afterEach(() => rm(folder, { recursive: true }));
+const inFolder = temporaryFolder();
 
 describe('aborted and resumed it gives the same bits', () => {
   it.each(cases)('%s on %s', async (_, __, make, made, extra) => {
@@ -53,7 +47,7 @@ describe('aborted and resumed it gives the same bits', () => {
       return { bits: bitsOf(model), metrics, history };
     };
     const whole = await outcome({});
-    const runFolder = join(folder, 'run');
+    const runFolder = inFolder('run');
     // Again and again, a few reports of progress further each time.
     let stops = 0;
     for (;;) {

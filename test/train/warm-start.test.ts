@@ -1,7 +1,5 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { rm } from 'node:fs/promises';
+import { describe, expect, it } from 'vitest';
 import {
   ConfigError,
   Dataset,
@@ -14,14 +12,11 @@ import {
   type Roles,
   strategies,
 } from '../../ts/index.js';
-import { dataOf, makers as plain } from '../purchases.js';
+import { temporaryFolder } from '../folder.js';
+import { dataOf, trainingOptions as options, makers as plain } from '../purchases.js';
 import { bitsOf } from '../toy.js';
 
-let folder = '';
-beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'polydomain-'));
-});
-afterEach(() => rm(folder, { recursive: true }));
+const inFolder = temporaryFolder();
 
 const makers = {
   ...plain,
@@ -40,12 +35,6 @@ const makers = {
   star: (data: Dataset, seed = 1) =>
     models.star({ schema: data.schema, embeddingDim: 4, hidden: [8, 6], seed }),
 };
-const options = {
-  strategy: strategies.mamdr({ helpers: 1 }),
-  optimizer: optim.adam({ learningRate: 1e-2 }),
-  batchSize: 32,
-  epochs: 2,
-} satisfies FitOptions;
 
 const old = ['b', 'aa', 'cccc'];
 const grown = ['aa', 'zzz', 'cccc', 'b'];
@@ -55,7 +44,7 @@ describe.each(Object.entries(makers))('a warm start of %s', (_, make) => {
   const trainedOnce = async () => {
     const data = dataOf(old);
     const run = await fit(make(data), data, options);
-    await run.save(join(folder, 'old'));
+    await run.save(inFolder('old'));
     return run;
   };
 
@@ -63,7 +52,7 @@ describe.each(Object.entries(makers))('a warm start of %s', (_, make) => {
     'adds a domain and leaves the scores of the others alone: from a %s',
     async (kind) => {
       const first = await trainedOnce();
-      const path = join(folder, 'old');
+      const path = inFolder('old');
       const from = kind === 'folder' ? path : kind === 'result' ? first : await load(path);
       const data = dataOf(grown);
       const run = await fit(make(data, 9), data, {
@@ -73,8 +62,8 @@ describe.each(Object.entries(makers))('a warm start of %s', (_, make) => {
         optimizer: optim.sgd({ learningRate: 0.1 }),
         epochs: 5,
       });
-      await run.save(join(folder, 'new'));
-      const loaded = await load(join(folder, 'new'));
+      await run.save(inFolder('new'));
+      const loaded = await load(inFolder('new'));
       for (const domain of old) {
         const scores = await first.forDomain(domain).predict(rows);
         expect(await run.forDomain(domain).predict(rows)).toEqual(scores);
@@ -120,7 +109,7 @@ describe('a warm start', () => {
   it('trains on from there, and a resumed one does not read it again', async () => {
     const data = dataOf(old);
     const first = await fit(makers.mlp(data), data, options);
-    const path = join(folder, 'old');
+    const path = inFolder('old');
     await first.save(path);
     const outcome = async (more: Partial<FitOptions>) => {
       const again = makers.mlp(data, 5);
@@ -129,7 +118,7 @@ describe('a warm start', () => {
     };
     const whole = await outcome({ from: path });
     expect(whole.bits).not.toBe((await outcome({})).bits);
-    const runFolder = join(folder, 'run');
+    const runFolder = inFolder('run');
     const controller = new AbortController();
     let events = 0;
     await expect(

@@ -13,6 +13,7 @@ import { suggest } from '../nearest.js';
 import { asModel, type Model } from '../nn/model.js';
 import { parse } from '../options.js';
 import { Predictor } from '../serve/predictor.js';
+import { elementCount } from '../tensor/shape.js';
 import { overlayBudget } from '../train/options.js';
 import { makeFolder, writeFileAtomic } from './atomic.js';
 import { readTensors, type Streamed, TensorFile, writeTensors } from './safetensors.js';
@@ -207,7 +208,7 @@ export async function load(
   const parameters = model.specs();
   for (const [name, { shape }] of parameters) {
     const own = run.tensors.get(name);
-    const size = shape.reduce((product, n) => product * n, 1);
+    const size = elementCount(shape);
     if (!(own instanceof Float32Array) || own.length !== size) {
       throw new CheckpointError(
         `'${folder}': '${name}' has ${own?.length ?? 'no'} values; expected shape [${shape}]`,

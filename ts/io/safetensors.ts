@@ -3,6 +3,7 @@ import { type FileHandle, open } from 'node:fs/promises';
 import { z } from 'zod';
 import { CheckpointError } from '../errors.js';
 import { suggest } from '../nearest.js';
+import { elementCount } from '../tensor/shape.js';
 import { writeFileAtomic } from './atomic.js';
 
 type Values = Float32Array | Int32Array | Uint32Array;
@@ -79,7 +80,7 @@ function layoutOf(tensors: Shapes): {
   const offsets = new Map<string, number>();
   let offset = 0;
   for (const [name, { dtype, shape }] of tensors) {
-    const end = offset + 4 * shape.reduce((product, n) => product * n, 1);
+    const end = offset + 4 * elementCount(shape);
     header[name] = { dtype, shape, data_offsets: [offset, end] };
     offsets.set(name, offset);
     offset = end;
@@ -340,7 +341,7 @@ function parseHeader(text: Buffer, total: number, fail: Fail): Map<string, Entry
     const type = dtypes.get(dtype);
     if (!type) return fail(`holds '${name}' as ${dtype}, which is not F32, I32 or U32`);
     const [begin, end] = data_offsets;
-    const count = shape.reduce((product, n) => product * n, 1);
+    const count = elementCount(shape);
     if (end - begin !== count * 4) fail(`holds '${name}' of another size than its shape`);
     if (8 + text.length + end > total) fail(`is truncated at '${name}'`);
     found.set(name, { dtype, type, shape, count, begin: 8 + text.length + begin });

@@ -4,6 +4,7 @@ import type { Batch, ModelContext } from '../nn/model.js';
 import { Module, Parameter } from '../nn/module.js';
 import { count } from '../options.js';
 import * as ops from '../tensor/ops.js';
+import { elementCount } from '../tensor/shape.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { Dnn, units } from './dnn.js';
 import { equalFieldShape, FieldModel, FirstOrder } from './fields.js';
@@ -102,7 +103,7 @@ export class Ccpm extends FieldModel<z.output<typeof ccpmOptions>> {
     const fields = ops.concat(this.embed(batch));
     const stacked = ops.reshape(fields, [-1, 1, this.fieldCount, embeddingDim]);
     const pooled = this.convolutions.reduce((x, layer) => layer.forward(x), stacked);
-    const flat = pooled.shape.slice(1).reduce((size, n) => size * n, 1);
+    const flat = elementCount(pooled.shape.slice(1));
     const deep = this.dnn.forward(ops.reshape(pooled, [-1, flat]));
     return ops.add(ops.add(this.linear.forward(batch), this.output.forward(deep)), this.bias);
   }

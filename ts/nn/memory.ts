@@ -1,6 +1,7 @@
 import { totalmem } from 'node:os';
 import { ConfigError } from '../errors.js';
 import type { NativeParameterSpec } from '../native/addon.js';
+import { elementCount } from '../tensor/shape.js';
 
 /** Bytes of memory that this process may use: the machine's, or those of its control group. */
 export function memoryLimit(): number {
@@ -10,7 +11,7 @@ export function memoryLimit(): number {
 
 /** Of a parameter's values. */
 export function bytesOf({ shape }: Pick<NativeParameterSpec, 'shape'>): number {
-  return 4 * shape.reduce((product, size) => product * size, 1);
+  return 4 * elementCount(shape);
 }
 
 /** Throws ConfigError when parameters are larger than memory, before anything is allocated. */

@@ -3,6 +3,7 @@ import { ConfigError, TraceError } from '../errors.js';
 import type { NativeInitializer, NativeParameterSpec } from '../native/addon.js';
 import { symbolicTensor, type TensorLike } from '../tensor/apply.js';
 import * as ops from '../tensor/ops.js';
+import { elementCount } from '../tensor/shape.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { currentTrace } from '../tensor/trace.js';
 
@@ -36,7 +37,7 @@ export class Parameter implements TensorLike {
 
   /** Of its values; of one that was split [slots, values of a slot]. */
   get shape(): readonly number[] {
-    return this.#slots ? [this.#slots, this.own.reduce((size, n) => size * n, 1)] : this.own;
+    return this.#slots ? [this.#slots, elementCount(this.own)] : this.own;
   }
 
   /** @internal Whether it has a slot per domain. */

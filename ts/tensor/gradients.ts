@@ -1,6 +1,7 @@
 import { TraceError } from '../errors.js';
 import { addon } from '../native/load.js';
 import { call, nextRandomStep, symbolicTensor } from './apply.js';
+import { elementCount } from './shape.js';
 import { Tensor } from './tensor.js';
 import { Trace, withTrace } from './trace.js';
 
@@ -54,7 +55,7 @@ export function random(
     readonly stream?: string;
   },
 ): Tensor<'float32'> {
-  const data = new Float32Array(shape.reduce((product, size) => product * size, 1));
+  const data = new Float32Array(elementCount(shape));
   const { kind = 'uniform', a = 0, b = 1, seed, stream = 'random' } = options;
   addon().fillRandom(data, { kind, a, b }, seed, stream);
   return Tensor.from(data, shape);

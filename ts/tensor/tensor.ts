@@ -3,6 +3,7 @@ import { brand } from '../brand.js';
 import { BusyError, ShapeError, TraceError } from '../errors.js';
 import type { TypedArray } from '../native/addon.js';
 import { addon } from '../native/load.js';
+import { elementCount } from './shape.js';
 import type { Trace } from './trace.js';
 
 /** Element types and the arrays that hold them. */
@@ -62,7 +63,7 @@ export class Tensor<D extends DType = DType> {
   static from(data: Uint8Array, shape?: readonly number[]): Tensor<'uint8'>;
   static from(data: TypedArray, shape: readonly number[] = [data.length]): Tensor {
     const dtype = dtypeNames.get(data.constructor);
-    const count = shape.reduce((product, size) => product * size, 1);
+    const count = elementCount(shape);
     if (
       !dtype ||
       count !== data.length ||

@@ -7,6 +7,7 @@ import type { NativeGraph, OverlayEntries } from '../native/addon.js';
 import type { Model } from '../nn/model.js';
 import { Predictor } from '../serve/predictor.js';
 import type { OverlayRule } from '../strategies/types.js';
+import { elementCount } from '../tensor/shape.js';
 
 /** What a trained model hands on. */
 export interface Trained {
@@ -156,7 +157,7 @@ export function warmStart(model: Model, now: Vocabulary, trained: Trained): stri
     const from = parameters.get(name);
     if (!from && name === 'uncertainty') return [];
     const key = keys.get(name);
-    const size = shape.reduce((product, n) => product * n, 1);
+    const size = elementCount(shape);
     const width = key === undefined ? size : (shape[1] as number);
     const rows = size / width;
     // One value for all before what is split now: every slot starts from it.

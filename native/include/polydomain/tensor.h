@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -15,8 +16,8 @@ const char* nameOf(DType type);
 // Sizes of a tensor's dimensions. In a graph the leading one may be kRows: the run-time row count.
 using Shape = std::vector<int64_t>;
 inline constexpr int64_t kRows = -1;
-std::string toString(const Shape& shape);  // "[rows, 3]"
-int64_t elementCount(const Shape& shape);  // of a shape without kRows
+std::string toString(const Shape& shape);              // "[rows, 3]"
+int64_t elementCount(std::span<const int64_t> sizes);  // of dimensions without kRows
 
 // Memory of tensors: 64-byte aligned and zeroed when owned; or external memory that lives until
 // the owner's deleter runs. Shared by every tensor and view on it.
