@@ -42,5 +42,7 @@ export { type DType, scope, Tensor } from './tensor/tensor.js';
 export { type ConflictOptions, gradientCosines } from './train/conflicts.js';
 export { evaluate } from './train/evaluate.js';
 export type { EpochRecord, FitEvent } from './train/events.js';
-export { type FitOptions, FitResult, fit } from './train/fit.js';
+export { fit } from './train/fit.js';
+export type { FitOptions } from './train/fit-options.js';
+export { FitResult } from './train/fit-result.js';
 export type { RunMetrics, StageMetrics } from './train/result.js';

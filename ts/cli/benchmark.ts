@@ -4,7 +4,7 @@ import { ours, peerNames } from '../benchmark/peers.js';
 import type { BenchmarkResult, ShapeResult } from '../benchmark/result.js';
 import { type ShapeName, shapeNames } from '../benchmark/shapes.js';
 import { ConfigError } from '../errors.js';
-import { writeFileAtomic } from '../io/atomic.js';
+import { writeJsonAtomic } from '../io/atomic.js';
 import { addon } from '../native/load.js';
 import { suggest } from '../nearest.js';
 import { circumstances, remarks, sizes, summary } from './benchmark-summary.js';
@@ -91,7 +91,7 @@ export async function runBenchmark(options: BenchmarkCommandOptions): Promise<Be
       peers: chosen,
     });
     if (output !== undefined) {
-      await writeFileAtomic(output, `${JSON.stringify(result, null, 2)}\n`);
+      await writeJsonAtomic(output, result);
     }
     return result;
   } finally {

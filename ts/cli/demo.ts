@@ -2,12 +2,13 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { onlineRetail } from '../data/bundled.js';
 import { ConfigError } from '../errors.js';
-import { makeFolder, writeFileAtomic } from '../io/atomic.js';
+import { makeFolder, writeJsonAtomic } from '../io/atomic.js';
 import { mlp } from '../models/mlp.js';
 import { adam } from '../optim/optimizers.js';
 import { alternate, mamdr } from '../strategies/index.js';
 import type { Strategy } from '../strategies/types.js';
-import { type FitResult, fit } from '../train/fit.js';
+import { fit } from '../train/fit.js';
+import type { FitResult } from '../train/fit-result.js';
 import { showProgress } from './progress.js';
 import { report } from './report.js';
 import { shown, table } from './table.js';
@@ -81,7 +82,7 @@ export async function demo(options: DemoOptions): Promise<DemoReport> {
     })),
     rows: results[0]?.[1].metrics.train.rows ?? {},
   };
-  await writeFileAtomic(join(output, 'demo.json'), `${JSON.stringify(document, null, 2)}\n`);
+  await writeJsonAtomic(join(output, 'demo.json'), document);
   return document;
 
   async function train(strategy: Strategy): Promise<FitResult> {

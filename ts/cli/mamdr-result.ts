@@ -3,12 +3,8 @@ import type { Dataset } from '../data/dataset.js';
 import { hasIds } from '../data/features.js';
 import { mamdrProperty } from '../data/mamdr.js';
 import { splitNames } from '../data/types.js';
-import { writeFileAtomic } from '../io/atomic.js';
+import { writeJsonAtomic } from '../io/atomic.js';
 import type { SplitMetrics } from '../metrics/index.js';
-
-async function writeJson(path: string, content: unknown): Promise<void> {
-  await writeFileAtomic(path, `${JSON.stringify(content, null, 2)}\n`);
-}
 
 /** result.json and dataset_info.json as MAMDR's public code writes them: domains by their number. */
 export async function writeMamdrResult(
@@ -20,7 +16,7 @@ export async function writeMamdrResult(
   const { domains, features } = data.schema;
   const numbered = <Value>(of: (name: string, domain: number) => Value) =>
     Object.fromEntries(domains.map((name, domain) => [domain, of(name, domain)]));
-  await writeJson(join(folder, 'result.json'), {
+  await writeJsonAtomic(join(folder, 'result.json'), {
     avg_loss: loss.mean,
     avg_auc: auc.mean,
     domain_loss: numbered((name) => loss.byDomain[name]),
@@ -33,7 +29,7 @@ export async function writeMamdrResult(
   };
   // One id of each feature stands for what training has not seen.
   const sizes = new Map(features.filter(hasIds).map(({ name, size }) => [name, size - 1]));
-  await writeJson(join(folder, 'dataset_info.json'), {
+  await writeJsonAtomic(join(folder, 'dataset_info.json'), {
     n_user: sizes.get('uid'),
     n_item: sizes.get('pid'),
     ...numbered((_, domain) => ({

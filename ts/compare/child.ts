@@ -13,7 +13,8 @@ import { stagesOf } from '../strategies/types.js';
 import { gradientCosines, rowsCompared } from '../train/conflicts.js';
 import { scoresOf } from '../train/evaluate.js';
 import type { FitEvent } from '../train/events.js';
-import { type FitOptions, fit } from '../train/fit.js';
+import { fit } from '../train/fit.js';
+import type { FitOptions } from '../train/fit-options.js';
 import { CompareFolder } from './folder.js';
 import { type Conflicts, type Job, runFormat, settingsOf } from './job.js';
 

@@ -49,6 +49,11 @@ export async function writeFileAtomic(path: string, data: Content): Promise<void
   await syncFolder(dirname(target)).catch(() => {});
 }
 
+/** The same of a JSON document that people may read. */
+export async function writeJsonAtomic(path: string, document: unknown): Promise<void> {
+  await writeFileAtomic(path, `${JSON.stringify(document, null, 2)}\n`);
+}
+
 async function syncFolder(path: string): Promise<void> {
   const folder = await open(path, 'r');
   await folder.sync().finally(() => folder.close());

@@ -10,12 +10,13 @@ import { CheckpointError, ConfigError } from '../errors.js';
 import { type ModelMaker, modelMakers } from '../models/registry.js';
 import type { OverlayEntries } from '../native/addon.js';
 import { suggest } from '../nearest.js';
-import { asModel, type Model } from '../nn/model.js';
+import type { Model } from '../nn/model.js';
+import { asModel } from '../nn/module-model.js';
 import { parse } from '../options.js';
 import { Predictor } from '../serve/predictor.js';
 import { elementCount } from '../tensor/shape.js';
 import { overlayBudget } from '../train/options.js';
-import { makeFolder, writeFileAtomic } from './atomic.js';
+import { makeFolder, writeJsonAtomic } from './atomic.js';
 import { readTensors, type Streamed, TensorFile, writeTensors } from './safetensors.js';
 import { hasVocabulary, readVocabulary, writeVocabulary } from './vocabulary-file.js';
 
@@ -103,7 +104,7 @@ export async function saveModel(folder: string, { model, vocabulary }: Predictor
   await writeVocabulary(folder, vocabulary);
   const { seed, split } = model;
   const stored = { format, version, ...model.describe(), seed, schema, split, overlays };
-  await writeFileAtomic(join(folder, 'model.json'), `${JSON.stringify(stored, null, 2)}\n`);
+  await writeJsonAtomic(join(folder, 'model.json'), stored);
 }
 
 /**

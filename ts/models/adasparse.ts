@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import { addLoss } from '../nn/add-loss.js';
+import type { Batch } from '../nn/batch.js';
 import { Dropout, Linear } from '../nn/layers.js';
-import type { Batch, ModelContext } from '../nn/model.js';
+import type { ModelContext } from '../nn/model.js';
 import { Module } from '../nn/module.js';
 import { BatchNorm1d } from '../nn/norm.js';
 import { positive } from '../options.js';

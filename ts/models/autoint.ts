@@ -1,6 +1,7 @@
 import { z } from 'zod';
+import type { Batch } from '../nn/batch.js';
 import { Linear } from '../nn/layers.js';
-import type { Batch, ModelContext } from '../nn/model.js';
+import type { ModelContext } from '../nn/model.js';
 import { Module, Parameter } from '../nn/module.js';
 import { count } from '../options.js';
 import * as ops from '../tensor/ops.js';

@@ -1,6 +1,7 @@
 import { z } from 'zod';
+import type { Batch } from '../nn/batch.js';
 import { type Dropout, Linear } from '../nn/layers.js';
-import type { Batch, ModelContext } from '../nn/model.js';
+import type { ModelContext } from '../nn/model.js';
 import type { BatchNorm1d } from '../nn/norm.js';
 import * as ops from '../tensor/ops.js';
 import type { Tensor } from '../tensor/tensor.js';

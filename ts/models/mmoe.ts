@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { BankLinear } from '../nn/bank.js';
-import type { Batch, ModelContext } from '../nn/model.js';
+import type { Batch } from '../nn/batch.js';
+import type { ModelContext } from '../nn/model.js';
 import { count } from '../options.js';
 import * as ops from '../tensor/ops.js';
 import type { Tensor } from '../tensor/tensor.js';

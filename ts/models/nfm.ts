@@ -1,6 +1,7 @@
 import { z } from 'zod';
+import type { Batch } from '../nn/batch.js';
 import { Linear } from '../nn/layers.js';
-import type { Batch, ModelContext } from '../nn/model.js';
+import type { ModelContext } from '../nn/model.js';
 import * as ops from '../tensor/ops.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { Dnn, units } from './dnn.js';

@@ -1,6 +1,7 @@
 import { z } from 'zod';
+import type { Batch } from '../nn/batch.js';
 import { Dropout, Linear } from '../nn/layers.js';
-import type { Batch, ModelContext } from '../nn/model.js';
+import type { ModelContext } from '../nn/model.js';
 import { Module } from '../nn/module.js';
 import { BatchNorm1d } from '../nn/norm.js';
 import { count } from '../options.js';

@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import { BankLinear } from '../nn/bank.js';
+import type { Batch } from '../nn/batch.js';
 import { Linear } from '../nn/layers.js';
-import type { Batch, ModelContext } from '../nn/model.js';
+import type { ModelContext } from '../nn/model.js';
 import { Module } from '../nn/module.js';
 import { count } from '../options.js';
 import type { Operand } from '../tensor/apply.js';

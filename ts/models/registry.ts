@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { asModel, type BatchModule, type Model, type ModelContext } from '../nn/model.js';
+import type { Model, ModelContext } from '../nn/model.js';
+import { asModel, type BatchModule } from '../nn/module-model.js';
 import { adasparse, adasparseOptions } from './adasparse.js';
 import { autoint, autointOptions } from './autoint.js';
 import { ccpm, ccpmOptions } from './ccpm.js';

@@ -2,14 +2,11 @@ import { setImmediate } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
 import { brand } from '../brand.js';
-import { hasIds, inputName } from '../data/features.js';
-import type { Feature, Schema } from '../data/types.js';
+import { hasIds } from '../data/features.js';
+import type { Schema } from '../data/types.js';
 import type { Vocabulary } from '../data/vocabulary.js';
-import { BusyError, ConfigError, TraceError } from '../errors.js';
-import { selects } from '../glob.js';
+import { BusyError, ConfigError } from '../errors.js';
 import type {
-  NativeGraph,
-  NativeNode,
   NativeOptimizer,
   NativeParameterSpec,
   NativeProgram,
@@ -17,30 +14,17 @@ import type {
   NativeSpace,
 } from '../native/addon.js';
 import { addon } from '../native/load.js';
-import { suggest } from '../nearest.js';
 import { parse } from '../options.js';
 import type { OverlayRule } from '../strategies/types.js';
-import { symbolicTensor } from '../tensor/apply.js';
 import * as ops from '../tensor/ops.js';
 import { Tensor } from '../tensor/tensor.js';
-import { Trace, withTrace } from '../tensor/trace.js';
-import { headsAmong, lastLinear } from './heads.js';
-import { Dropout, Embedding } from './layers.js';
+import type { Batch } from './batch.js';
+import { headsOf } from './heads.js';
+import { Embedding } from './layers.js';
 import { requireMemory } from './memory.js';
 import { Module, type Parameter } from './module.js';
-
-/** One batch of a click-through model. */
-export interface Batch {
-  /**
-   * By name: int32 ids [rows] of a categorical feature; of a numeric one its standardised value and a
-   * missing flag, float32 [rows, 2]; int32 ids [rows, width] of a multi-valued one, filled up with -1.
-   */
-  readonly features: Readonly<Record<string, Tensor>>;
-  /** The domain's index [rows]. */
-  readonly domain: Tensor;
-  /** The slot [1] of banks for all rows: the index of their domain, unless domains share one. */
-  readonly slot: Tensor;
-}
+import { nameStreams } from './streams.js';
+import { type Traced, traced } from './traced.js';
 
 /** What every model is made for, beside its own options. */
 export interface ModelContext {
@@ -51,50 +35,10 @@ export interface ModelContext {
   readonly seed?: number | undefined;
 }
 
-/** Values of a trace. */
-interface Losses {
-  /** Mean binary cross entropy. */
-  readonly loss: number;
-  /** What training minimises: the same, or weighted by each domain's uncertainty, and penalties. */
-  readonly trainingLoss: number;
-}
-
 /** A traced model: what training and scoring programs are made of. */
-export interface Compiled extends Losses {
-  readonly graph: NativeGraph;
-  /** The logits' value. */
-  readonly output: number;
-  /** The losses with the weights of rows. */
-  readonly weighted: Losses;
+export interface Compiled extends Traced {
   readonly space: NativeSpace;
   readonly scoring: NativeProgram;
-}
-
-function inputType(feature: Feature): [NativeNode['dtype'], number[]] {
-  switch (feature.kind) {
-    case 'categorical':
-      return ['int32', [-1]];
-    case 'numeric':
-      return ['float32', [-1, 2]];
-    case 'multi-valued':
-      return ['int32', [-1, feature.width]];
-  }
-}
-
-function nameStreams(module: unknown, path: string): void {
-  if (module instanceof Dropout) {
-    let hash = 7;
-    for (const char of path) hash = (hash * 31 + (char.codePointAt(0) ?? 0)) % 0x7fffffff;
-    module.stream = hash;
-  } else if (Array.isArray(module)) {
-    module.forEach((item, i) => {
-      nameStreams(item, `${path}.${i}`);
-    });
-  } else if (module instanceof Map) {
-    for (const [key, item] of module) nameStreams(item, `${path}.${key}`);
-  } else if (module instanceof Module) {
-    for (const [key, item] of Object.entries(module)) nameStreams(item, `${path}.${key}`);
-  }
 }
 
 /**
@@ -204,30 +148,8 @@ export abstract class Model extends Module<[Batch], Tensor> {
    */
   splitHeads(patterns?: readonly string[]): readonly string[] {
     const parameters = this.collect();
-    const names = [...parameters.keys()];
-    for (const pattern of patterns ?? []) {
-      const own = pattern.replace(/^!/, '');
-      if (names.some((name) => selects([own], name))) continue;
-      throw new ConfigError(`heads: '${pattern}' names no parameter${suggest(own, names)}`);
-    }
-    const named = patterns && names.filter((name) => selects(patterns, name));
-    if (named?.length === 0) {
-      throw new ConfigError(`heads: '${patterns?.join("', '")}' leave no parameter`);
-    }
-    const { graph, output } = this.compile();
-    let heads = [...new Set(named ?? headsAmong(parameters))];
-    if (heads.length === 0) heads = lastLinear(graph, output);
-    if (heads.length === 0) {
-      throw new ConfigError(
-        'the model has neither banks nor a linear layer; expected the names of its heads',
-      );
-    }
+    const heads = headsOf(parameters, this.compile(), patterns);
     const dense = heads.filter((name) => !parameters.get(name)?.isBank);
-    for (const name of dense) {
-      const { kind, trainable } = (parameters.get(name) as Parameter).spec();
-      if (kind === 'dense' && trainable) continue;
-      throw new ConfigError(`heads: '${name}' is no trained dense parameter and cannot be split`);
-    }
     if (dense.length > 0) {
       this.#rebuild(() => {
         for (const name of dense) parameters.get(name)?.split(this.#schema.domains.length);
@@ -293,9 +215,9 @@ export abstract class Model extends Module<[Batch], Tensor> {
   /** @internal Traces the model. Throws TraceError, ShapeError or ConfigError where forward is at fault. */
   compile(): Compiled {
     if (this.#compiled) return this.#compiled;
-    const traced = this.#trace();
-    for (const _ of this.#fill(traced.space));
-    return this.#finish(traced);
+    const opened = this.#trace();
+    for (const _ of this.#fill(opened.space));
+    return this.#finish(opened);
   }
 
   /**
@@ -304,15 +226,15 @@ export abstract class Model extends Module<[Batch], Tensor> {
    */
   async open(): Promise<Compiled> {
     if (this.#compiled) return this.#compiled;
-    const traced = this.#trace();
+    const opened = this.#trace();
     this.#opening = true;
     try {
-      await traced.space.started();
-      for (const _ of this.#fill(traced.space)) await setImmediate();
+      await opened.space.started();
+      for (const _ of this.#fill(opened.space)) await setImmediate();
     } finally {
       this.#opening = false;
     }
-    return this.#finish(traced);
+    return this.#finish(opened);
   }
 
   #trace(): Omit<Compiled, 'scoring'> {
@@ -321,45 +243,16 @@ export abstract class Model extends Module<[Batch], Tensor> {
     const parameters = this.#parameters();
     for (const [name, parameter] of parameters) parameter.name = name;
     this.nameStreams();
-    const trace = new Trace();
-    const { graph } = trace;
-    const features: Record<string, Tensor> = {};
-    for (const feature of this.#schema.features) {
-      const name = inputName(this.#schema.features, feature);
-      const [dtype, shape] = inputType(feature);
-      features[feature.name] = symbolicTensor(trace, graph.input(name, dtype, shape));
-    }
-    const domain = symbolicTensor(trace, graph.input('domain', 'int32', [-1]));
-    trace.slot = graph.input('slot', 'int32', [1]);
-    const slot = symbolicTensor(trace, trace.slot);
-    const label = symbolicTensor(trace, graph.input('label', 'float32', [-1]));
-    const weight = symbolicTensor(trace, graph.input('weight', 'float32', [-1]));
-    const penalties: number[] = [];
-    trace.penalties = penalties;
-    const { output, losses } = withTrace(trace, () => {
-      const logits = this.forward({ features, domain, slot });
-      const penalized = (loss: Tensor): Tensor =>
-        penalties.reduce((sum, term) => ops.add(sum, symbolicTensor(trace, term)), loss);
-      return {
-        output: logits.symbolic()?.value,
-        // What a program does not use costs it nothing.
-        losses: [ops.bceWithLogits(logits, label), ops.bceWithLogits(logits, label, weight)].map(
-          (own) => ({
-            loss: own.symbolic()?.value as number,
-            trainingLoss: penalized(this.#weighted(own, slot)).symbolic()?.value as number,
-          }),
-        ) as [Losses, Losses],
-      };
-    });
-    if (output === undefined) {
-      throw new TraceError('forward returned a tensor that does not depend on the batch');
-    }
+    const graph = traced(
+      this.#schema,
+      (batch) => this.forward(batch),
+      (loss, slot) => this.#weighted(loss, slot),
+    );
     const specs = [...parameters.values()].map((parameter) => parameter.spec());
     requireMemory(specs);
     const space = this.#adopted ?? new (addon().Space)(specs, this.seed);
     this.#adopted = undefined;
-    const [plain, weighted] = losses;
-    return { graph, output, ...plain, weighted, space };
+    return { ...graph, space };
   }
 
   #requireOpen(): void {
@@ -367,9 +260,9 @@ export abstract class Model extends Module<[Batch], Tensor> {
     throw new BusyError('files are read that tables of the model start from; expected to wait');
   }
 
-  #finish(traced: Omit<Compiled, 'scoring'>): Compiled {
-    const { graph, output, space } = traced;
-    this.#compiled = { ...traced, scoring: new (addon().Program)(graph, space, output) };
+  #finish(opened: Omit<Compiled, 'scoring'>): Compiled {
+    const { graph, output, space } = opened;
+    this.#compiled = { ...opened, scoring: new (addon().Program)(graph, space, output) };
     return this.#compiled;
   }
 
@@ -444,45 +337,3 @@ export abstract class Model extends Module<[Batch], Tensor> {
   }
 }
 brand('Model', Model);
-
-/** A module whose forward takes a batch and returns logits: all that `fit` needs. */
-export type BatchModule = Module<[Batch], Tensor> & Partial<Pick<Model, 'describe'>>;
-
-/** A module of a user's own as a model. */
-class ModuleModel extends Model {
-  readonly #module: BatchModule;
-
-  constructor(module: BatchModule, schema: Schema, seed: number) {
-    super(schema, seed);
-    this.#module = module;
-  }
-
-  override collect(): Map<string, Parameter> {
-    return this.#module.collect();
-  }
-
-  override describe() {
-    return this.#module.describe?.() ?? { name: this.#module.constructor.name, options: {} };
-  }
-
-  protected override nameStreams(): void {
-    nameStreams(this.#module, '');
-  }
-
-  forward(batch: Batch): Tensor {
-    return this.#module.forward(batch);
-  }
-}
-
-const modelOfModule = new WeakMap<BatchModule, Model>();
-
-/** @internal The model of a module; one module has one set of parameters. */
-export function asModel(module: BatchModule, schema: Schema, seed = 0): Model {
-  if (module instanceof Model) return module;
-  let model = modelOfModule.get(module);
-  if (!model) {
-    model = new ModuleModel(module, schema, seed);
-    modelOfModule.set(module, model);
-  }
-  return model;
-}

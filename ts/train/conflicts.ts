@@ -4,7 +4,8 @@ import { hasIds, tableOf } from '../data/features.js';
 import type { Schema } from '../data/types.js';
 import type { NativeCommand } from '../native/addon.js';
 import { addon } from '../native/load.js';
-import { asModel, type BatchModule, type Model } from '../nn/model.js';
+import type { Model } from '../nn/model.js';
+import { asModel, type BatchModule } from '../nn/module-model.js';
 import { count, parse } from '../options.js';
 
 export interface ConflictOptions {

@@ -4,7 +4,7 @@ import type { SplitName } from '../data/types.js';
 import { type DomainMetrics, type SplitMetrics, summarize } from '../metrics/index.js';
 import type { NativeCommand, NativeSession } from '../native/addon.js';
 import { addon } from '../native/load.js';
-import { asModel, type BatchModule } from '../nn/model.js';
+import { asModel, type BatchModule } from '../nn/module-model.js';
 import { CommandQueue } from './command-queue.js';
 import { Executor } from './executor.js';
 

@@ -14,6 +14,7 @@ import type { Strategy } from '../strategies/types.js';
 import type { Progress } from './checkpoint.js';
 import { CommandQueue } from './command-queue.js';
 import { checked } from './commands.js';
+import type { DomainChoice } from './domain-choice.js';
 import { evaluateSplit, splitIndex } from './evaluate.js';
 import type { EpochRecord, FitEvent } from './events.js';
 import type { Executor } from './executor.js';
@@ -43,12 +44,6 @@ export interface StageContext {
   checkpoint(progress: StageProgress): Promise<void>;
   /** Rejects with the reason of the abort. */
   aborted(): never;
-}
-
-/** Domains by index: which one decides, and their order when it is not drawn anew. */
-export interface DomainChoice {
-  readonly target: number | undefined;
-  readonly order: Int32Array | undefined;
 }
 
 export type StageProgress = Pick<
