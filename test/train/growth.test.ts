@@ -309,6 +309,40 @@ describe('fit in place', () => {
     expect(score).not.toBe(other);
   });
 
+  it('finds the rows of many ids in pieces between which others have their turn', async () => {
+    const count = 200_000;
+    const of = (values: readonly string[]) => {
+      const part = {
+        ...{ rows: 4, domainOffsets: Int32Array.of(0, 4), labels: Float32Array.of(0, 1, 0, 1) },
+        ids: [Int32Array.of(1, 2, 3, count)],
+      };
+      const features = [{ name: 'item', kind: 'categorical', size: count + 1 }] as const;
+      const schema = { label: 'label', domain: 'shop', features, domains: ['one'] };
+      return Dataset.of(schema, [values], [part, part, part]);
+    };
+    const modelOf = ({ schema }: Dataset) => models.mlp({ schema, embeddingDim: 1, hidden: [2] });
+    const values = Array.from({ length: count }, (_, i) => `v${i}`);
+    const [before, now] = [of(values), of(values.toReversed())];
+    const settings = { ...options, strategy: strategies.alternate(), epochs: 1 };
+    const start = await fit(modelOf(before), before, settings);
+    const table = start.model.parameters().get('embedding.item.weight')?.data.slice();
+    for (const inPlace of [false, true]) {
+      let turns = 0;
+      const timer = setInterval(() => turns++);
+      // Steps too small to change a value.
+      const run = await fit(modelOf(now), now, {
+        ...settings,
+        optimizer: optim.sgd({ learningRate: 1e-30 }),
+        from: start,
+        inPlace,
+      });
+      clearInterval(timer);
+      expect(turns).toBeGreaterThan(5);
+      const rows = run.model.parameters().get('embedding.item.weight')?.data;
+      expect(rows?.slice(1)).toEqual(table?.slice(1).reverse());
+    }
+  });
+
   it('gives a strategy of other optimizers none of them', async () => {
     const before = dataOf(old);
     const strategy = strategies.alternate();

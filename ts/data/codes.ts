@@ -1,4 +1,5 @@
 import { DataError } from '../errors.js';
+import { Numbering } from './numbering.js';
 import type { Table } from './table.js';
 
 /** A column as indices into its distinct values, which stand in the order of first appearance. */
@@ -33,18 +34,12 @@ export function text(value: unknown, table: Table, column: string, row: number):
 /** Codes of a column's values. Throws DataError for a missing one. */
 export function encode(table: Table, column: string): Codes {
   const values = table.column(column);
-  const known = new Map<string, number>();
+  const known = new Numbering();
   const codes = new Int32Array(values.length);
   for (let row = 0; row < values.length; row++) {
-    const value = text(values[row], table, column, row);
-    let code = known.get(value);
-    if (code === undefined) {
-      code = known.size;
-      known.set(value, code);
-    }
-    codes[row] = code;
+    codes[row] = known.add(text(values[row], table, column, row));
   }
-  return { codes, names: [...known.keys()] };
+  return { codes, names: known.values };
 }
 
 /** Rows by group, in order: `rows.subarray(offsets[g], offsets[g + 1])` are those of group g. */

@@ -1,6 +1,7 @@
 import { ConfigError, DataError } from '../errors.js';
 import { badValue, type Codes, encode } from './codes.js';
 import { tableOf } from './features.js';
+import { type Numbered, Numbering } from './numbering.js';
 import type { ResolvedFeature } from './options.js';
 import { bucketOf, listExpected, listOf, numberExpected, numberOf, standardised } from './raw.js';
 import type { Table } from './table.js';
@@ -25,23 +26,16 @@ export function readColumn(table: Table, feature: ResolvedFeature): RawColumn {
     });
     return { kind, values };
   }
-  const known = new Map<string, number>();
+  const known = new Numbering();
   const codes: number[] = [];
   const offsets = new Int32Array(raw.length + 1);
   for (let row = 0; row < raw.length; row++) {
     const list = listOf(raw[row], feature.separator);
     if (!list) throw badValue(table, name, row, raw[row], listExpected(feature.separator));
-    for (const value of list.slice(0, feature.maxValues)) {
-      let code = known.get(value);
-      if (code === undefined) {
-        code = known.size;
-        known.set(value, code);
-      }
-      codes.push(code);
-    }
+    for (const value of list.slice(0, feature.maxValues)) codes.push(known.add(value));
     offsets[row + 1] = codes.length;
   }
-  return { kind, codes: Int32Array.from(codes), offsets, names: [...known.keys()] };
+  return { kind, codes: Int32Array.from(codes), offsets, names: known.values };
 }
 
 /** The column's values in the rows `rows`, in their order. */
@@ -90,14 +84,14 @@ export interface Fitted {
 /** Learns vocabularies, means and widths from the training part's rows, piece by piece. */
 export class FeatureFit {
   /** By feature: its values in the order of first appearance. */
-  readonly #values: readonly Set<string>[];
+  readonly #values: readonly Numbering[];
   readonly #widths: Int32Array;
   readonly #moments: readonly Moments[];
 
   /** Throws ConfigError where features share a table and disagree about it. */
   constructor(readonly features: readonly ResolvedFeature[]) {
     requireSameBuckets(features);
-    this.#values = features.map(() => new Set());
+    this.#values = features.map(() => new Numbering());
     this.#widths = new Int32Array(features.length).fill(1);
     this.#moments = features.map(() => new Moments());
   }
@@ -112,7 +106,7 @@ export class FeatureFit {
       }
       this.#widths[f] = Math.max(this.#widths[f] as number, longest(column, isTraining));
       if (feature.buckets !== undefined) return;
-      const known = this.#values[f] as Set<string>;
+      const known = this.#values[f] as Numbering;
       forEachCode(column, isTraining, (code, names) => known.add(names[code] as string));
     });
   }
@@ -136,38 +130,34 @@ export class FeatureFit {
 
   /** Throws DataError for numbers without moments. */
   fitted(): Fitted {
-    const tables = new Map<string, Map<string, number>>();
+    const tables = new Map<string, Numbering>();
     this.features.forEach((feature, f) => {
       if (feature.kind === 'numeric') return;
+      const own = this.#values[f] as Numbering;
       const table = tableOf(feature);
-      const known = tables.get(table) ?? new Map<string, number>();
-      tables.set(table, known);
-      for (const name of this.#values[f] as Set<string>) {
-        if (!known.has(name)) known.set(name, known.size + 1);
-      }
+      const known = tables.get(table);
+      // Further features add what the first one does not have.
+      if (known) for (const value of own.values) known.add(value);
+      else tables.set(table, own);
     });
     return {
       features: this.features.map((feature, f) => this.#feature(feature, f, tables)),
-      vocabularies: [...tables.values()].map((known) => [...known.keys()]),
+      vocabularies: [...tables.values()].map(({ values }) => values),
       idOf: (f, value) => {
         const feature = this.features[f] as ResolvedFeature;
         if (feature.kind === 'numeric') throw new DataError(`'${feature.name}' has no ids`);
         if (feature.buckets !== undefined) return bucketOf(value, feature.buckets);
-        return tables.get(tableOf(feature))?.get(value) ?? 0;
+        return (tables.get(tableOf(feature)) as Numbered).find(value) + 1;
       },
     };
   }
 
-  #feature(
-    feature: ResolvedFeature,
-    f: number,
-    tables: ReadonlyMap<string, ReadonlyMap<string, number>>,
-  ): Feature {
+  #feature(feature: ResolvedFeature, f: number, tables: ReadonlyMap<string, Numbered>): Feature {
     const { name } = feature;
     if (feature.kind === 'numeric') {
       return { name, kind: 'numeric', ...(this.#moments[f] as Moments).result(name) };
     }
-    const known = tables.get(tableOf(feature)) as ReadonlyMap<string, number>;
+    const known = tables.get(tableOf(feature)) as Numbered;
     const size = feature.buckets ?? known.size + 1;
     const hashed = feature.buckets === undefined ? {} : { hashed: true as const };
     const shared = feature.table === undefined ? {} : { table: feature.table };

@@ -2,8 +2,10 @@ import { z } from 'zod';
 import { DataError } from '../errors.js';
 import { suggest } from '../nearest.js';
 import { count } from '../options.js';
+import { atOnce } from '../turns.js';
 import type { Dataset } from './dataset.js';
 import { hasIds, idTables, tableOf } from './features.js';
+import { Numbering } from './numbering.js';
 import type { Feature, IdFeature, MultiValuedFeature } from './types.js';
 import { countIds, type TableUsage } from './usage.js';
 import { Vocabulary } from './vocabulary.js';
@@ -61,13 +63,20 @@ function featureOf({ schema: { features } }: Dataset, name: string): Feature {
   throw new DataError(`the data has no feature '${name}'${suggest(name, names)}`);
 }
 
-/** By table of the vocabulary: how often the training rows have each value; nothing for hashed ids. */
-function seenValues(before: Vocabulary, data: Dataset): (Map<string, number> | undefined)[] {
+/** Values of training rows, and how often these have each. */
+interface Seen {
+  readonly values: readonly string[];
+  readonly rows: readonly number[];
+}
+
+/** By table of the vocabulary; nothing for hashed ids. */
+function seenValues(before: Vocabulary, data: Dataset): (Seen | undefined)[] {
   const own = idTables(data.schema).map(({ name }) => name);
   const counts = countIds(data.schema, data.train);
   return idTables(before.schema).map((table, t) => {
     if (table.hashed) return undefined;
-    const seen = new Map<string, number>();
+    const seen = new Numbering();
+    const rows: number[] = [];
     const added = new Set<number>();
     for (const { name } of before.schema.features.filter(
       (feature): feature is IdFeature => hasIds(feature) && tableOf(feature) === table.name,
@@ -86,11 +95,13 @@ function seenValues(before: Vocabulary, data: Dataset): (Map<string, number> | u
       if (added.has(place)) continue;
       added.add(place);
       values.forEach((value, i) => {
-        const rows = counts[place]?.[i + 1] as number;
-        if (rows > 0) seen.set(value, (seen.get(value) ?? 0) + rows);
+        const more = counts[place]?.[i + 1] ?? 0;
+        if (more === 0) return;
+        const number = seen.add(value);
+        rows[number] = (rows[number] ?? 0) + more;
       });
     }
-    return seen;
+    return { values: seen.values, rows };
   });
 }
 
@@ -102,33 +113,34 @@ interface ContinuedTable {
 function continuedTable(
   before: readonly string[],
   usage: TableUsage,
-  seen: ReadonlyMap<string, number> = new Map(),
+  seen: Seen = { values: [], rows: [] },
   generation: number,
   eviction?: Eviction,
 ): ContinuedTable {
   const values = [...before];
   const [lastSeen, counts] = [[...usage.lastSeen], [...usage.count]];
-  const places = new Map(before.map((value, i) => [value, i]));
-  const added: string[] = [];
-  for (const [value, rows] of seen) {
-    const place = places.get(value);
-    if (place === undefined) {
-      added.push(value);
+  const known = atOnce(Numbering.over(before));
+  /** Places among those seen. */
+  const added: number[] = [];
+  seen.values.forEach((value, i) => {
+    const place = known.find(value);
+    if (place < 0) {
+      added.push(i);
     } else {
       lastSeen[place] = generation;
-      counts[place] = (counts[place] as number) + rows;
+      counts[place] = (counts[place] as number) + (seen.rows[i] as number);
     }
-  }
+  });
   const { unseenFor = Number.POSITIVE_INFINITY, fewerThan = Number.POSITIVE_INFINITY } =
     eviction ?? {};
   const free = [...before.keys()].filter(
     (i) => generation - (lastSeen[i] as number) >= unseenFor && (counts[i] as number) < fewerThan,
   );
-  added.forEach((value, i) => {
+  added.forEach((own, i) => {
     const place = free[i] ?? values.length;
-    values[place] = value;
+    values[place] = seen.values[own] as string;
     lastSeen[place] = generation;
-    counts[place] = seen.get(value) as number;
+    counts[place] = seen.rows[own] as number;
   });
   closeGaps(free.slice(added.length), [values, lastSeen, counts]);
   return { values, usage: { lastSeen, count: counts } };
@@ -138,10 +150,11 @@ function continuedTable(
 function closeGaps(gaps: readonly number[], columns: readonly unknown[][]): void {
   const kept = (columns[0]?.length ?? 0) - gaps.length;
   const inner = gaps.filter((gap) => gap < kept);
-  const isGap = new Set(gaps);
+  const isGap = new Uint8Array(columns[0]?.length ?? 0);
+  for (const gap of gaps) isGap[gap] = 1;
   let last = kept;
   for (const gap of inner) {
-    while (isGap.has(last)) last++;
+    while (isGap[last] === 1) last++;
     for (const column of columns) column[gap] = column[last];
     last++;
   }

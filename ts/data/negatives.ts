@@ -1,17 +1,18 @@
 import { ConfigError } from '../errors.js';
 import { suggest } from '../nearest.js';
+import { atOnce } from '../turns.js';
 import { type Codes, encode, groupRows } from './codes.js';
 import { type RawColumn, takeRows } from './columns.js';
+import { Distinct } from './distinct.js';
+import { type Numbered, Numbering } from './numbering.js';
 import type { ResolvedFeature, ResolvedNegatives } from './options.js';
 import type { Random } from './random.js';
 import type { Table } from './table.js';
 import { splitNames } from './types.js';
 
 /** Interactions of one domain: rows, their users and items as codes, and the part of each. */
-interface Positives {
+interface Positives extends Pairs {
   readonly rows: Int32Array;
-  readonly users: Int32Array;
-  readonly items: Int32Array;
   readonly parts: Int8Array;
 }
 
@@ -142,15 +143,14 @@ function perUser(
   ratio: number,
   random: Random,
   drawn: Drawn,
+  users: Distinct,
 ): void {
-  const own = new Map<number, number[]>();
-  positives.users.forEach((user, i) => {
-    const rows = own.get(user);
-    const row = positives.rows[i] as number;
-    if (rows) rows.push(row);
-    else own.set(user, [row]);
-  });
-  for (const [user, rows] of own) {
+  const { values: own, places } = users.of(positives.users);
+  const groups = groupRows(places, own.length);
+  for (const [place, user] of own.entries()) {
+    const rows = groups.rows
+      .subarray(groups.offsets[place], groups.offsets[place + 1])
+      .map((i) => positives.rows[i] as number);
     const free = candidates.filter((item) => !known.has(user, item));
     const wanted = Math.min(free.length, Math.trunc(rows.length / ratio));
     random.shuffle(rows);
@@ -186,6 +186,8 @@ export function drawNegatives(
   const known = new Known(userCount, [{ users, items }, ...excluded]);
   const everything = Int32Array.from({ length: itemCount }, (_, item) => item);
   const draw = rule.method === 'per-user' ? perUser : byPositive;
+  const differentUsers = new Distinct(userCount);
+  const differentItems = new Distinct(itemCount);
   const groups = groupRows(domain, domains);
   const drawn = new Drawn();
   for (let d = 0; d < domains; d++) {
@@ -196,12 +198,12 @@ export function drawNegatives(
       items: own.map((row) => items[row] as number),
       parts: Int8Array.from(own, (row) => part[row] as number),
     };
-    const candidates = rule.from === 'all' ? everything : Int32Array.from(new Set(positives.items));
+    const candidates = rule.from === 'all' ? everything : differentItems.of(positives.items).values;
     // Two digits, as in the papers, where that leaves the range.
     const drawnRatio = low + (high - low) * random.next();
     const rounded = Math.round(drawnRatio * 100) / 100;
     const ratio = low < high && rounded >= low && rounded <= high ? rounded : drawnRatio;
-    draw(positives, candidates, known, ratio, random, drawn);
+    draw(positives, candidates, known, ratio, random, drawn, differentUsers);
   }
   return drawn.negatives();
 }
@@ -247,7 +249,7 @@ export function withNegatives(
   const names = features.map(({ name }) => name);
   const columnOf = (name: string) => rows.features[names.indexOf(name)] as Codes & RawColumn;
   const [users, items] = [columnOf(rule.user), columnOf(rule.item)];
-  const pairs = new PairCodes(rule, users.names, items.names);
+  const over = ({ names: known }: Codes): Numbered => atOnce(Numbering.over(known));
   const drawn = drawNegatives(
     {
       ...rows,
@@ -255,7 +257,7 @@ export function withNegatives(
       items: items.codes,
       userCount: users.names.length,
       itemCount: items.names.length,
-      excluded: excluded ? [pairs.in(excluded)] : [],
+      excluded: excluded ? [new PairCodes(rule, over(users), over(items)).in(excluded)] : [],
     },
     domains,
     rule,
@@ -267,29 +269,21 @@ export function withNegatives(
 
 /** Finds the codes of pairs in other rows. */
 export class PairCodes {
-  readonly #users: ReadonlyMap<string, number>;
-  readonly #items: ReadonlyMap<string, number>;
-
   constructor(
-    readonly rule: ResolvedNegatives,
-    users: Iterable<string>,
-    items: Iterable<string>,
-  ) {
-    const numbered = (names: Iterable<string>) =>
-      new Map([...names].map((name, code) => [name, code]));
-    this.#users = numbered(users);
-    this.#items = numbered(items);
-  }
+    private readonly rule: ResolvedNegatives,
+    private readonly users: Numbered,
+    private readonly items: Numbered,
+  ) {}
 
   /** Of rows whose user and item both have codes. Throws DataError. */
   in(table: Table): Pairs {
-    const codesIn = (column: string, known: ReadonlyMap<string, number>): Int32Array => {
+    const codesIn = (column: string, known: Numbered): Int32Array => {
       const own = encode(table, column);
-      const translated = own.names.map((name) => known.get(name) ?? -1);
+      const translated = own.names.map((name) => known.find(name));
       return own.codes.map((code) => translated[code] as number);
     };
-    const items = codesIn(this.rule.item, this.#items);
-    const users = codesIn(this.rule.user, this.#users);
+    const items = codesIn(this.rule.item, this.items);
+    const users = codesIn(this.rule.user, this.users);
     const both = (_: number, row: number) =>
       (users[row] as number) >= 0 && (items[row] as number) >= 0;
     return { users: users.filter(both), items: items.filter(both) };

@@ -11,6 +11,7 @@ import { rowsPath, writeSchema } from './folder.js';
 import { GroupedColumn } from './grouped-column.js';
 import { labelsOf, weightsOf } from './labels.js';
 import { drawNegatives, PairCodes, type Pairs, requireColumns } from './negatives.js';
+import { Numbering } from './numbering.js';
 import type { ResolvedNegatives, ResolvedRoles } from './options.js';
 import { randomParts, toldParts } from './parts.js';
 import { domainsOf, requireLabels, schemaOf, tooLarge } from './prepare.js';
@@ -155,21 +156,21 @@ async function domainsIn(
   staged: StagedRows,
   { domain: column, minRows, split, seed }: ResolvedRoles,
 ): Promise<Domains> {
-  const found = new Map<string, number>();
+  const found = new Numbering();
+  const counts: number[] = [];
   for await (const piece of staged.pieces([column])) {
     const values = piece.column(column);
     for (let row = 0; row < piece.rows; row++) {
-      const name = text(values[row], piece, column, row);
-      found.set(name, (found.get(name) ?? 0) + 1);
+      const d = found.add(text(values[row], piece, column, row));
+      counts[d] = (counts[d] ?? 0) + 1;
     }
   }
-  const names = domainsOf([...found.keys()], [...found.values()], column, minRows);
+  const names = domainsOf(found.values, counts, column, minRows);
+  const rowsOf = names.map((name) => counts[found.find(name)] as number);
   const random = new Random(seed);
   const parts =
-    'random' in split
-      ? names.map((name) => randomParts(split.random, found.get(name) as number, random))
-      : undefined;
-  const rows = names.reduce((sum, name) => sum + (found.get(name) as number), 0);
+    'random' in split ? rowsOf.map((own) => randomParts(split.random, own, random)) : undefined;
+  const rows = rowsOf.reduce((sum, own) => sum + own, 0);
   return { names, indexOf: new Map(names.map((name, d) => [name, d])), parts, rows, random };
 }
 
@@ -185,18 +186,14 @@ async function drawnFrom(
   const column = () => new Int32Array(rows);
   const [domain, users, items, places] = [column(), column(), column(), column()];
   const part = new Int8Array(rows);
-  const known = { users: new Map<string, number>(), items: new Map<string, number>() };
+  const known = { users: new Numbering(), items: new Numbering() };
   /** By item: the first row that has it. */
   const firstRow: number[] = [];
   let at = 0;
   for await (const piece of piecesOf(staged, options, domains, [rule.user, rule.item])) {
-    const codesIn = (name: string, codes: Map<string, number>): Int32Array => {
+    const codesIn = (name: string, known: Numbering): Int32Array => {
       const own = encode(piece.table, name);
-      const numbers = own.names.map((value) => {
-        const code = codes.get(value) ?? codes.size;
-        codes.set(value, code);
-        return code;
-      });
+      const numbers = own.names.map((value) => known.add(value));
       return own.codes.map((code) => numbers[code] as number);
     };
     domain.set(piece.domain, at);
@@ -210,7 +207,7 @@ async function drawnFrom(
   }
   const excluded: Pairs[] = [];
   if (rule.exclude !== undefined) {
-    const pairs = new PairCodes(rule, known.users.keys(), known.items.keys());
+    const pairs = new PairCodes(rule, known.users, known.items);
     for await (const piece of staged.query(rule.exclude, [rule.user, rule.item])) {
       excluded.push(pairs.in(piece));
     }

@@ -1,8 +1,10 @@
 import { isDeepStrictEqual } from 'node:util';
 import { DataError } from '../errors.js';
 import { suggest } from '../nearest.js';
+import { atOnce, type Turns } from '../turns.js';
 import { pairsOf } from './columns.js';
 import { hasIds, idTables, tableOf } from './features.js';
+import { type Numbered, Numbering } from './numbering.js';
 import { bucketOf, listExpected, listOf, numberExpected, numberOf } from './raw.js';
 import type { Feature, IdFeature, Schema } from './types.js';
 import type { Usage } from './usage.js';
@@ -12,7 +14,7 @@ export class Vocabulary {
   readonly #domains: ReadonlyMap<string, number>;
   /** Of each feature the place of its vocabulary. */
   readonly #tables: readonly number[];
-  #lookups: Map<string, number>[] | undefined;
+  #lookups: Numbered[] | undefined;
   /** @internal What decides which ids go when it continues (see Dataset.continuing). */
   readonly usage: Usage;
 
@@ -59,12 +61,23 @@ export class Vocabulary {
     return this.values[this.#tables[feature] as number] ?? [];
   }
 
+  /** @internal Makes ready for encode(), which does it at once when it is first called. */
+  *index(): Turns<void> {
+    this.#lookups ??= yield* this.#indexed();
+  }
+
+  *#indexed(): Turns<Numbered[]> {
+    const lookups: Numbered[] = [];
+    for (const known of this.values) lookups.push(yield* Numbering.over(known));
+    return lookups;
+  }
+
   /** The id of a raw value of feature `feature`; 0 when training has not seen it. */
   encode(feature: number, value: string | number): number {
     const own = this.schema.features[feature] as IdFeature;
     if (own.hashed) return bucketOf(String(value), own.size);
-    this.#lookups ??= this.values.map((known) => new Map(known.map((name, i) => [name, i + 1])));
-    return this.#lookups[this.#tables[feature] as number]?.get(String(value)) ?? 0;
+    this.#lookups ??= atOnce(this.#indexed());
+    return (this.#lookups[this.#tables[feature] as number] as Numbered).find(String(value)) + 1;
   }
 
   /**

@@ -6,6 +6,7 @@ import { type MamdrIds, mamdrValues } from '../data/mamdr.js';
 import type { IdFeature, Schema } from '../data/types.js';
 import type { Vocabulary } from '../data/vocabulary.js';
 import { ConfigError, DataError } from '../errors.js';
+import { entriesIn } from '../io/json-entries.js';
 import { TensorPieces } from '../io/safetensors.js';
 import { suggest } from '../nearest.js';
 import type { ParameterOptions } from '../nn/module.js';
@@ -113,23 +114,20 @@ interface Vector {
   readonly values: ArrayLike<number>;
 }
 
-/** The vectors of a file, which are read piece by piece where it is one of safetensors. */
-interface Vectors {
-  readonly count: number;
-  readonly pieces: Iterable<readonly Vector[]>;
-}
+/** The vectors of a file, piece by piece. */
+type Vectors = Iterable<readonly Vector[]>;
 
 /** Values of a piece. */
 const valuesAtOnce = 2 ** 18;
 
 function* fillById(target: Target, { source, tensor }: TableOptions): Generator<void> {
-  const vectors = readRows(target, source, tensor);
-  if (vectors.count !== target.rows) {
+  const { rows, vectors } = readRows(target, source, tensor);
+  if (rows !== target.rows) {
     throw new DataError(
-      `${target.where}: '${source}' has ${vectors.count} rows; expected ${target.rows}, one per id, or the raw values of the rows`,
+      `${target.where}: '${source}' has ${rows} rows; expected ${target.rows}, one per id, or the raw values of the rows`,
     );
   }
-  for (const piece of vectors.pieces) {
+  for (const piece of vectors) {
     for (const vector of piece) setRow(target, source, Number(vector.key), vector);
     yield;
   }
@@ -142,14 +140,17 @@ function* fillByValue(
   isJson: boolean,
 ): Generator<void> {
   const { where } = target;
-  const vectors = isJson ? readVectors(where, source) : readRows(target, source, tensor);
   const names = values === undefined ? undefined : readValues(where, values);
-  if (names && !isJson && names.length !== vectors.count) {
+  const { rows, vectors } = isJson
+    ? { rows: undefined, vectors: readVectors(where, source) }
+    : readRows(target, source, tensor);
+  if (names && rows !== undefined && names.length !== rows) {
     throw new DataError(
-      `${where}: '${values}' has ${names.length} values; expected ${vectors.count}, one per row of '${source}'`,
+      `${where}: '${values}' has ${names.length} values; expected ${rows}, one per row of '${source}'`,
     );
   }
-  const seen = new Set<number>();
+  const seen = new Uint8Array(target.rows);
+  let [count, found] = [0, 0];
   const add = (vector: Vector): void => {
     const value = names ? names[numberOf(vector.key)] : vector.key;
     if (value === undefined) {
@@ -159,19 +160,21 @@ function* fillByValue(
     }
     const id = idOf(value);
     if (id === 0) return;
-    if (seen.has(id)) {
+    if (seen[id] === 1) {
       throw new DataError(`${where}: value '${value}' has two vectors; expected one of each`);
     }
-    seen.add(id);
+    seen[id] = 1;
+    found++;
     setRow(target, source, id, vector);
   };
-  for (const piece of vectors.pieces) {
+  for (const piece of vectors) {
     piece.forEach(add);
+    count += piece.length;
     yield;
   }
-  if (seen.size > 0) return;
+  if (found > 0) return;
   throw new DataError(
-    `${where}: none of ${vectors.count} vectors of '${source}' is of a value that training has seen; expected raw values such as those in the data`,
+    `${where}: none of ${count} vectors of '${source}' is of a value that training has seen; expected raw values such as those in the data`,
   );
 }
 
@@ -193,7 +196,11 @@ function setRow({ where, values, rows }: Target, source: string, row: number, ow
   }
 }
 
-function readRows({ where }: Target, source: string, tensor: string | undefined): Vectors {
+function readRows(
+  { where }: Target,
+  source: string,
+  tensor: string | undefined,
+): { readonly rows: number; readonly vectors: Vectors } {
   const table = inFile(where, () => TensorPieces.of(source, tensor));
   const { shape, dtype } = table;
   if (dtype !== 'F32' || shape.length !== 2) {
@@ -214,22 +221,22 @@ function readRows({ where }: Target, source: string, tensor: string | undefined)
       }));
     }
   }
-  return { count: rows, pieces: pieces() };
+  return { rows, vectors: pieces() };
 }
 
-function readVectors(where: string, source: string): Vectors {
-  const content = readJson(where, source);
-  if (typeof content !== 'object' || content === null || Array.isArray(content)) {
-    throw new DataError(`${where}: '${source}' holds no object; expected vectors by raw value`);
+function* readVectors(where: string, source: string): Generator<Vector[]> {
+  const entries = entriesIn(source, 'vectors by raw value');
+  for (;;) {
+    const { done, value } = inFile(where, () => entries.next());
+    if (done) return;
+    yield value.map(([key, given]) => {
+      const parts = typeof given === 'string' ? given.trim().split(/\s+/) : given;
+      if (Array.isArray(parts)) return { key, values: parts.map((part) => componentOf(part)) };
+      throw new DataError(
+        `${where}: '${source}', '${key}' is ${JSON.stringify(given)}; expected an array of numbers, or text with blanks between them`,
+      );
+    });
   }
-  const vectors = Object.entries(content).map(([key, given]: [string, unknown]) => {
-    const parts = typeof given === 'string' ? given.trim().split(/\s+/) : given;
-    if (Array.isArray(parts)) return { key, values: parts.map((part) => componentOf(part)) };
-    throw new DataError(
-      `${where}: '${source}', '${key}' is ${JSON.stringify(given)}; expected an array of numbers, or text with blanks between them`,
-    );
-  });
-  return { count: vectors.length, pieces: [vectors] };
 }
 
 /** NaN for what is no number. */

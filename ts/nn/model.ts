@@ -1,4 +1,3 @@
-import { setImmediate } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
 import { brand } from '../brand.js';
@@ -18,6 +17,7 @@ import { parse } from '../options.js';
 import type { OverlayRule } from '../strategies/types.js';
 import * as ops from '../tensor/ops.js';
 import { Tensor } from '../tensor/tensor.js';
+import { atOnce, inTurns, type Turns } from '../turns.js';
 import type { Batch } from './batch.js';
 import { headsOf } from './heads.js';
 import { Embedding } from './layers.js';
@@ -216,7 +216,7 @@ export abstract class Model extends Module<[Batch], Tensor> {
   compile(): Compiled {
     if (this.#compiled) return this.#compiled;
     const opened = this.#trace();
-    for (const _ of this.#fill(opened.space));
+    atOnce(this.#fill(opened.space));
     return this.#finish(opened);
   }
 
@@ -230,7 +230,7 @@ export abstract class Model extends Module<[Batch], Tensor> {
     this.#opening = true;
     try {
       await opened.space.started();
-      for (const _ of this.#fill(opened.space)) await setImmediate();
+      await inTurns(this.#fill(opened.space));
     } finally {
       this.#opening = false;
     }
@@ -299,7 +299,7 @@ export abstract class Model extends Module<[Batch], Tensor> {
     this.#filled = true;
   }
 
-  *#fill(space: NativeSpace): Generator<unknown> {
+  *#fill(space: NativeSpace): Turns<void> {
     if (this.#filled) return;
     try {
       for (const [name, { options }] of this.#parameters()) {

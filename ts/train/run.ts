@@ -15,6 +15,7 @@ import { blaming, parse } from '../options.js';
 import { Predictor } from '../serve/predictor.js';
 import { finetune } from '../strategies/finetune.js';
 import { type Strategy, stagesOf } from '../strategies/types.js';
+import { inTurns } from '../turns.js';
 import { Checkpoints, type Progress } from './checkpoint.js';
 import { type DomainChoice, domainChoice } from './domain-choice.js';
 import { evaluateSplit } from './evaluate.js';
@@ -115,7 +116,7 @@ export class Run {
     const { space } = await model.open();
     blaming('strategy.specific', () => model.configureOverlays(this.#plan[0]?.overlays));
     if (trained && !(trained instanceof Predictor)) {
-      this.#warnings = warmStart(model, data.vocabulary, trained);
+      this.#warnings = await inTurns(warmStart(model, data.vocabulary, trained));
     }
     const { batchSize, clipNorm, classWeights, seed, threads } = this.#settings;
     this.#session = new (addon().Session)(space, {

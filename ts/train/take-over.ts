@@ -4,6 +4,7 @@ import { ConfigError } from '../errors.js';
 import type { NativeOptimizer, NativeParameterSpec } from '../native/addon.js';
 import type { Model } from '../nn/model.js';
 import type { Predictor } from '../serve/predictor.js';
+import { inTurns } from '../turns.js';
 import { keysOf, rescaled, rowsBefore } from './warm-start.js';
 
 /**
@@ -46,7 +47,7 @@ export async function takeOver(
       );
     }
     if (key === undefined) continue;
-    const from = rowsBefore(key, own.shape[0] as number, before, now);
+    const from = await inTurns(rowsBefore(key, own.shape[0] as number, before, now));
     const stay = from.length === its.shape[0] && from.every((source, row) => source === row);
     if (!stay) rows.set(name, from);
   }

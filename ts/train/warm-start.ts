@@ -8,6 +8,7 @@ import type { Model } from '../nn/model.js';
 import { Predictor } from '../serve/predictor.js';
 import type { OverlayRule } from '../strategies/types.js';
 import { elementCount } from '../tensor/shape.js';
+import type { Turns } from '../turns.js';
 
 /** What a trained model hands on. */
 export interface Trained {
@@ -86,13 +87,16 @@ function domainsBefore(before: Vocabulary, now: Vocabulary): number[] {
   return now.schema.domains.map((name) => (before.hasDomain(name) ? before.domain(name) : -1));
 }
 
+/** Values that are looked up before other work has its turn. */
+const valuesAtOnce = 2 ** 14;
+
 /** For each row of a table the row that stood for the same before; -1: there was none. */
-export function rowsBefore(
+export function* rowsBefore(
   key: string,
   rows: number,
   before: Vocabulary,
   now: Vocabulary,
-): Int32Array {
+): Turns<Int32Array> {
   const feature = now.schema.features.findIndex(
     (one) => inputName(now.schema.features, one) === key,
   );
@@ -129,8 +133,13 @@ export function rowsBefore(
       `fit.from: feature '${name}' has ids without raw values; expected vocabularies on both sides`,
     );
   }
-  const found = Int32Array.from(values, (value) => before.encode(other, value) || -1);
-  return Int32Array.of(0, ...found);
+  yield* before.index();
+  const found = new Int32Array(1 + values.length);
+  for (const [i, value] of values.entries()) {
+    found[i + 1] = before.encode(other, value) || -1;
+    if ((i + 1) % valuesAtOnce === 0) yield;
+  }
+  return found;
 }
 
 /**
@@ -139,7 +148,7 @@ export function rowsBefore(
  * model combines them by the same rule; returns warnings. Throws ConfigError naming the
  * first parameter that does not fit.
  */
-export function warmStart(model: Model, now: Vocabulary, trained: Trained): string[] {
+export function* warmStart(model: Model, now: Vocabulary, trained: Trained): Turns<string[]> {
   const { vocabulary: before, parameters, own } = trained;
   const { graph, space } = model.compile();
   const keys = keysOf(graph);
@@ -152,10 +161,11 @@ export function warmStart(model: Model, now: Vocabulary, trained: Trained): stri
   }
   const takesOwn = JSON.stringify(trained.overlays) === JSON.stringify(model.overlays);
   const domains = domainsBefore(before, now);
-  // All is checked before anything is written.
-  const plans = [...mine].flatMap(([name, { shape }]) => {
+  // All is checked before anything is written, and nothing else has its turn from then on.
+  const plans = [];
+  for (const [name, { shape }] of mine) {
     const from = parameters.get(name);
-    if (!from && name === 'uncertainty') return [];
+    if (!from && name === 'uncertainty') continue;
     const key = keys.get(name);
     const size = elementCount(shape);
     const width = key === undefined ? size : (shape[1] as number);
@@ -164,17 +174,19 @@ export function warmStart(model: Model, now: Vocabulary, trained: Trained): stri
     const whole = key === undefined || (key === 'slot' && from?.length === width);
     const map = whole
       ? new Int32Array(key === undefined ? 1 : rows)
-      : rowsBefore(key, rows, before, now);
-    const needed = (1 + Math.max(...map)) * width;
+      : yield* rowsBefore(key, rows, before, now);
+    const needed = (1 + map.reduce((most, row) => Math.max(most, row), -1)) * width;
     const fits =
       from !== undefined &&
       (key === undefined ? from.length === size : from.length % width === 0) &&
       from.length >= needed;
-    if (fits) return [{ name, from, width, map, isTable: key !== undefined }];
-    throw new ConfigError(
-      `fit.from: parameter '${name}' has ${from?.length ?? 'no'} values; expected ${key === undefined ? `shape [${shape}]` : `rows of ${width}`}`,
-    );
-  });
+    if (!fits) {
+      throw new ConfigError(
+        `fit.from: parameter '${name}' has ${from?.length ?? 'no'} values; expected ${key === undefined ? `shape [${shape}]` : `rows of ${width}`}`,
+      );
+    }
+    plans.push({ name, from, width, map, isTable: key !== undefined });
+  }
   for (const { name, from, width, map, isTable } of plans) {
     space.write(name, (values) => {
       map.forEach((other, row) => {
@@ -182,7 +194,10 @@ export function warmStart(model: Model, now: Vocabulary, trained: Trained): stri
       });
     });
     if (!takesOwn) continue;
-    const rowNow = new Map([...map].map((other, row) => [other, row]));
+    const rowNow = new Int32Array(from.length / width).fill(-1);
+    map.forEach((other, row) => {
+      if (other >= 0) rowNow[other] = row;
+    });
     domains.forEach((other, domain) => {
       const entries = own.get(name)?.[other];
       if (!entries || entries.units.length === 0) return;
@@ -210,18 +225,16 @@ export function rescaled(before: Schema, now: Schema): string[] {
 }
 
 /** Own rows of a table where they are now; rows that are no more are left out. */
-function moved(
-  { units, values }: OverlayEntries,
-  rowNow: ReadonlyMap<number, number>,
-): OverlayEntries {
+function moved({ units, values }: OverlayEntries, rowNow: Int32Array): OverlayEntries {
   const width = values.length / units.length;
-  const kept = [...units.keys()].filter((i) => rowNow.has(units[i] as number));
+  const isKept = (i: number): boolean => (rowNow[units[i] as number] as number) >= 0;
+  const kept = [...units.keys()].filter(isKept);
   const found = new Float32Array(kept.length * width);
   kept.forEach((i, at) => {
     found.set(values.subarray(i * width, (i + 1) * width), at * width);
   });
   return {
-    units: Uint32Array.from(kept, (i) => rowNow.get(units[i] as number) as number),
+    units: Uint32Array.from(kept, (i) => rowNow[units[i] as number] as number),
     values: found,
   };
 }
