@@ -3,7 +3,7 @@ export type { CompareConfigInput } from './compare/config.js';
 export type { Comparison, EntryResult, SeedResult, Trial } from './compare/result.js';
 export { onlineRetail } from './data/bundled.js';
 export type { EvictionOptions } from './data/continued.js';
-export { Dataset } from './data/dataset.js';
+export { Dataset, type PrepareOptions } from './data/dataset.js';
 export type {
   DatasetOptions,
   FeatureOptions,

@@ -241,6 +241,14 @@ describe('train', () => {
     expect(JSON.parse(await box.done(['evaluate', 'evicted', '--json']))).toEqual(
       metricsFile.parse(box.json('evicted', 'metrics.json')).test,
     );
+    // The same from rows that stay on disk, prepared with these ids.
+    const continuing = ['--set', 'continuing={"unseenFor":1}'];
+    await box.done(['prepare', 'config.json', '-o', 'later', ...args, ...continuing]);
+    const folder = ['--set', 'data={"source":"later","dataBudget":4096}', '--set', 'from=run'];
+    await box.done(['train', 'config.json', '-o', 'streamed', ...folder, ...continuing]);
+    expect(await readVocabulary(box.path('streamed'))).toEqual(
+      await readVocabulary(box.path('evicted')),
+    );
     const { code, stderr } = await box.run([
       ...['train', 'config.json', '-o', 'nowhere', '--set', 'continuing=true'],
     ]);

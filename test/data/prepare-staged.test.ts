@@ -1,7 +1,14 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { CheckpointError, ConfigError, DataError, Dataset, type Roles } from '../../ts/index.js';
+import {
+  CheckpointError,
+  ConfigError,
+  DataError,
+  Dataset,
+  type PrepareOptions,
+  type Roles,
+} from '../../ts/index.js';
 import { errorOf } from '../error-of.js';
 import { temporaryFolder } from '../folder.js';
 import { kindsRoles, kindsTable } from '../kinds.js';
@@ -102,6 +109,103 @@ describe('rows that are prepared straight into a folder', () => {
       await Dataset.prepare(options, path('disk'));
       expect(await filesOf(path('disk'))).toEqual(await filesOf(path('memory')));
     }
+  });
+
+  describe('with the ids of an earlier vocabulary', () => {
+    const day = kindsTable(600);
+    /** Of other domains, values, numbers and lengths of lists, and features in another order. */
+    const earlier = (shops: readonly string[], roles: Partial<Roles> = {}) =>
+      Dataset.from(
+        {
+          ...day,
+          ...{ reader: day.item.map((item) => item.replace('i', 'r')), book: day.user },
+          shop: day.shop.map((_, row) => shops[row % shops.length]),
+          item: day.item.map((item) => (item > 'i5' ? item : `x${item}`)),
+          price: day.price.map((price) => price / 7),
+          tags: day.tags.map((tags) => tags.slice(0, 1)),
+        },
+        { ...kindsRoles, features: kindsRoles.features.toReversed().slice(1), ...roles },
+      ).vocabulary;
+    const same = async (
+      ids: PrepareOptions,
+      inMemory: (data: Dataset) => Dataset,
+      roles: Partial<Roles> = {},
+    ) => {
+      const source = await written('log.jsonl', table);
+      const options = { source, ...kindsRoles, ...roles };
+      await inMemory(await Dataset.open(options)).save(path('memory'));
+      await Dataset.prepare(options, path('disk'), ids);
+      expect(await filesOf(path('disk'))).toEqual(await filesOf(path('memory')));
+    };
+
+    it.each([undefined, { unseenFor: 1 }, { unseenFor: 1, fewerThan: 9 }])(
+      'that goes on, as in memory: evict %j',
+      async (evict) => {
+        const continuing = earlier(['d', 'c']);
+        const ids = { continuing, ...(evict && { evict }) };
+        await same(ids, (data) => data.continuing(continuing, evict));
+        const { vocabulary, train } = await Dataset.open(path('disk'));
+        expect(vocabulary.schema.domains).toEqual(['c', 'd', 'a', 'b']);
+        expect(train.domainOffsets[1]).toBe(train.domainOffsets[2]);
+        // And once more, from one that went on itself.
+        const again = { continuing: vocabulary, evict: { unseenFor: 2 } };
+        await same(again, (data) => data.continuing(vocabulary, { unseenFor: 2 }));
+      },
+    );
+
+    it('as they are, as in memory', async () => {
+      const as = earlier(['a', 'b', 'c', 'd']);
+      await same({ as }, (data) => data.as(as));
+      // Longer lists are cut.
+      const { schema, vocabulary } = await Dataset.open(path('disk'));
+      expect(schema).toEqual(as.schema);
+      expect(vocabulary.usage).toEqual(as.usage);
+    });
+
+    it('with random parts, weights and negatives too', async () => {
+      const features: Roles['features'] = ['book', { name: 'reader', table: 'item' }, 'item'];
+      const continuing = earlier(['d', 'c'], { features });
+      await same({ continuing }, (data) => data.continuing(continuing), {
+        ...{ ...positives, features: features.toReversed(), weight: 'weight', negatives },
+        split: { random: [0.7, 0.1, 0.2] },
+      });
+    });
+
+    it('stay on disk where they continue in the same way, and only then', async () => {
+      const continuing = earlier(['d', 'c']);
+      const evict = { unseenFor: 1 };
+      const source = await written('log.jsonl', table);
+      await Dataset.prepare({ source, ...kindsRoles }, path('disk'), { continuing, evict });
+      const opened = await Dataset.open({ source: path('disk'), dataBudget: 0 });
+      expect(opened.streamed).toBe(true);
+      expect(opened.continuing(continuing, evict)).toBe(opened);
+      const error = await errorOf(() => opened.continuing(continuing));
+      expect(error).toBeInstanceOf(ConfigError);
+      expect(error.message).toMatch(
+        /dataset\.safetensors' stay on disk.*expected them prepared with those of the vocabulary/,
+      );
+    });
+
+    it('refuse what does not fit', async () => {
+      const source = await written('log.jsonl', table);
+      const vocabulary = earlier(['d', 'c']);
+      const other = earlier(['a', 'b', 'c'], { features: ['weight'] });
+      for (const [ids, type, message] of [
+        [{ as: vocabulary }, DataError, /domain 'a'/],
+        [{ as: other }, DataError, /no feature 'weight'/],
+        [{ continuing: other }, DataError, /no feature 'weight'/],
+        [{ as: vocabulary, continuing: vocabulary }, ConfigError, /expected one vocabulary/],
+        [{ evict: { unseenFor: 1 } }, ConfigError, /prepare\.evict: expected continuing/],
+        [{ continuing: vocabulary, evict: { unseenFor: 0 } }, ConfigError, /evict\.unseenFor/],
+      ] as const) {
+        const error = await errorOf(() =>
+          Dataset.prepare({ source, ...kindsRoles }, path('disk'), ids),
+        );
+        expect(error, String(message)).toBeInstanceOf(type);
+        expect(error.message).toMatch(message);
+        expect(await readdir(path('.'))).not.toContain('disk');
+      }
+    });
   });
 
   it('tell where a value is bad, as those in memory do, and leave nothing behind', async () => {

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { evictionOptions } from '../data/continued.js';
+import type { PrepareOptions } from '../data/dataset.js';
 import {
   type DatasetOptions,
   type FolderOptions,
@@ -8,6 +9,7 @@ import {
   sourceOptions,
 } from '../data/options.js';
 import { ConfigError } from '../errors.js';
+import { readRun } from '../io/run-folder.js';
 import { modelConfig } from '../models/registry.js';
 import { optimizerConfig } from '../optim/optimizers.js';
 import { parse } from '../options.js';
@@ -39,6 +41,16 @@ export const runConfig = z.strictObject({
   ...trainingShape,
 });
 export type RunConfig = z.output<typeof runConfig>;
+
+/** What Dataset.prepare is to know of the ids. Throws ConfigError, CheckpointError. */
+export async function idsOf({ from, continuing }: RunConfig): Promise<PrepareOptions> {
+  if (!continuing) return {};
+  if (from === undefined) {
+    throw new ConfigError('continuing: expected a run folder in from, whose ids go on');
+  }
+  const { vocabulary } = await readRun(from);
+  return { continuing: vocabulary, ...(continuing !== true && { evict: continuing }) };
+}
 
 /** What Dataset.open takes of a config. */
 export function sourceOf(data: RunConfig['data']): string | FolderOptions | DatasetOptions {

@@ -4,7 +4,7 @@ import { hasIds } from '../data/features.js';
 import { countLabels } from '../data/folder.js';
 import { type SplitName, splitNames } from '../data/types.js';
 import { ConfigError } from '../errors.js';
-import { type RunConfig, sourceOf } from './config.js';
+import { idsOf, type RunConfig, sourceOf } from './config.js';
 import { table } from './table.js';
 
 /** The document of `prepare --json`. */
@@ -12,7 +12,7 @@ export interface PrepareReport {
   readonly output: string;
   /** Ids per feature that has any, the unknown one included. */
   readonly features: Readonly<Record<string, number>>;
-  /** Rows by part, and the share of positives among all of them. */
+  /** Rows by part, and the share of positives among all of them; 0 where there are none. */
   readonly domains: Readonly<Record<string, Readonly<Record<SplitName | 'positives', number>>>>;
 }
 
@@ -20,11 +20,12 @@ export interface PrepareReport {
 export async function prepareFolder(config: RunConfig, output: string): Promise<PrepareReport> {
   if (existsSync(output)) throw new ConfigError(`'${output}' exists; expected a new folder`);
   const source = sourceOf(config.data);
+  const ids = await idsOf(config);
   if (typeof source === 'string' || !('domain' in source)) {
     const data = await Dataset.open(source);
-    await data.save(output);
+    await (ids.continuing ? data.continuing(ids.continuing, ids.evict) : data).save(output);
   } else {
-    await Dataset.prepare(source, output);
+    await Dataset.prepare(source, output, ids);
   }
   const { features, domains } = (await Dataset.open({ source: output, dataBudget: 0 })).schema;
   const counts = await countLabels(output);
@@ -33,7 +34,7 @@ export async function prepareFolder(config: RunConfig, output: string): Promise<
     const positives = counts.reduce((sum, part) => sum + (part[d]?.positives as number), 0);
     const [train = 0, validation = 0, test = 0] = rows;
     const all = train + validation + test;
-    return [name, { train, validation, test, positives: positives / all }] as const;
+    return [name, { train, validation, test, positives: positives / Math.max(1, all) }] as const;
   });
   return {
     output,

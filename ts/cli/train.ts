@@ -2,14 +2,13 @@ import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { Dataset } from '../data/dataset.js';
 import { ConfigError } from '../errors.js';
-import { readRun } from '../io/run-folder.js';
 import type { SplitMetrics } from '../metrics/index.js';
 import { modelOf } from '../models/registry.js';
 import { strategyOf } from '../strategies/registry.js';
 import { fit } from '../train/fit.js';
 import { trainingShape } from '../train/options.js';
 import type { RunMetrics } from '../train/result.js';
-import { type RunConfig, sourceOf } from './config.js';
+import { idsOf, type RunConfig, sourceOf } from './config.js';
 import { writeMamdrResult } from './mamdr-result.js';
 import { showProgress } from './progress.js';
 import { reportRun } from './report.js';
@@ -80,14 +79,10 @@ export async function train(
 }
 
 /** The config's data, with the ids of the run before where it goes on from there. */
-async function dataOf({ data, from, continuing }: RunConfig): Promise<Dataset> {
-  if (continuing && from === undefined) {
-    throw new ConfigError('continuing: expected a run folder in from, whose ids go on');
-  }
-  const opened = await Dataset.open(sourceOf(data));
-  if (!continuing || from === undefined) return opened;
-  const { vocabulary } = await readRun(from);
-  return opened.continuing(vocabulary, continuing === true ? undefined : continuing);
+async function dataOf(config: RunConfig): Promise<Dataset> {
+  const { continuing, evict } = await idsOf(config);
+  const opened = await Dataset.open(sourceOf(config.data));
+  return continuing ? opened.continuing(continuing, evict) : opened;
 }
 
 /** A model's options with the files of its pre-trained tables wherever it is built again. */

@@ -77,6 +77,8 @@ export interface Fitted {
   readonly features: readonly Feature[];
   /** By table (idTables), in the order of the ids from 1. */
   readonly vocabularies: readonly (readonly string[])[];
+  /** By table and id: how often the training rows have it, where that was counted. */
+  readonly counts: readonly Float64Array[];
   /** The id of a value of feature `feature`. */
   idOf(feature: number, value: string): number;
 }
@@ -85,13 +87,19 @@ export interface Fitted {
 export class FeatureFit {
   /** By feature: its values in the order of first appearance. */
   readonly #values: readonly Numbering[];
+  /** By feature and number of a value. */
+  readonly #counts: readonly number[][];
   readonly #widths: Int32Array;
   readonly #moments: readonly Moments[];
 
   /** Throws ConfigError where features share a table and disagree about it. */
-  constructor(readonly features: readonly ResolvedFeature[]) {
+  constructor(
+    readonly features: readonly ResolvedFeature[],
+    private readonly counted = false,
+  ) {
     requireSameBuckets(features);
     this.#values = features.map(() => new Numbering());
+    this.#counts = features.map(() => []);
     this.#widths = new Int32Array(features.length).fill(1);
     this.#moments = features.map(() => new Moments());
   }
@@ -107,7 +115,11 @@ export class FeatureFit {
       this.#widths[f] = Math.max(this.#widths[f] as number, longest(column, isTraining));
       if (feature.buckets !== undefined) return;
       const known = this.#values[f] as Numbering;
-      forEachCode(column, isTraining, (code, names) => known.add(names[code] as string));
+      const counts = this.#counts[f] as number[];
+      forEachCode(column, isTraining, (code, names) => {
+        const number = known.add(names[code] as string);
+        if (this.counted) counts[number] = (counts[number] ?? 0) + 1;
+      });
     });
   }
 
@@ -143,6 +155,7 @@ export class FeatureFit {
     return {
       features: this.features.map((feature, f) => this.#feature(feature, f, tables)),
       vocabularies: [...tables.values()].map(({ values }) => values),
+      counts: this.counted ? [...tables].map(([name, known]) => this.#countsIn(name, known)) : [],
       idOf: (f, value) => {
         const feature = this.features[f] as ResolvedFeature;
         if (feature.kind === 'numeric') throw new DataError(`'${feature.name}' has no ids`);
@@ -150,6 +163,19 @@ export class FeatureFit {
         return (tables.get(tableOf(feature)) as Numbered).find(value) + 1;
       },
     };
+  }
+
+  #countsIn(table: string, known: Numbered): Float64Array {
+    const counts = new Float64Array(known.size + 1);
+    this.features.forEach((feature, f) => {
+      if (feature.kind === 'numeric' || tableOf(feature) !== table) return;
+      const { values } = this.#values[f] as Numbering;
+      this.#counts[f]?.forEach((count, number) => {
+        const id = known.find(values[number] as string) + 1;
+        counts[id] = (counts[id] as number) + count;
+      });
+    });
+    return counts;
   }
 
   #feature(feature: ResolvedFeature, f: number, tables: ReadonlyMap<string, Numbered>): Feature {

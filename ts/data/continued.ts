@@ -3,11 +3,10 @@ import { DataError } from '../errors.js';
 import { suggest } from '../nearest.js';
 import { count } from '../options.js';
 import { atOnce } from '../turns.js';
-import type { Dataset } from './dataset.js';
 import { hasIds, idTables, tableOf } from './features.js';
 import { Numbering } from './numbering.js';
-import type { Feature, IdFeature, MultiValuedFeature } from './types.js';
-import { countIds, type TableUsage } from './usage.js';
+import type { Feature, IdFeature, MultiValuedFeature, Schema } from './types.js';
+import type { TableUsage } from './usage.js';
 import { Vocabulary } from './vocabulary.js';
 
 /** Which ids lose their rows when a vocabulary continues. */
@@ -22,6 +21,15 @@ export const evictionOptions = z.strictObject({
 export type EvictionOptions = z.input<typeof evictionOptions>;
 type Eviction = z.output<typeof evictionOptions>;
 
+/** New data as a vocabulary goes on with it. */
+export interface NewData {
+  readonly schema: Schema;
+  /** By table (idTables): the raw values of ids from 1. */
+  readonly values: readonly (readonly string[])[];
+  /** By table and id: how often the training rows have it. */
+  readonly counts: readonly ArrayLike<number>[];
+}
+
 /**
  * The vocabulary that goes on with new data: what it knows keeps its id, new values of the training
  * part get the ids of those that are evicted and then further ones. Ids stay without gaps, so where more go than
@@ -30,7 +38,7 @@ type Eviction = z.output<typeof evictionOptions>;
  */
 export function continuedVocabulary(
   before: Vocabulary,
-  data: Dataset,
+  data: NewData,
   eviction?: Eviction,
 ): Vocabulary {
   const { schema, usage } = before;
@@ -56,7 +64,7 @@ export function continuedVocabulary(
   );
 }
 
-function featureOf({ schema: { features } }: Dataset, name: string): Feature {
+function featureOf({ schema: { features } }: NewData, name: string): Feature {
   const found = features.find((feature) => feature.name === name);
   if (found) return found;
   const names = features.map((feature) => feature.name);
@@ -70,9 +78,8 @@ interface Seen {
 }
 
 /** By table of the vocabulary; nothing for hashed ids. */
-function seenValues(before: Vocabulary, data: Dataset): (Seen | undefined)[] {
+function seenValues(before: Vocabulary, data: NewData): (Seen | undefined)[] {
   const own = idTables(data.schema).map(({ name }) => name);
-  const counts = countIds(data.schema, data.train);
   return idTables(before.schema).map((table, t) => {
     if (table.hashed) return undefined;
     const seen = new Numbering();
@@ -84,7 +91,7 @@ function seenValues(before: Vocabulary, data: Dataset): (Seen | undefined)[] {
       const feature = featureOf(data, name);
       if (!hasIds(feature)) throw new DataError(`feature '${name}' is numeric; expected ids`);
       const place = own.indexOf(tableOf(feature));
-      const values = data.vocabulary.values[place] as readonly string[];
+      const values = data.values[place] as readonly string[];
       const without = (size: number, { length }: readonly string[]) => size !== length + 1;
       if (without(feature.size, values) || without(table.size, before.values[t] ?? [])) {
         throw new DataError(
@@ -95,7 +102,7 @@ function seenValues(before: Vocabulary, data: Dataset): (Seen | undefined)[] {
       if (added.has(place)) continue;
       added.add(place);
       values.forEach((value, i) => {
-        const more = counts[place]?.[i + 1] ?? 0;
+        const more = data.counts[place]?.[i + 1] ?? 0;
         if (more === 0) return;
         const number = seen.add(value);
         rows[number] = (rows[number] ?? 0) + more;

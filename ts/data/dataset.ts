@@ -23,22 +23,63 @@ import {
   sourceOptions,
 } from './options.js';
 import { type Prepared, prepare } from './prepare.js';
-import { prepareStaged } from './prepare-staged.js';
+import { prepareStaged, type Target } from './prepare-staged.js';
 import { reencode } from './reencode.js';
 import { hasWeights, StreamedSplit } from './streamed.js';
 import { readTable, tableOf } from './table.js';
 import { type Schema, type Split, type SplitName, splitNames } from './types.js';
-import { firstUsage, type Usage } from './usage.js';
+import { countIds, firstUsage, type Usage } from './usage.js';
 import { Vocabulary } from './vocabulary.js';
+
+/** Whose ids rows get that are prepared: by default their own. */
+export interface PrepareOptions {
+  /** A vocabulary whose ids they get as Dataset.as gives them. */
+  readonly as?: Vocabulary;
+  /** Or one that goes on with them, as Dataset.continuing lets it. */
+  readonly continuing?: Vocabulary;
+  /** Which ids that one evicts. */
+  readonly evict?: EvictionOptions;
+}
+
+function targetOf({ as, continuing, evict }: PrepareOptions): Target | undefined {
+  if (as && continuing) {
+    throw new ConfigError('prepare: both as and continuing; expected one vocabulary');
+  }
+  if (evict && !continuing) {
+    throw new ConfigError('prepare.evict: expected continuing, whose ids are evicted');
+  }
+  const eviction = evict && parse(evictionOptions, evict, 'evict');
+  if (continuing) {
+    return {
+      vocabularyOf: (own) => continuedVocabulary(continuing, own, eviction),
+      widthOf: () => Number.POSITIVE_INFINITY,
+    };
+  }
+  return (
+    as && {
+      vocabularyOf: () => as,
+      widthOf(name) {
+        const own = as.schema.features.find((feature) => feature.name === name);
+        return own?.kind === 'multi-valued' ? own.width : Number.POSITIVE_INFINITY;
+      },
+    }
+  );
+}
 
 /** Rows of training, validation and test data with the schema and vocabularies behind them. */
 export class Dataset {
+  /** Whether the usage of ids is not what the rows alone tell. */
+  readonly #hasPast: boolean;
+
   private constructor(
     readonly vocabulary: Vocabulary,
     readonly train: Split,
     readonly validation: Split,
     readonly test: Split,
-  ) {}
+    hasPast: boolean,
+  ) {
+    this.#hasPast = hasPast;
+  }
 
   get schema(): Schema {
     return this.vocabulary.schema;
@@ -65,11 +106,16 @@ export class Dataset {
 
   /**
    * Prepares raw rows of a file or a query straight into a folder: byte for byte what open() and save() make
-   * of them, without holding them in memory (docs/streaming.md). Throws what these throw.
+   * of them, and as() or continuing() in between, without holding them in memory (docs/streaming.md). Throws what
+   * these throw.
    */
-  static async prepare(options: DatasetOptions, folder: string): Promise<void> {
+  static async prepare(
+    options: DatasetOptions,
+    folder: string,
+    ids: PrepareOptions = {},
+  ): Promise<void> {
     const { source, query, ...rest } = parse(sourceOptions, options, 'data');
-    await prepareStaged(source, query, rest, folder);
+    await prepareStaged(source, query, rest, folder, targetOf(ids));
   }
 
   /** The same for raw rows in memory: an array of values per column. */
@@ -94,7 +140,7 @@ export class Dataset {
     schema: Schema,
     vocabularies: readonly (readonly string[])[],
     splits: readonly [Split, Split, Split],
-    usage = (): Usage => firstUsage(schema, vocabularies, splits[0]),
+    usage?: Usage,
   ): Dataset {
     checkVocabularies(schema, vocabularies);
     splits.forEach((split, p) => {
@@ -103,13 +149,14 @@ export class Dataset {
       check(schema, split, splitNames[p] as SplitName);
     });
     requireWeights(splits);
-    return new Dataset(new Vocabulary(schema, vocabularies, usage()), ...splits);
+    const known = usage ?? firstUsage(schema, vocabularies, splits[0]);
+    return new Dataset(new Vocabulary(schema, vocabularies, known), ...splits, usage !== undefined);
   }
 
   static #prepared({ schema, vocabularies, splits, usage }: Prepared): Dataset {
-    // A vocabulary that continues may know domains that these rows lack.
+    // A vocabulary that is older may know domains that these rows lack.
     if (!usage) requireTrainingRows(schema, splits[0]);
-    return Dataset.#checked(schema, vocabularies, splits, usage && (() => usage));
+    return Dataset.#checked(schema, vocabularies, splits, usage);
   }
 
   static async #folder(folder: string, dataBudget?: number): Promise<Dataset> {
@@ -146,8 +193,13 @@ export class Dataset {
    */
   as(vocabulary: Vocabulary): Dataset {
     if (this.streamed && this.vocabulary.equals(vocabulary)) return this;
+    if (this.train instanceof StreamedSplit) {
+      throw new ConfigError(
+        `the rows of '${this.train.file.path}' stay on disk, as they are larger than dataBudget, with other ids; expected them prepared with those of the vocabulary (Dataset.prepare, options as and continuing), or a larger dataBudget`,
+      );
+    }
     const { schema, vocabularies, splits } = reencode(this, vocabulary);
-    return Dataset.#checked(schema, vocabularies, splits, () => vocabulary.usage);
+    return Dataset.#checked(schema, vocabularies, splits, vocabulary.usage);
   }
 
   /**
@@ -158,7 +210,10 @@ export class Dataset {
    */
   continuing(vocabulary: Vocabulary, evict?: EvictionOptions): Dataset {
     const eviction = evict && parse(evictionOptions, evict, 'evict');
-    return this.as(continuedVocabulary(vocabulary, this, eviction));
+    const { schema, train } = this;
+    const counts = countIds(schema, train);
+    const own = { schema, values: this.vocabulary.values, counts };
+    return this.as(continuedVocabulary(vocabulary, own, eviction));
   }
 
   /** Writes a folder that open() reads: schema.json and dataset.safetensors. */
@@ -166,7 +221,8 @@ export class Dataset {
     const { schema, vocabulary, train, validation, test } = this;
     const splits = [train, validation, test] as const;
     const { values, usage } = vocabulary;
-    await writeFolder(folder, { schema, vocabularies: values, splits, usage });
+    const past = this.#hasPast ? { usage } : {};
+    await writeFolder(folder, { schema, vocabularies: values, splits, ...past });
   }
 }
 brand('Dataset', Dataset);

@@ -53,9 +53,7 @@ export async function writeSchema(
   folder: string,
   { schema, vocabularies, usage }: Omit<Prepared, 'splits'>,
 ): Promise<void> {
-  // Rows tell that of the first data set.
-  const continued = usage && usage.generation > 0 ? { usage } : {};
-  await writeVocabulary(folder, { values: vocabularies, ...continued });
+  await writeVocabulary(folder, { values: vocabularies, usage });
   await writeFileAtomic(
     join(folder, 'schema.json'),
     `${JSON.stringify({ format, version, schema })}\n`,
@@ -98,7 +96,7 @@ export async function readFolder(
     const path = rowsPath(folder);
     if ((await stat(path)).size > dataBudget) {
       const { schema } = stored;
-      const countsIds = !usage && vocabularies.some(({ length }) => length > 0);
+      const countsIds = vocabularies.some(({ length }) => length > 0);
       const splits = await streamedSplits(path, schema, dataBudget, countsIds);
       return { schema, vocabularies, ...(usage && { usage }), splits };
     }

@@ -6,6 +6,7 @@ import { writeAtSync } from '../io/write-at.js';
 import { requireTrainingRows } from './check.js';
 import { encode, text } from './codes.js';
 import { FeatureFit, type Fitted, pairsOf, type RawColumn, readColumn } from './columns.js';
+import type { NewData } from './continued.js';
 import { ofKind } from './features.js';
 import { rowsPath, writeSchema } from './folder.js';
 import { GroupedColumn } from './grouped-column.js';
@@ -16,9 +17,17 @@ import type { ResolvedNegatives, ResolvedRoles } from './options.js';
 import { randomParts, toldParts } from './parts.js';
 import { domainsOf, requireLabels, schemaOf, tooLarge } from './prepare.js';
 import { Random } from './random.js';
+import { restandardised, type Translation, translationsOf } from './reencode.js';
 import { StagedRows } from './staged.js';
 import { subsetOf, type Table } from './table.js';
-import { type Feature, type Schema, type SplitName, splitNames } from './types.js';
+import {
+  type Feature,
+  type NumericFeature,
+  type Schema,
+  type SplitName,
+  splitNames,
+} from './types.js';
+import { Vocabulary } from './vocabulary.js';
 
 /** Rows of domains that are kept, with the domain and the part of each. */
 interface Piece {
@@ -40,6 +49,13 @@ interface Domains {
   readonly random: Random;
 }
 
+/** Another vocabulary than the rows' own, whose ids they get. */
+export interface Target {
+  vocabularyOf(own: NewData): Vocabulary;
+  /** Values that a row of a multi-valued feature has at most there. */
+  widthOf(feature: string): number;
+}
+
 /** By part and domain. */
 type Counts = readonly Float64Array[];
 
@@ -49,20 +65,21 @@ const mostValues = 2 ** 31 - 1;
 const buffered = 2 ** 23;
 
 /**
- * Prepares the rows of a file or a query straight into a folder: byte for byte what prepare() and
- * writeFolder() make of them, with memory for vocabularies, of random parts a byte per row, and of negatives some
- * 30 bytes per positive and 8 per negative. Throws DataError, ConfigError, CheckpointError.
+ * Prepares the rows of a file or a query straight into a folder: byte for byte what prepare(), where there is a
+ * target reencode(), and writeFolder() make of them, with memory for vocabularies, of random parts a byte per row, and
+ * of negatives some 30 bytes per positive and 8 per negative. Throws DataError, ConfigError, CheckpointError.
  */
 export async function prepareStaged(
   source: string,
   query: string | undefined,
   options: ResolvedRoles,
   folder: string,
+  target?: Target,
 ): Promise<void> {
   requireLabels(options);
   await makeFolder(folder);
   try {
-    await prepareInto(folder, source, query, options);
+    await prepareInto(folder, source, query, options, target);
   } catch (cause) {
     // Where nothing else was there.
     await rmdir(folder).catch(() => {});
@@ -75,11 +92,12 @@ async function prepareInto(
   source: string,
   query: string | undefined,
   options: ResolvedRoles,
+  target: Target | undefined,
 ): Promise<void> {
   const staged = await StagedRows.copy(source, query, folder);
   try {
     const domains = await domainsIn(staged, options);
-    const fit = new FeatureFit(options.features);
+    const fit = new FeatureFit(options.features, target !== undefined);
     const names = options.features.map(({ name }) => name);
     const rows = counts(domains);
     const { label, weight, negatives } = options;
@@ -113,7 +131,7 @@ async function prepareInto(
         fit.measure(columns, (row) => piece.part[row] === 0);
         columns.forEach((column, f) => {
           if (column.kind !== 'multi-valued') return;
-          const width = fit.width(f);
+          const width = Math.min(fit.width(f), target?.widthOf(names[f] as string) ?? fit.width(f));
           piece.domain.forEach((domain, row) => {
             const size = Math.min(width, sizeOf(column.offsets, row));
             increase(listed[f] as Counts, piece.part[row] as number, domain, size);
@@ -122,21 +140,59 @@ async function prepareInto(
       }
     }
     const fitted = fit.fitted();
-    const { features, vocabularies } = fitted;
-    const schema = schemaOf(options, features, domains.names);
-    const plan = planOf(schema, options, rows, listed);
-    requireTrainingRows(schema, { domainOffsets: offsetsOf(rows[0] as Float64Array) });
+    const own = schemaOf(options, fitted.features, domains.names);
+    requireTrainingRows(own, { domainOffsets: offsetsOf(rows[0] as Float64Array) });
+    const output = outputOf(own, fitted, target);
+    const { schema, values, usage } = output.vocabulary;
+    const moved = (of: Counts): Counts => movedCounts(of, output);
+    const plan = planOf(
+      schema,
+      options,
+      moved(rows),
+      output.columns.map(({ at }) => moved(listed[at] as Counts)),
+    );
     await fillTensors(rowsPath(folder), plan.shapes, async ({ fd }, beginOf) => {
       const writers = splitNames.map((name, p) => new PartWriter(fd, beginOf, name, p, plan));
       for await (const piece of pieces([...others, ...names])) {
-        writePiece(piece, read(piece), options, fitted, writers);
+        writePiece(piece, read(piece), options, fitted, output, writers);
       }
       for (const writer of writers) writer.finish();
     });
-    await writeSchema(folder, { schema, vocabularies });
+    await writeSchema(folder, { schema, vocabularies: values, ...(target && { usage }) });
   } finally {
     await staged.close();
   }
+}
+
+/** What the rows become. */
+interface Output {
+  readonly vocabulary: Vocabulary;
+  /** By feature of the vocabulary. */
+  readonly columns: readonly Translation[];
+  /** Of each domain of the rows its index in the vocabulary. */
+  readonly domains: Int32Array;
+}
+
+function outputOf(schema: Schema, { vocabularies, counts }: Fitted, target?: Target): Output {
+  // Rows tell how they use their own ids when they are opened.
+  const own = new Vocabulary(schema, vocabularies, { generation: 0, tables: [] });
+  if (!target) {
+    const columns = schema.features.map((feature, at) => ({ at, own: feature, target: feature }));
+    return { vocabulary: own, columns, domains: Int32Array.from(schema.domains.keys()) };
+  }
+  const vocabulary = target.vocabularyOf({ schema, values: vocabularies, counts });
+  const domains = Int32Array.from(schema.domains, (name) => vocabulary.domain(name));
+  return { vocabulary, columns: translationsOf(own, vocabulary), domains };
+}
+
+function movedCounts(counts: Counts, { vocabulary, domains }: Output): Counts {
+  return counts.map((own) => {
+    const moved = new Float64Array(vocabulary.schema.domains.length);
+    own.forEach((count, d) => {
+      moved[domains[d] as number] = count;
+    });
+    return moved;
+  });
 }
 
 function counts({ names }: Domains): Counts {
@@ -414,12 +470,13 @@ function writePiece(
   { table, item, domain, part }: Piece,
   columns: readonly RawColumn[],
   { label, weight }: ResolvedRoles,
-  { features, idOf }: Fitted,
+  { idOf }: Fitted,
+  { columns: outputs, domains }: Output,
   writers: readonly PartWriter[],
 ): void {
   const forEachRow = (visit: (writer: PartWriter, domain: number, row: number) => void): void => {
     domain.forEach((own, row) => {
-      visit(writers[part[row] as number] as PartWriter, own, row);
+      visit(writers[part[row] as number] as PartWriter, domains[own] as number, row);
     });
   };
   const labels =
@@ -428,27 +485,33 @@ function writePiece(
   forEachRow((writer, d, row) => {
     writer.row(d, labels[row] as number, weights?.[row] ?? 1);
   });
-  columns.forEach((column, f) => {
-    const feature = features[f] as Feature;
-    const i = ofKind(features, feature.kind).indexOf(feature as never);
+  const features = outputs.map(({ target }) => target);
+  for (const { at, own: feature, target, ids: idsNow } of outputs) {
+    const column = columns[at] as RawColumn;
+    const i = ofKind(features, target.kind).indexOf(target as never);
     if (feature.kind === 'numeric') {
       const { values } = column as Extract<RawColumn, { kind: 'numeric' }>;
-      const pairs = pairsOf(values, feature, (row) => tooLarge(feature, values[row]));
+      const own = pairsOf(values, feature, (row) => tooLarge(feature, values[row]));
+      const pairs = restandardised(own, feature, target as NumericFeature);
       forEachRow((writer, d, row) => {
         writer.number(i, d, pairs[2 * row] as number, pairs[2 * row + 1] as number);
       });
-      return;
+      continue;
     }
-    if (column.kind === 'numeric') return;
-    const ids = Int32Array.from(column.names, (name) => idOf(f, name));
+    if (column.kind === 'numeric') continue;
+    const ids = Int32Array.from(column.names, (name) => {
+      const id = idOf(at, name);
+      return idsNow ? (idsNow[id] as number) : id;
+    });
     if (column.kind === 'categorical') {
       forEachRow((writer, d, row) => {
         writer.id(i, d, ids[column.codes[row] as number] as number);
       });
-      return;
+      continue;
     }
     const { offsets, codes } = column;
-    const width = feature.kind === 'multi-valued' ? feature.width : 0;
+    const widthIn = (of: Feature) => (of.kind === 'multi-valued' ? of.width : 0);
+    const width = Math.min(widthIn(feature), widthIn(target));
     forEachRow((writer, d, row) => {
       const from = offsets[row] as number;
       const own = codes.subarray(from, from + Math.min(width, sizeOf(offsets, row)));
@@ -458,5 +521,5 @@ function writePiece(
         Array.from(own, (code) => ids[code] as number),
       );
     });
-  });
+  }
 }

@@ -23,7 +23,7 @@ export interface Prepared {
   readonly schema: Schema;
   readonly vocabularies: readonly (readonly string[])[];
   readonly splits: readonly [Split, Split, Split];
-  /** Of vocabularies that continue others. */
+  /** Of vocabularies that are older than the rows. */
   readonly usage?: Usage | undefined;
 }
 

@@ -17,48 +17,60 @@ import {
 import type { Vocabulary } from './vocabulary.js';
 
 /** How a feature's own column becomes that of another schema. */
-interface Translation {
+export interface Translation {
+  /** The place of the column's feature among the data's own. */
+  readonly at: number;
   readonly own: Feature;
   readonly target: Feature;
   /** By own id; the same ids where it is left out. */
-  readonly ids?: readonly number[];
+  readonly ids?: Int32Array;
 }
 
-function translation(data: Dataset, vocabulary: Vocabulary, f: number): Translation {
+/** How rows that have the ids of `from` get those of another vocabulary, by feature of that. Throws DataError. */
+export function translationsOf(from: Vocabulary, to: Vocabulary): readonly Translation[] {
+  return to.schema.features.map((_, f) => translation(from, to, f));
+}
+
+function translation(from: Vocabulary, vocabulary: Vocabulary, f: number): Translation {
   const target = vocabulary.schema.features[f] as Feature;
   const { name } = target;
-  const names = data.schema.features.map((feature) => feature.name);
+  const names = from.schema.features.map((feature) => feature.name);
   const at = names.indexOf(name);
   if (at < 0) throw new DataError(`the data has no feature '${name}'${suggest(name, names)}`);
-  const own = data.schema.features[at] as Feature;
+  const own = from.schema.features[at] as Feature;
   if (own.kind !== target.kind) {
     throw new DataError(`feature '${name}' is ${own.kind}; expected ${target.kind}`);
   }
-  if (!hasIds(own) || !hasIds(target)) return { own, target };
+  const same = { at, own, target };
+  if (!hasIds(own) || !hasIds(target)) return same;
   if (own.hashed || target.hashed) {
     const buckets = ({ hashed, size }: IdFeature) => (hashed ? size : 'no');
-    if (buckets(own) === buckets(target)) return { own, target };
+    if (buckets(own) === buckets(target)) return same;
     throw new DataError(
       `feature '${name}' has ${buckets(own)} buckets; expected the model's ${buckets(target)}`,
     );
   }
-  const known = data.vocabulary.valuesOf(at);
+  const known = from.valuesOf(at);
   const values = vocabulary.valuesOf(f);
   // Ids without raw values on both sides mean the same when there are as many.
-  if (known.length === 0 && values.length === 0 && own.size === target.size) return { own, target };
+  if (known.length === 0 && values.length === 0 && own.size === target.size) return same;
   if (own.size > 1 && (known.length === 0 || values.length === 0)) {
     throw new DataError(
       `feature '${name}': ids without raw values; expected vocabularies on both sides`,
     );
   }
-  return { own, target, ids: [0, ...known.map((value) => vocabulary.encode(f, value))] };
+  const ids = new Int32Array(1 + known.length);
+  known.forEach((value, i) => {
+    ids[i + 1] = vocabulary.encode(f, value);
+  });
+  return { ...same, ids };
 }
 
 /** A dataset's rows with the ids of another vocabulary. Throws DataError. */
 export function reencode(data: Dataset, vocabulary: Vocabulary): Prepared {
   const { schema, values } = vocabulary;
   const domains = data.schema.domains.map((name) => vocabulary.domain(name));
-  const translations = schema.features.map((_, f) => translation(data, vocabulary, f));
+  const translations = translationsOf(data.vocabulary, vocabulary);
   const splits = splitNames.map((name): Split => {
     const split = data.split(name);
     const { rows, domainOffsets, labels, weights } = split;
@@ -99,25 +111,30 @@ function translated(
     } else if (target.kind === 'multi-valued') {
       lists.push(takeLists(split.lists?.[place] as IdLists, rows, translate, target.width));
     } else {
-      const pairs = split.numbers?.[place] as Float32Array;
-      const { mean, deviation } = own as NumericFeature;
-      const values = Float64Array.from(rows, (row) =>
-        pairs[2 * row + 1] === 1 ? Number.NaN : mean + deviation * (pairs[2 * row] as number),
+      const all = split.numbers?.[place] as Float32Array;
+      const pairs = Float32Array.from(
+        { length: all.length },
+        (_, i) => all[2 * (rows[i >> 1] as number) + (i & 1)] as number,
       );
-      const same = mean === target.mean && deviation === target.deviation;
-      numbers.push(
-        same
-          ? Float32Array.from(
-              { length: pairs.length },
-              (_, i) => pairs[2 * (rows[i >> 1] as number) + (i & 1)] as number,
-            )
-          : pairsOf(
-              values,
-              target,
-              (row) => new DataError(`feature '${own.name}': ${values[row]} is too large`),
-            ),
-      );
+      numbers.push(restandardised(pairs, own as NumericFeature, target));
     }
   }
   return presentColumns({ ids, numbers, lists });
+}
+
+/** Numbers by the mean and deviation of `own` (see pairsOf) as those by the target's. Throws DataError. */
+export function restandardised(
+  pairs: Float32Array,
+  { name, mean, deviation }: NumericFeature,
+  target: NumericFeature,
+): Float32Array {
+  if (mean === target.mean && deviation === target.deviation) return pairs;
+  const values = Float64Array.from({ length: pairs.length / 2 }, (_, row) =>
+    pairs[2 * row + 1] === 1 ? Number.NaN : mean + deviation * (pairs[2 * row] as number),
+  );
+  return pairsOf(
+    values,
+    target,
+    (row) => new DataError(`feature '${name}': ${values[row]} is too large`),
+  );
 }
