@@ -79,8 +79,8 @@ export interface Fitted {
   readonly vocabularies: readonly (readonly string[])[];
   /** By table and id: how often the training rows have it, where that was counted. */
   readonly counts: readonly Float64Array[];
-  /** The id of a value of feature `feature`. */
-  idOf(feature: number, value: string): number;
+  /** The ids of values of feature `feature`. */
+  idsOf(feature: number, values: readonly string[]): Int32Array;
 }
 
 /** Learns vocabularies, means and widths from the training part's rows, piece by piece. */
@@ -116,8 +116,15 @@ export class FeatureFit {
       if (feature.buckets !== undefined) return;
       const known = this.#values[f] as Numbering;
       const counts = this.#counts[f] as number[];
-      forEachCode(column, isTraining, (code, names) => {
-        const number = known.add(names[code] as string);
+      const names = column.kind === 'numeric' ? [] : column.names;
+      /** Of codes that have come; -1: others. */
+      const numbers = new Int32Array(names.length).fill(-1);
+      forEachCode(column, isTraining, (code) => {
+        let number = numbers[code] as number;
+        if (number < 0) {
+          number = known.add(names[code] as string);
+          numbers[code] = number;
+        }
         if (this.counted) counts[number] = (counts[number] ?? 0) + 1;
       });
     });
@@ -156,11 +163,16 @@ export class FeatureFit {
       features: this.features.map((feature, f) => this.#feature(feature, f, tables)),
       vocabularies: [...tables.values()].map(({ values }) => values),
       counts: this.counted ? [...tables].map(([name, known]) => this.#countsIn(name, known)) : [],
-      idOf: (f, value) => {
-        const feature = this.features[f] as ResolvedFeature;
-        if (feature.kind === 'numeric') throw new DataError(`'${feature.name}' has no ids`);
-        if (feature.buckets !== undefined) return bucketOf(value, feature.buckets);
-        return (tables.get(tableOf(feature)) as Numbered).find(value) + 1;
+      idsOf: (f, values) => {
+        const feature = this.features[f] as Exclude<ResolvedFeature, { kind: 'numeric' }>;
+        const { buckets } = feature;
+        const known = tables.get(tableOf(feature)) as Numbered;
+        const ids = new Int32Array(values.length);
+        for (let i = 0; i < ids.length; i++) {
+          const value = values[i] as string;
+          ids[i] = buckets === undefined ? known.find(value) + 1 : bucketOf(value, buckets);
+        }
+        return ids;
       },
     };
   }
@@ -226,17 +238,22 @@ function forEachNumber(
 function forEachCode(
   column: RawColumn,
   isTraining: (row: number) => boolean,
-  visit: (code: number, names: readonly string[]) => void,
+  visit: (code: number) => void,
 ): void {
   if (column.kind === 'numeric') return;
-  const rows = column.kind === 'categorical' ? column.codes.length : column.offsets.length - 1;
-  for (let row = 0; row < rows; row++) {
+  const { codes } = column;
+  if (column.kind === 'categorical') {
+    for (let row = 0; row < codes.length; row++) {
+      if (isTraining(row)) visit(codes[row] as number);
+    }
+    return;
+  }
+  const { offsets } = column;
+  for (let row = 0; row + 1 < offsets.length; row++) {
     if (!isTraining(row)) continue;
-    const [begin, end] =
-      column.kind === 'categorical'
-        ? [row, row + 1]
-        : [column.offsets[row] as number, column.offsets[row + 1] as number];
-    for (let i = begin; i < end; i++) visit(column.codes[i] as number, column.names);
+    for (let i = offsets[row] as number; i < (offsets[row + 1] as number); i++) {
+      visit(codes[i] as number);
+    }
   }
 }
 

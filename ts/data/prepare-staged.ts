@@ -306,7 +306,7 @@ async function* piecesOf(
       kept.push(row);
       domains.push(domain);
     }
-    const table = subsetOf(piece, kept);
+    const table = kept.length === piece.rows ? piece : subsetOf(piece, kept);
     const domain = Int32Array.from(domains);
     const part =
       'random' in split
@@ -470,7 +470,7 @@ function writePiece(
   { table, item, domain, part }: Piece,
   columns: readonly RawColumn[],
   { label, weight }: ResolvedRoles,
-  { idOf }: Fitted,
+  { idsOf }: Fitted,
   { columns: outputs, domains }: Output,
   writers: readonly PartWriter[],
 ): void {
@@ -499,10 +499,8 @@ function writePiece(
       continue;
     }
     if (column.kind === 'numeric') continue;
-    const ids = Int32Array.from(column.names, (name) => {
-      const id = idOf(at, name);
-      return idsNow ? (idsNow[id] as number) : id;
-    });
+    const own = idsOf(at, column.names);
+    const ids = idsNow ? own.map((id) => idsNow[id] as number) : own;
     if (column.kind === 'categorical') {
       forEachRow((writer, d, row) => {
         writer.id(i, d, ids[column.codes[row] as number] as number);

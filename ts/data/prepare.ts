@@ -96,11 +96,9 @@ function withIds(rows: CodedRows, domains: readonly string[], options: ResolvedR
   const isTraining = (row: number): boolean => rows.part[row] === 0;
   fit.add(rows.features, isTraining);
   fit.measure(rows.features, isTraining);
-  const { features, vocabularies, idOf: idOfValue } = fit.fitted();
+  const { features, vocabularies, idsOf } = fit.fitted();
   const ids = rows.features.map((column, f) =>
-    column.kind === 'numeric'
-      ? new Int32Array()
-      : Int32Array.from(column.names, (value) => idOfValue(f, value)),
+    column.kind === 'numeric' ? new Int32Array() : idsOf(f, column.names),
   );
   const byDomain = groupRows(rows.domain, domains.length).rows;
   const splits = splitNames.map((_, part): Split => {
