@@ -24,6 +24,12 @@ const perDomain = [
   },
   { name: 'memory', of: (point) => (1024 * held(point)) / point.domains, unit: 'KiB per domain' },
 ];
+/** Of processors, which neighbours disturb less. */
+const cpuPerDomain = {
+  name: 'time',
+  of: ({ epochCpuSeconds, domains }) => (1000 * Math.min(...epochCpuSeconds)) / domains,
+  unit: 'ms of processor time per domain and epoch',
+};
 const threads = ({ threads: count }) => `${count} thread${count > 1 ? 's' : ''}`;
 const strategy = ({ strategy: name }) => (name === 'mamdr' ? 'MAMDR' : name);
 const values = ({ specific, overlayBudget }) =>
@@ -53,6 +59,12 @@ const plots = {
     title: "Domains with the paper's MLP (MAMDR)",
     series: values,
     panels: perDomain,
+  },
+  layers: {
+    x: 'domains',
+    title: 'Domains with own values of all layers (MAMDR, embedding 128)',
+    series: values,
+    panels: [cpuPerDomain, memory],
   },
 };
 // Families of one plot.

@@ -23,6 +23,12 @@ const [made, optimizer] =
       ]
     : [strategies.alternate(), optim.adam()];
 const epochSeconds = [];
+const epochCpuSeconds = [];
+const cpuSeconds = () => {
+  const { userCPUTime, systemCPUTime } = process.resourceUsage();
+  return (userCPUTime + systemCPUTime) / 1e6;
+};
+let cpuBefore = 0;
 let expected;
 const { seconds } = await fit(model, data, {
   strategy: made,
@@ -31,8 +37,15 @@ const { seconds } = await fit(model, data, {
   seed: 1,
   ...(overlayBudget !== undefined && { overlayBudget }),
   onEvent(event) {
-    if (event.kind === 'start') expected = event;
-    if (event.kind === 'epoch') epochSeconds.push(event.seconds);
+    if (event.kind === 'start') {
+      expected = event;
+      cpuBefore = cpuSeconds();
+    }
+    if (event.kind === 'epoch') {
+      epochSeconds.push(event.seconds);
+      epochCpuSeconds.push(cpuSeconds() - cpuBefore);
+      cpuBefore = cpuSeconds();
+    }
   },
 });
 const { expectedBytes, expectedFileBytes } = expected;
@@ -40,7 +53,9 @@ console.log(
   JSON.stringify({
     trainRows: data.train.rows,
     epochSeconds,
+    epochCpuSeconds,
     seconds,
+    bytesFromDisk: 512 * process.resourceUsage().fsRead,
     dataBytes,
     peakBytes: peakBytes(),
     expectedBytes,

@@ -53,6 +53,15 @@ const families = {
   online: [
     { ...online(69_102), ...paper, epochs: 1, specific: ['output.*', 'bias', 'hidden.2.*'] },
   ],
+  // Own values of all layers at the paper's embedding size: 559 KB of each domain.
+  layers: [2000, 10_000, 69_102].map((domains) => ({
+    ...online(domains),
+    ...paper,
+    embeddingDim: 128,
+    epochs: 1,
+    specific: ['hidden.*', 'output.*', 'bias'],
+    overlayBudget: 512 * 2 ** 20,
+  })),
 };
 
 const script = fileURLToPath(new URL('./scale-point.mjs', import.meta.url));

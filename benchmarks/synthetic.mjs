@@ -1,7 +1,7 @@
 // A prepared dataset of any number of rows, written straight to disk in pieces: users and items of the
 // numbers that Amazon-6 of the MAMDR paper has, six domains of 40% to 4% of the rows. Every value follows
 // from the seed, its column and its row alone.
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { writeTensors } from '../dist/esm/io/safetensors.js';
 
@@ -91,4 +91,28 @@ export async function writeSynthetic(folder, rows, heldOut, seed = 1) {
     join(folder, 'schema.json'),
     `${JSON.stringify({ ...header, schema, vocabularies: [[], []] })}\n`,
   );
+}
+
+/**
+ * Writes raw rows as CSV: domains, users, items and labels as above, the rows of all domains in one another's
+ * midst. `everyUser`: as many users as rows.
+ */
+export function writeRaw(path, rows, { everyUser = false, seed = 1 } = {}) {
+  const file = openSync(path, 'w');
+  const lines = ['domain,user,item,label'];
+  for (let row = 0; row < rows; row++) {
+    let domain = 0;
+    for (
+      let left = share(seed, 5, row) - shares[0];
+      left >= 0 && domain < 5;
+      left -= shares[domain]
+    )
+      domain++;
+    const own = everyUser ? row : user(seed, row);
+    lines.push(`d${domain},u${own},i${item(seed, row, domain)},${label(seed, row, domain)}`);
+    if (lines.length < pieceRows && row < rows - 1) continue;
+    writeSync(file, `${lines.join('\n')}\n`);
+    lines.length = 0;
+  }
+  closeSync(file);
 }
