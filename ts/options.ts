@@ -39,6 +39,9 @@ function valueAt(value: unknown, path: readonly PropertyKey[]): unknown {
   );
 }
 
+/** Letters of a value that a message shows. */
+const longest = 200;
+
 /** Of a union's alternatives, what is wrong with the one that was most likely meant. */
 function nearestAlternative(issues: readonly (readonly z.core.$ZodIssue[])[]): z.core.$ZodIssue {
   const strangers = (alternative: readonly z.core.$ZodIssue[]): number =>
@@ -48,6 +51,23 @@ function nearestAlternative(issues: readonly (readonly z.core.$ZodIssue[])[]): z
     );
   const [nearest] = [...issues].sort((a, b) => strangers(a) - strangers(b) || a.length - b.length);
   return nearest?.[0] as z.core.$ZodIssue;
+}
+
+/** A value for messages. */
+export function shown(value: unknown): string {
+  if (value === undefined) return 'missing';
+  // JSON knows no NaN.
+  if (typeof value === 'number') return String(value);
+  if (ArrayBuffer.isView(value)) return `${value.constructor.name} of ${value.byteLength} bytes`;
+  if (typeof value === 'function')
+    return value.name === '' ? 'a function' : `function ${value.name}`;
+  try {
+    const text = JSON.stringify(value) ?? String(value);
+    return text.length > longest ? `${text.slice(0, longest)}...` : text;
+  } catch {
+    // A cycle, or what JSON cannot hold.
+    return Object.prototype.toString.call(value);
+  }
 }
 
 function describe(
@@ -75,14 +95,7 @@ function describe(
     const known = (issue.options as unknown[]).map(String);
     return `${at}: '${String(given)}'${suggest(String(given), known)}`;
   }
-  // JSON knows no NaN.
-  const shown =
-    given === undefined
-      ? 'missing'
-      : typeof given === 'number'
-        ? String(given)
-        : (JSON.stringify(given) ?? String(given));
-  return `${at}: ${shown}; ${issue.message.replace(/^Invalid input: |^Too (small|big): /, '')}`;
+  return `${at}: ${shown(given)}; ${issue.message.replace(/^Invalid (input|option): |^Too (small|big): /, '')}`;
 }
 
 /**
@@ -114,3 +127,11 @@ export function blaming<Result>(key: string, body: () => Result): Result {
 export const rate = z.number().gt(0).lte(1);
 export const positive = z.number().gt(0);
 export const count = z.int().gte(1);
+export const anyFunction = z.custom<(...parameters: never[]) => unknown>(
+  (own) => typeof own === 'function',
+  'expected a function',
+);
+export const abortSignal = z.custom<AbortSignal>(
+  (own) => own instanceof AbortSignal,
+  'expected an AbortSignal',
+);

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
+import { z } from 'zod';
 import { budgetOf, type RunConfig, sourceOf } from '../cli/config.js';
 import { Dataset } from '../data/dataset.js';
 import { type SplitName, splitNames } from '../data/types.js';
@@ -8,6 +9,7 @@ import { ConfigError } from '../errors.js';
 import { makeFolder, removeUnfinished, writeFileAtomic } from '../io/atomic.js';
 import { modelOf } from '../models/registry.js';
 import { libraryVersion } from '../native/load.js';
+import { abortSignal, anyFunction, count, parse } from '../options.js';
 import { strategyOf } from '../strategies/registry.js';
 import type { FitEvent } from '../train/events.js';
 import { checkFit } from '../train/fit.js';
@@ -53,6 +55,16 @@ export interface CompareOptions extends Crossing {
   readonly signal?: AbortSignal | undefined;
 }
 
+const compareOptions = z.strictObject({
+  output: z.string().min(1),
+  resume: z.boolean().optional(),
+  seeds: count.optional(),
+  models: z.array(z.string()).optional(),
+  strategies: z.array(z.string()).optional(),
+  onEvent: anyFunction.optional(),
+  signal: abortSignal.optional(),
+});
+
 /**
  * Trains every entry with every seed on one dataset, each run in a process of its own, and sets
  * their test scores beside each other. Every finished run is written at once; a failed one is reported and the
@@ -61,8 +73,10 @@ export interface CompareOptions extends Crossing {
  */
 export async function compare(
   input: CompareConfigInput,
-  { output, resume = false, seeds, models, strategies, onEvent, signal }: CompareOptions,
+  options: CompareOptions,
 ): Promise<Comparison> {
+  parse(compareOptions, options, 'compare');
+  const { output, resume = false, seeds, models, strategies, onEvent, signal } = options;
   const given = parseCompareConfig(input);
   const config = seeds === undefined ? given : { ...given, compare: { ...given.compare, seeds } };
   if (existsSync(output) && !resume) {

@@ -1,5 +1,7 @@
 import { DataError } from '../errors.js';
+import { shown } from '../options.js';
 import { Numbering } from './numbering.js';
+import { categoryExpected, textOf } from './raw.js';
 import type { Table } from './table.js';
 
 /** A column as indices into its distinct values, which stand in the order of first appearance. */
@@ -17,18 +19,26 @@ export function badValue(
   expected: string,
 ): DataError {
   return new DataError(
-    `${table.name}column '${column}', row ${table.number(row)}: '${value}'; expected ${expected}`,
+    `${table.name}column '${column}', row ${table.number(row)}: ${quoted(value)}; expected ${expected}`,
   );
 }
 
-/** A value as text. Throws DataError for a missing one. */
+/** A raw value for messages: its text in quotes, if it has one. */
+export function quoted(value: unknown): string {
+  const own = textOf(value);
+  return own === undefined ? shown(value) : `'${own}'`;
+}
+
+/** A value as text. Throws DataError for a missing one, and for what has no text. */
 export function text(value: unknown, table: Table, column: string, row: number): string {
   if (value === null || value === undefined || (typeof value === 'number' && Number.isNaN(value))) {
     throw new DataError(
       `${table.name}column '${column}', row ${table.number(row)}: ${value}; expected a value (drop or fill such rows before)`,
     );
   }
-  return String(value);
+  const own = textOf(value);
+  if (own === undefined) throw badValue(table, column, row, value, categoryExpected);
+  return own;
 }
 
 /** Codes of a column's values. Throws DataError for a missing one. */

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { brand } from '../brand.js';
 import { ConfigError } from '../errors.js';
-import { parse } from '../options.js';
+import { parse, shown } from '../options.js';
 import {
   checkOffsets,
   checkSplit,
@@ -226,3 +226,9 @@ export class Dataset {
   }
 }
 brand('Dataset', Dataset);
+
+/** Throws ConfigError for what is none, such as the columns that one is made of. */
+export function requireDataset(data: unknown): asserts data is Dataset {
+  if (data instanceof Dataset) return;
+  throw new ConfigError(`data: ${shown(data)}; expected a Dataset`);
+}

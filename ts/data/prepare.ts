@@ -42,10 +42,15 @@ export function prepare(table: Table, options: ResolvedRoles, excluded?: Table):
   return withIds(all, domains, options);
 }
 
-/** Throws ConfigError for rows without labels, or with those of two kinds. */
-export function requireLabels({ label, negatives }: ResolvedRoles): void {
-  if ((label === undefined) !== (negatives === undefined)) return;
-  throw new ConfigError('data: expected either label or negatives');
+/** Throws ConfigError for rows without labels, with those of two kinds, or with labels that a model would see. */
+export function requireLabels({ label, negatives, features }: ResolvedRoles): void {
+  if ((label === undefined) === (negatives === undefined)) {
+    throw new ConfigError('data: expected either label or negatives');
+  }
+  if (features.every(({ name }) => name !== label)) return;
+  throw new ConfigError(
+    `data.features: '${label}' is the label; expected columns that are known when rows are scored`,
+  );
 }
 
 /** Domains with enough rows, by name. Throws DataError where there is none. */

@@ -19,10 +19,21 @@ export function isMissing(value: unknown): boolean {
   return value === null || value === undefined || Number.isNaN(value);
 }
 
+/** A category as text; undefined for what is no single value: objects without a text of their own, lists, symbols. */
+export function textOf(value: unknown): string | undefined {
+  if (typeof value === 'symbol' || typeof value === 'function' || Array.isArray(value)) {
+    return undefined;
+  }
+  if (typeof value !== 'object' || value === null) return String(value);
+  const own = (value as { readonly toString?: unknown }).toString;
+  return typeof own === 'function' && own !== Object.prototype.toString ? String(value) : undefined;
+}
+
 /** A value as a number, NaN where it is missing; undefined for one that is no finite number. */
 export function numberOf(value: unknown): number | undefined {
   if (isMissing(value)) return Number.NaN;
-  const text = String(value).trim();
+  const text = textOf(value)?.trim();
+  if (text === undefined) return undefined;
   if (text === '' || text.toLowerCase() === 'nan') return Number.NaN;
   const number = typeof value === 'boolean' ? Number(value) : Number(text);
   return Number.isFinite(number) ? number : undefined;
@@ -57,9 +68,11 @@ export function listOf(value: unknown, separator: string | undefined): string[] 
   const items = Array.isArray(own.items) ? own.items : value;
   if (!Array.isArray(items) && !ArrayBuffer.isView(items)) return undefined;
   const values = Array.from(items as ArrayLike<unknown>);
-  return values.some(isMissing) ? undefined : values.map(String);
+  const texts = values.map((own) => (isMissing(own) ? undefined : textOf(own)));
+  return texts.every((own) => own !== undefined) ? texts : undefined;
 }
 
+export const categoryExpected = 'text, a number or a boolean';
 export const numberExpected = 'a finite number, or nothing where it is missing';
 export function listExpected(separator: string | undefined): string {
   return separator === undefined

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { DataError, LoadError } from '../errors.js';
 import { suggest } from '../nearest.js';
+import { shown } from '../options.js';
 
 /** Columns of raw values, all of one length. */
 export interface Table {
@@ -96,6 +97,13 @@ export async function readTable(source: string, query?: string, shownAs = source
   }
 }
 
+/** Throws DataError for a column that is none: one value, say, or a text, which has a length as well. */
+export function requireArray(column: string, values: unknown): void {
+  const { length } = Object(values) as { readonly length?: unknown };
+  if (typeof values === 'object' && Number.isInteger(length)) return;
+  throw new DataError(`column '${column}': ${shown(values)}; expected an array of values`);
+}
+
 /** Rows of a table, with the numbers that they have there. */
 export function subsetOf(table: Table, rows: readonly number[]): Table {
   return {
@@ -109,8 +117,12 @@ export function subsetOf(table: Table, rows: readonly number[]): Table {
   };
 }
 
-/** A table over arrays. Throws DataError when they differ in length. */
+/** A table over arrays. Throws DataError for anything else, and when they differ in length. */
 export function tableOf(columns: Readonly<Record<string, ArrayLike<unknown>>>): Table {
+  if (typeof columns !== 'object' || columns === null || Array.isArray(columns)) {
+    throw new DataError(`columns: ${shown(columns)}; expected an object of arrays, one per column`);
+  }
+  for (const [name, values] of Object.entries(columns)) requireArray(name, values);
   const names = Object.keys(columns);
   const own = new Map(Object.entries(columns));
   const rows = columns[names[0] ?? '']?.length ?? 0;

@@ -1,11 +1,21 @@
 import { isDeepStrictEqual } from 'node:util';
 import { DataError } from '../errors.js';
 import { suggest } from '../nearest.js';
+import { shown } from '../options.js';
 import { atOnce, type Turns } from '../turns.js';
+import { quoted } from './codes.js';
 import { pairsOf } from './columns.js';
 import { hasIds, idTables, tableOf } from './features.js';
 import { type Numbered, Numbering } from './numbering.js';
-import { bucketOf, listExpected, listOf, numberExpected, numberOf } from './raw.js';
+import {
+  bucketOf,
+  categoryExpected,
+  listExpected,
+  listOf,
+  numberExpected,
+  numberOf,
+  textOf,
+} from './raw.js';
 import type { Feature, IdFeature, Schema } from './types.js';
 import type { Usage } from './usage.js';
 
@@ -48,7 +58,9 @@ export class Vocabulary {
   domain(name: string): number {
     const index = this.#domains.get(name);
     if (index !== undefined) return index;
-    throw new DataError(`domain '${name}'${suggest(name, this.schema.domains)}`);
+    const known = this.schema.domains;
+    if (typeof name === 'string') throw new DataError(`domain '${name}'${suggest(name, known)}`);
+    throw new DataError(`domain: ${shown(name)}; expected the name of one, such as '${known[0]}'`);
   }
 
   /** Whether training has seen a domain. */
@@ -88,11 +100,13 @@ export class Vocabulary {
   column(feature: number, raw: ArrayLike<unknown>): Int32Array | Float32Array {
     const own = this.schema.features[feature] as Feature;
     const bad = (row: number, expected: string): DataError =>
-      new DataError(`row ${row}: '${own.name}' is '${raw[row]}'; expected ${expected}`);
+      new DataError(`row ${row}: '${own.name}' is ${quoted(raw[row])}; expected ${expected}`);
     if (own.kind === 'categorical') {
       const ids = new Int32Array(raw.length);
       for (let row = 0; row < ids.length; row++) {
-        ids[row] = this.encode(feature, raw[row] as string | number);
+        const text = textOf(raw[row]);
+        if (text === undefined) throw bad(row, categoryExpected);
+        ids[row] = this.encode(feature, text);
       }
       return ids;
     }

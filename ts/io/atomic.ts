@@ -98,11 +98,24 @@ function* joined(pieces: Iterable<Uint8Array>): Generator<Uint8Array> {
 /** Makes a folder, and those above it. Throws CheckpointError. */
 export async function makeFolder(path: string): Promise<void> {
   try {
-    await mkdir(path, { recursive: true });
+    await makeFolders(path);
   } catch (cause) {
     throw new CheckpointError(`'${path}' could not be made: ${(cause as Error).message}`, {
       cause,
     });
+  }
+}
+
+/** Not mkdir's `recursive`, which never ends where a file system has no new folders (/proc). */
+async function makeFolders(path: string, parents = true): Promise<void> {
+  try {
+    await mkdir(path);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'EEXIST' && (await stat(path)).isDirectory()) return;
+    if (code !== 'ENOENT' || !parents) throw error;
+    await makeFolders(dirname(path));
+    await makeFolders(path, false);
   }
 }
 

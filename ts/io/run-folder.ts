@@ -231,6 +231,7 @@ export async function load(
 
 /** A run folder's content but for the domains' own values. Throws CheckpointError. */
 export async function readRun(folder: string) {
+  parse(z.string(), folder, 'folder');
   const stored = await readJson(join(folder, 'model.json'), storedModel);
   const { values, usage } = hasVocabulary(folder)
     ? await readVocabulary(folder)

@@ -1,4 +1,6 @@
+import { DataError, ShapeError } from '../errors.js';
 import { addon } from '../native/load.js';
+import { shown } from '../options.js';
 import { requireNumbers } from './bootstrap.js';
 
 export {
@@ -70,17 +72,29 @@ export function summarize(
   };
 }
 
+function requireRows(what: string, scores: Float32Array, labels: Float32Array): void {
+  for (const [name, values] of Object.entries({ scores, labels })) {
+    if (values instanceof Float32Array) continue;
+    throw new ShapeError(`${what}: ${name} ${shown(values)}; expected a Float32Array`);
+  }
+  requireNumbers(scores, what);
+  const row = labels.findIndex((label) => label !== 0 && label !== 1);
+  if (row < 0) return;
+  throw new DataError(`${what}: row ${row} has label ${labels[row]}; expected 0 or 1`);
+}
+
 /**
  * Exact area under the ROC curve, ties counting half; null when a class is missing. Throws DataError for a
- * score that is not a number.
+ * score that is not a number and a label that is neither 0 nor 1, and ShapeError for arrays of another kind or of different length.
  */
 export function auc(scores: Float32Array, labels: Float32Array): number | null {
+  requireRows('auc', scores, labels);
   const value = addon().auc(scores, labels);
-  requireNumbers(scores, 'auc');
   return Number.isNaN(value) ? null : value;
 }
 
-/** Mean binary cross entropy of probabilities, clipped to [1e-7, 1 - 1e-7]. */
+/** Mean binary cross entropy of probabilities, clipped to [1e-7, 1 - 1e-7]. Throws as auc() does. */
 export function logLoss(scores: Float32Array, labels: Float32Array): number {
+  requireRows('logLoss', scores, labels);
   return addon().logLoss(scores, labels);
 }

@@ -257,7 +257,7 @@ export abstract class Model extends Module<[Batch], Tensor> {
 
   #requireOpen(): void {
     if (!this.#opening) return;
-    throw new BusyError('files are read that tables of the model start from; expected to wait');
+    throw new BusyError('the model is being made ready for a fit; expected to wait for it');
   }
 
   #finish(opened: Omit<Compiled, 'scoring'>): Compiled {

@@ -1,8 +1,10 @@
 import type { Schema } from '../data/types.js';
+import { ConfigError } from '../errors.js';
+import { shown } from '../options.js';
 import type { Tensor } from '../tensor/tensor.js';
 import type { Batch } from './batch.js';
 import { Model } from './model.js';
-import type { Module, Parameter } from './module.js';
+import { Module, type Parameter } from './module.js';
 import { nameStreams } from './streams.js';
 
 /** A module whose forward takes a batch and returns logits: all that `fit` needs. */
@@ -36,9 +38,12 @@ class ModuleModel extends Model {
 
 const modelOfModule = new WeakMap<BatchModule, Model>();
 
-/** @internal The model of a module; one module has one set of parameters. */
+/** @internal The model of a module; one module has one set of parameters. Throws ConfigError for anything else. */
 export function asModel(module: BatchModule, schema: Schema, seed = 0): Model {
   if (module instanceof Model) return module;
+  if (!(module instanceof Module)) {
+    throw new ConfigError(`model: ${shown(module)}; expected a model, or a module over batches`);
+  }
   let model = modelOfModule.get(module);
   if (!model) {
     model = new ModuleModel(module, schema, seed);

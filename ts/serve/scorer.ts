@@ -1,11 +1,13 @@
 import { inputName } from '../data/features.js';
 import { isMissing } from '../data/raw.js';
+import { requireArray } from '../data/table.js';
 import type { Feature, Schema } from '../data/types.js';
 import type { Vocabulary } from '../data/vocabulary.js';
 import { ConfigError, DataError } from '../errors.js';
 import type { NativeProgram, NativeRow, TypedArray } from '../native/addon.js';
 import { addon } from '../native/load.js';
 import type { Model } from '../nn/model.js';
+import { shown } from '../options.js';
 import { Batcher } from './batcher.js';
 import { type TopK, topK } from './top-k.js';
 
@@ -20,6 +22,11 @@ function isRows(input: readonly Row[] | Columns): input is readonly Row[] {
   return Array.isArray(input);
 }
 
+function requireObject<Value>(what: string, value: Value, expected: string): Value {
+  if (typeof value === 'object' && value !== null) return value;
+  throw new DataError(`${what}: ${shown(value)}; expected ${expected}`);
+}
+
 /**
  * Raw values of one column of rows or columns. Throws DataError when it is not there, and for a row
  * without a value unless that says something (null and NaN of a numeric or multi-valued feature).
@@ -30,10 +37,14 @@ export function valuesOf(
   expected: readonly string[],
   mayBeMissing = false,
 ): ArrayLike<RawValue> {
-  const values = isRows(input) ? input.map((row) => row[column]) : input[column];
+  requireObject('rows', input, 'an array of rows, or an object of arrays');
+  const values = isRows(input)
+    ? input.map((row, r) => requireObject(`row ${r}`, row, 'an object of values')[column])
+    : input[column];
   if (values === undefined) {
     throw new DataError(`column '${column}' is missing; expected ${expected.join(', ')}`);
   }
+  requireArray(column, values);
   for (let row = 0; row < values.length; row++) {
     const value = values[row];
     if (value !== undefined && (mayBeMissing || !isMissing(value))) continue;
@@ -126,6 +137,7 @@ export class Scorer {
   predictSync(row: Row): number {
     const plan = this.#planned();
     const { features } = this.vocabulary.schema;
+    requireObject('row', row, 'an object of values');
     for (let f = 0; f < features.length; f++) {
       const { name, kind } = features[f] as Feature;
       const value = row[name];
@@ -134,8 +146,9 @@ export class Scorer {
       }
       const column = plan.row[f];
       if (column === undefined) continue;
-      if (kind === 'categorical') column[0] = this.vocabulary.encode(f, value as string | number);
-      else column.set(this.vocabulary.column(f, [value]));
+      if (kind === 'categorical' && (typeof value === 'string' || typeof value === 'number')) {
+        column[0] = this.vocabulary.encode(f, value);
+      } else column.set(this.vocabulary.column(f, [value]));
     }
     plan.native ??= this.#row(plan);
     return Math.fround(probability(plan.native.score()));
@@ -215,6 +228,7 @@ function oneRow(feature: Feature): Int32Array | Float32Array {
 
 /** The candidates' columns beside columns of one value. */
 function repeated(once: Row, candidates: Columns): Columns {
+  for (const [name, values] of Object.entries(candidates)) requireArray(name, values);
   const rows = Object.values(candidates)[0]?.length ?? 0;
   const same = Object.entries(once).map(([name, value]) => [name, Array(rows).fill(value)]);
   return { ...candidates, ...Object.fromEntries(same) };

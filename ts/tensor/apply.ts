@@ -1,6 +1,7 @@
-import { TraceError } from '../errors.js';
+import { ShapeError, TraceError } from '../errors.js';
 import type { Attributes } from '../native/addon.js';
 import { addon } from '../native/load.js';
+import { shown } from '../options.js';
 import { type ArrayOf, type DType, Tensor } from './tensor.js';
 import { currentTrace, type Trace } from './trace.js';
 
@@ -10,8 +11,13 @@ export interface TensorLike {
 }
 export type Operand = Tensor | TensorLike;
 
-export function toTensor(operand: Operand): Tensor {
-  return operand instanceof Tensor ? operand : operand.asTensor();
+/** Throws ShapeError for what is neither. */
+export function toTensor(operand: Operand, what = 'operand'): Tensor {
+  if (operand instanceof Tensor) return operand;
+  if (typeof (operand as Partial<TensorLike> | null)?.asTensor === 'function') {
+    return operand.asTensor();
+  }
+  throw new ShapeError(`${what}: ${shown(operand)}; expected a tensor, such as Tensor.copyOf([2])`);
 }
 
 let randomSeed = 0;
@@ -38,7 +44,7 @@ export function apply(
   operands: readonly Operand[],
   attributes: Attributes = {},
 ): Tensor {
-  const tensors = operands.map(toTensor);
+  const tensors = operands.map((operand, i) => toTensor(operand, `${op}: operand ${i}`));
   const trace = currentTrace();
   if (trace) {
     const values = tensors.map((tensor) => {

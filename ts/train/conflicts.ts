@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { Dataset } from '../data/dataset.js';
+import { type Dataset, requireDataset } from '../data/dataset.js';
 import { hasIds, tableOf } from '../data/features.js';
 import type { Schema } from '../data/types.js';
 import type { NativeCommand } from '../native/addon.js';
@@ -59,8 +59,10 @@ export function rowsCompared(
 export async function gradientCosines(
   module: BatchModule,
   data: Dataset,
-  { domains = [...data.schema.domains.keys()], batchSize = defaultBatchSize }: ConflictOptions = {},
+  options: ConflictOptions = {},
 ): Promise<number[][]> {
+  requireDataset(data);
+  const { domains = [...data.schema.domains.keys()], batchSize = defaultBatchSize } = options;
   parse(count, batchSize, 'batchSize');
   parse(z.array(z.int()), domains, 'domains');
   const model = asModel(module, data.schema);

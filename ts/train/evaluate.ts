@@ -1,10 +1,12 @@
 import { tmpdir } from 'node:os';
-import type { Dataset } from '../data/dataset.js';
-import type { SplitName } from '../data/types.js';
+import { z } from 'zod';
+import { type Dataset, requireDataset } from '../data/dataset.js';
+import { type SplitName, splitNames } from '../data/types.js';
 import { type DomainMetrics, type SplitMetrics, summarize } from '../metrics/index.js';
 import type { NativeCommand, NativeSession } from '../native/addon.js';
 import { addon } from '../native/load.js';
 import { asModel, type BatchModule } from '../nn/module-model.js';
+import { parse } from '../options.js';
 import { CommandQueue } from './command-queue.js';
 import { Executor } from './executor.js';
 
@@ -42,6 +44,7 @@ async function withScoring<Result>(
   data: Dataset,
   body: (session: NativeSession) => Promise<Result>,
 ): Promise<Result> {
+  requireDataset(data);
   const model = asModel(module, data.schema);
   model.requireSchema(data.schema);
   const compiled = model.compile();
@@ -67,6 +70,7 @@ export async function evaluate(
   data: Dataset,
   split: SplitName = 'test',
 ): Promise<SplitMetrics> {
+  parse(z.enum(splitNames), split, 'split');
   return withScoring(module, data, async (session) => {
     const executor = new Executor(session);
     // Nothing aborts it.

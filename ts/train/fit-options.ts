@@ -1,5 +1,6 @@
-import type { z } from 'zod';
+import { z } from 'zod';
 import type { Optimizer } from '../optim/optimizers.js';
+import { abortSignal, anyFunction } from '../options.js';
 import type { Predictor } from '../serve/predictor.js';
 import type { FinetuneOptions } from '../strategies/finetune.js';
 import type { StagedStrategy, Strategy } from '../strategies/types.js';
@@ -40,3 +41,29 @@ export interface FitOptions extends z.input<typeof trainingOptions> {
   /** What config.json of the run folder says. */
   readonly config?: Readonly<Record<string, unknown>> | undefined;
 }
+
+function isJson(value: unknown): boolean {
+  try {
+    JSON.stringify(value);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+const folder = z.string().min(1, 'expected a path').optional();
+
+/** The options that are neither numbers of `trainingOptions` nor objects of their own; what is wrong with these is told elsewhere. */
+export const callOptions = z.object({
+  onEvent: anyFunction.optional(),
+  signal: abortSignal.optional(),
+  runFolder: folder,
+  resume: z.boolean().optional(),
+  inPlace: z.boolean().optional(),
+  keepOptimizer: z.boolean().optional(),
+  profile: folder,
+  config: z
+    .record(z.string(), z.unknown())
+    .refine(isJson, 'expected what JSON can hold')
+    .optional(),
+});

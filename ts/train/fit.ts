@@ -1,10 +1,10 @@
-import type { Dataset } from '../data/dataset.js';
+import { type Dataset, requireDataset } from '../data/dataset.js';
 import { ConfigError } from '../errors.js';
-import type { BatchModule } from '../nn/module-model.js';
-import { asModel } from '../nn/module-model.js';
+import { asModel, type BatchModule } from '../nn/module-model.js';
+import { parse } from '../options.js';
 import { Predictor } from '../serve/predictor.js';
 import { checkpointIn, splitIn } from './checkpoint.js';
-import type { FitOptions } from './fit-options.js';
+import { callOptions, type FitOptions } from './fit-options.js';
 import type { FitResult } from './fit-result.js';
 import { Run } from './run.js';
 import { type Trained, trainedOf } from './warm-start.js';
@@ -20,14 +20,16 @@ export async function fit(
   data: Dataset,
   options: FitOptions,
 ): Promise<FitResult> {
+  requireDataset(data);
+  parse(callOptions, options, 'fit');
   const { from, inPlace, resume, runFolder } = options;
   const resumed = resume && runFolder !== undefined && checkpointIn(runFolder);
   const trained = resumed ? undefined : await sourceOf(from, inPlace);
   const source = trained instanceof Predictor ? trained.model : trained;
   const split = resumed ? await splitIn(runFolder) : source?.split;
   const run = new Run(asModel(module, data.schema, options.seed), data, options, split);
-  await run.open(trained);
   try {
+    await run.open(trained);
     run.prepare();
     const result = await run.run();
     await run.close();
@@ -61,8 +63,8 @@ export async function checkFit(
   options: FitOptions,
 ): Promise<void> {
   const run = new Run(asModel(module, data.schema, options.seed), data, options);
-  await run.open();
   try {
+    await run.open();
     run.prepare();
     await run.countCommands();
   } finally {

@@ -1,4 +1,4 @@
-import { statSync } from 'node:fs';
+import { type Stats, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { ConfigError } from '../errors.js';
 import { makeFolder, writeFileAtomic } from '../io/atomic.js';
@@ -37,12 +37,21 @@ export class Profile {
   #session: NativeSession | undefined;
   #native: NativeProfile | undefined;
 
-  /** Throws ConfigError when `path` is a folder. */
+  /** Throws ConfigError where `path` cannot be a file. */
   constructor(
     private readonly path: string,
     private readonly domains: readonly string[],
   ) {
-    if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) {
+    let there: Stats | undefined;
+    try {
+      there = statSync(path, { throwIfNoEntry: false });
+    } catch (cause) {
+      throw new ConfigError(
+        `fit.profile: '${path}' is no path (${(cause as Error).message}); expected that of a file`,
+        { cause },
+      );
+    }
+    if (there?.isDirectory()) {
       throw new ConfigError(`fit.profile: '${path}' is a folder; expected the path of a file`);
     }
   }

@@ -11,7 +11,7 @@ import { addon } from '../native/load.js';
 import { memoryLimit } from '../nn/memory.js';
 import type { Model } from '../nn/model.js';
 import { type Optimizer, optimizerConfig } from '../optim/optimizers.js';
-import { blaming, parse } from '../options.js';
+import { blaming, parse, shown } from '../options.js';
 import { Predictor } from '../serve/predictor.js';
 import { finetune } from '../strategies/finetune.js';
 import { type Strategy, stagesOf } from '../strategies/types.js';
@@ -81,7 +81,9 @@ export class Run {
     this.#plan = typeof strategy === 'object' && strategy ? [...stagesOf(strategy)] : [];
     const [first] = this.#plan;
     if (!first || this.#plan.some(({ epoch }) => typeof epoch !== 'function')) {
-      throw new ConfigError('fit.strategy: missing; expected one of strategies, or your own');
+      throw new ConfigError(
+        `fit.strategy: ${shown(strategy)}; expected one of strategies, such as strategies.alternate(), or your own`,
+      );
     }
     model.requireSchema(data.schema);
     this.#choice = domainChoice(this.#settings, data.vocabulary);
@@ -183,7 +185,8 @@ export class Run {
 
   dispose(): void {
     this.#profile?.take();
-    this.#session.dispose();
+    // There is none where open() failed.
+    this.#session?.dispose();
   }
 
   #phase<Result>(name: string, body: () => Promise<Result>): Promise<Result> {
