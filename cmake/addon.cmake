@@ -5,7 +5,9 @@ add_library(polydomain MODULE ${BINDING_SOURCES})
 set_target_properties(polydomain PROPERTIES PREFIX "" SUFFIX ".node")
 target_include_directories(polydomain PRIVATE bindings)
 target_include_directories(polydomain SYSTEM PRIVATE ${POLYDOMAIN_NODE_INCLUDE})
+# Where an environment is at its end (a worker that is terminated), errors have nobody to go to.
 target_compile_definitions(polydomain PRIVATE NAPI_VERSION=9 NAPI_CPP_EXCEPTIONS
+                                              NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS
                                               POLYDOMAIN_VERSION="${PROJECT_VERSION}")
 target_link_libraries(polydomain PRIVATE polydomain_core)
 if(APPLE)

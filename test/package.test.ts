@@ -102,6 +102,34 @@ describe('the package', () => {
     expect(inFolder('node', ['workers.mjs']).trim()).toBe('1 true');
   }, 60_000);
 
+  it('outlives a worker thread that is ended in the middle of its training', () => {
+    writeFileSync(
+      join(folder, 'ended.mjs'),
+      `import { Worker, isMainThread, parentPort } from 'node:worker_threads';
+      import { fileURLToPath } from 'node:url';
+      import { fit, models, onlineRetail, optim, strategies } from 'polydomain';
+      const data = await onlineRetail();
+      const train = (epochs, onEvent) => {
+        const model = models.mlp({ schema: data.schema, embeddingDim: 16, hidden: [32], seed: 1 });
+        return fit(model, data,
+          { strategy: strategies.mamdr(), optimizer: optim.adam(), epochs, onEvent });
+      };
+      if (isMainThread) {
+        for (let i = 0; i < 3; i++) {
+          const worker = new Worker(fileURLToPath(import.meta.url));
+          await new Promise((resolve) => worker.once('message', resolve));
+          await worker.terminate();
+        }
+        console.log((await train(1)).metrics.test.auc.mean > 0.5);
+      } else {
+        await train(1000, ({ kind }) => {
+          if (kind === 'progress') parentPort.postMessage('at work');
+        });
+      }`,
+    );
+    expect(inFolder('node', ['ended.mjs']).trim()).toBe('true');
+  }, 60_000);
+
   it.each(['own-model', 'own-strategy', 'new-domain'])(
     'is all that the example %s needs',
     (name) => {

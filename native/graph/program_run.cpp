@@ -126,7 +126,7 @@ void Program::Impl::findUnique(TableUse& use, const std::vector<Lookup>& lookups
 void Program::Impl::requireFinite(float loss) const {
   if (std::isfinite(loss)) return;
   throw Error(ErrorKind::kTraining,
-              "the loss is " + std::to_string(loss) + "; expected a finite number");
+              "the loss is " + toText(static_cast<double>(loss)) + "; expected a finite number");
 }
 
 void Program::Impl::labelSteps(Profile& profile) {

@@ -144,7 +144,7 @@ void Session::Impl::apply(GradientBuffer& gradient, int32_t optimizer, bool clip
     const double norm = gradient.norm();
     if (!std::isfinite(norm)) {
       throw Error(ErrorKind::kTraining,
-                  "the gradient's norm is " + std::to_string(norm) + "; expected a finite number");
+                  "the gradient's norm is " + toText(norm) + "; expected a finite number");
     }
     const double scale = options_.clipNorm / (norm + 1e-6);
     if (scale < 1.0) gradient.scale(static_cast<float>(scale));

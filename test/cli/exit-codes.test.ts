@@ -1,8 +1,9 @@
-import { truncateSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { existsSync, truncateSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it, type TestContext } from 'vitest';
 import { CheckpointError, ConfigError, load } from '../../ts/index.js';
-import { baseConfig, Sandbox, set } from './sandbox.js';
+import { baseConfig, main, Sandbox, set } from './sandbox.js';
 
 const box = new Sandbox();
 const train = ['train', 'config.json', '-o', 'new'];
@@ -281,4 +282,20 @@ describe('exit code 0', () => {
     expect(code).toBe(0);
     expect(stdout).toContain('Usage: polydomain');
   });
+});
+
+it.runIf(existsSync('/dev/full'))('tells where standard output has no room', () => {
+  const shell = `"${process.execPath}" "${main}" doctor --json > /dev/full`;
+  const { status, stderr } = spawnSync('sh', ['-c', shell], { encoding: 'utf8' });
+  expect(stderr).toMatch(/^Error: standard output could not be written: ENOSPC/);
+  expect(status).toBe(1);
+});
+
+it('tells where standard input finds no room', async () => {
+  const { code, stderr } = await box.run(
+    ['predict', 'run', '--input', '-', '--output', 'scores.csv'],
+    { input: box.text('rows.csv'), largestFile: 1 },
+  );
+  expect(stderr).toMatch(/^CheckpointError: '.*\.csv' could not be written/);
+  expect(code).toBe(3);
 });

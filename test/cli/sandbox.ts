@@ -14,7 +14,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Random } from '../../ts/data/random.js';
 
-const main = fileURLToPath(new URL('../../dist/esm/cli/main.js', import.meta.url));
+/** The command line's entry. */
+export const main = fileURLToPath(new URL('../../dist/esm/cli/main.js', import.meta.url));
 
 /** How a child process ended, and what it wrote. */
 export interface Finished {

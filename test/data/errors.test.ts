@@ -545,3 +545,94 @@ describe('a row to score', () => {
     expect([...(await scorer.predict([]))]).toEqual([]);
   });
 });
+
+describe('what JavaScript lets through', () => {
+  const from = (more: object, own: object = {}) =>
+    Dataset.from({ ...columns, ...more } as never, { ...roles, ...own });
+  const cases: Record<string, [attempt: () => unknown, ErrorClass, texts: readonly string[]]> = {
+    'no columns': [
+      () => Dataset.from(null as never, roles),
+      DataError,
+      ['columns: null; expected an'],
+    ],
+    'rows for columns': [
+      () => Dataset.from([{ user: 1 }] as never, roles),
+      DataError,
+      ['columns: [{"user":1}]; expected an object of arrays'],
+    ],
+    'a column of nothing': [
+      () => from({ user: null }),
+      DataError,
+      ["column 'user': null; expected"],
+    ],
+    'a column of one value': [
+      () => from({ user: 7 }),
+      DataError,
+      ["column 'user': 7; expected an arr"],
+    ],
+    'a text for a column': [
+      () => from({ user: 'abcd' }),
+      DataError,
+      [`column 'user': "abcd"; exp`],
+    ],
+    'an object for a value': [
+      () => from({ user: [1, {}, 1, 3] }),
+      DataError,
+      ["column 'user', row 2: {}; expected text, a number or a boolean"],
+    ],
+    'a symbol for a domain': [
+      () => from({ shop: ['toys', Symbol('x'), 'books', 'books'] }),
+      DataError,
+      ["column 'shop', row 2: Symbol(x); expected text"],
+    ],
+    'a label that the model would see': [
+      () => from({}, { features: ['user', 'clicked'] }),
+      ConfigError,
+      ["data.features: 'clicked' is the label"],
+    ],
+    'no schema': [
+      () => Dataset.of(undefined as never, [], [] as never),
+      ConfigError,
+      ['schema: mis'],
+    ],
+    'a feature without ids': [
+      () => Dataset.of(schemaWith({ size: 0 }), [[]], parts()),
+      ConfigError,
+      ['schema.features.0.size: 0'],
+    ],
+    'two of three parts': [
+      () => Dataset.of(schemaWith({}), [[]], parts().slice(1) as never),
+      ConfigError,
+      ['splits: '],
+    ],
+    'a part without ids': [
+      () => Dataset.of(schemaWith({}), [[]], parts({ ids: undefined })),
+      DataError,
+      ['train: ids; expected Int32Arrays'],
+    ],
+    'a raw value of two ids': [
+      () => Dataset.of(schemaWith({}), [['a', 'a']], parts()),
+      DataError,
+      ["vocabularies: 'a' stands for two ids; expected each value once"],
+    ],
+  };
+  const schemaWith = (more: object): Schema => ({
+    label: 'label',
+    domain: 'domain',
+    features: [{ name: 'item', kind: 'categorical', size: 3, ...more }],
+    domains: ['a'],
+  });
+  const parts = (more: object = {}): [Split, Split, Split] => {
+    const part = {
+      rows: 2,
+      ids: [Int32Array.of(1, 2)],
+      labels: Float32Array.of(0, 1),
+      domainOffsets: Int32Array.of(0, 2),
+    };
+    return [{ ...part, ...more } as Split, part, part];
+  };
+
+  it.each(Object.entries(cases))('is told: %s', async (_, [attempt, type, texts]) => {
+    await expectError(attempt, type, texts);
+  });
+});

@@ -1,7 +1,8 @@
+import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
 import { CheckpointError } from '../../ts/index.js';
-import { writeFileAtomic } from '../../ts/io/atomic.js';
+import { makeFolder, requirePlace, writeFileAtomic } from '../../ts/io/atomic.js';
 import { errorOf } from '../error-of.js';
 import { temporaryFolder } from '../folder.js';
 
@@ -68,4 +69,37 @@ describe('a file written whole or not at all', () => {
     await expectError(() => writeFileAtomic(path('file', 'file'), 'new'), 'ENOTDIR');
     expect(await readdir(path())).toEqual(['file']);
   });
+});
+
+describe('a folder', () => {
+  it('is made with those above it, once or again', async () => {
+    await Promise.all(Array.from({ length: 5 }, () => makeFolder(path('a', 'b', 'c'))));
+    await makeFolder(path('a', 'b', 'c'));
+    expect(await readdir(path('a', 'b'))).toEqual(['c']);
+  });
+
+  it('is refused below a file, and in place of one', async () => {
+    await writeFile(path('file'), '');
+    for (const place of [path('file'), path('file', 'below')]) {
+      await expect(makeFolder(place)).rejects.toThrow(CheckpointError);
+    }
+  });
+
+  // mkdir's own `recursive` never comes back from there.
+  it.runIf(existsSync('/proc/self'))('is refused where a file system has none', async () => {
+    await expect(makeFolder('/proc/polydomain/run')).rejects.toThrow(
+      /'\/proc\/polydomain\/run' could/,
+    );
+  });
+});
+
+it('the place of a file is looked at before work for it begins', async () => {
+  await requirePlace(path('file'));
+  await mkdir(path('folder'));
+  await expect(requirePlace(path('folder'))).rejects.toThrow(
+    /'.*folder' could not.*it is a folder/,
+  );
+  await expect(requirePlace(path('no', 'file'))).rejects.toThrow(
+    /file' could not.*no' is no folder/,
+  );
 });

@@ -91,6 +91,12 @@ describe('bootstrap', () => {
     const unknown = (runs[0] as Float32Array).with(7, Number.NaN);
     await expect(metrics.bootstrapAuc([unknown], rows)).rejects.toThrow('row 7 scores NaN');
     expect(() => metrics.auc(unknown, rows.labels)).toThrow('auc: row 7 scores NaN');
+    expect(() => metrics.auc([0.1] as never, rows.labels)).toThrow(
+      /auc: scores \[0\.1\]; expected a F/,
+    );
+    expect(() => metrics.logLoss(rows.labels, [1] as never)).toThrow(/logLoss: labels \[1\]; exp/);
+    const labels = rows.labels.with(3, Number.NaN);
+    expect(() => metrics.auc(runs[0] as Float32Array, labels)).toThrow(/row 3 has label NaN/);
     await expect(metrics.bootstrapAuc(runs, rows, { resamples: 0 })).rejects.toThrow(
       /resamples: 0/,
     );

@@ -8,6 +8,7 @@ import {
   manualSeed,
   ops,
   PolydomainError,
+  random,
   ShapeError,
   scope,
   Tensor,
@@ -621,6 +622,9 @@ describe('tensors', () => {
   it('have an item when they have one element', () => {
     expect(floats([2], [1, 1]).item()).toBe(2);
     expect(() => zeros(2, 1).item()).toThrow(ShapeError);
+    expect(() => ops.add(zeros(2), 2 as never)).toThrow(/add: operand 1: 2; expected a tensor/);
+    expect(() => valueAndGradients(() => 3 as never, [])).toThrow(/result: 3; expected a tensor/);
+    expect(() => random([-1], { seed: 1 })).toThrow(/random: shape\.0: -1/);
     expect(() => zeros(0).item()).toThrow(/item: shape \[0\]; expected a tensor of one element/);
   });
 

@@ -1,5 +1,5 @@
 import { existsSync, mkdirSync } from 'node:fs';
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { ConfigError, type FitOptions, fit, optim, strategies } from '../../ts/index.js';
@@ -179,18 +179,22 @@ describe('a profile', () => {
     expect(track(trace, 'commands').map(({ name }) => name)).toContain('run d0');
   });
 
-  it('that cannot be written is refused at the start, or fails with the run saved', async () => {
+  it('that cannot be written is refused at the start, or a warning behind the training', async () => {
     await expect(train({ profile: inFolder() })).rejects.toThrow(ConfigError);
+    await writeFile(inFolder('file'), '');
+    await expect(train({ profile: inFolder('file', 'trace.json') })).rejects.toThrow(ConfigError);
     const run = inFolder('run');
     const profile = inFolder('trace.json');
-    const failing = train({
+    const warnings: string[] = [];
+    await train({
       profile,
       runFolder: run,
-      onEvent: ({ kind }) => {
-        if (kind === 'start') mkdirSync(profile);
+      onEvent: (event) => {
+        if (event.kind === 'start') mkdirSync(profile);
+        if (event.kind === 'warning') warnings.push(event.message);
       },
     });
-    await expect(failing).rejects.toThrow(/trace\.json' could not be written/);
+    expect(warnings).toEqual([expect.stringMatching(/trace\.json' could not be written/)]);
     expect(existsSync(join(run, 'model.json'))).toBe(true);
   });
 });

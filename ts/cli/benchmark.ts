@@ -4,7 +4,7 @@ import { ours, peerNames } from '../benchmark/peers.js';
 import type { BenchmarkResult, ShapeResult } from '../benchmark/result.js';
 import { type ShapeName, shapeNames } from '../benchmark/shapes.js';
 import { ConfigError } from '../errors.js';
-import { writeJsonAtomic } from '../io/atomic.js';
+import { requirePlace, writeJsonAtomic } from '../io/atomic.js';
 import { addon } from '../native/load.js';
 import { suggest } from '../nearest.js';
 import { circumstances, remarks, sizes, summary } from './benchmark-summary.js';
@@ -82,6 +82,7 @@ export async function runBenchmark(options: BenchmarkCommandOptions): Promise<Be
   const { threads = addon().threads(), rounds, patience, output, signal } = options;
   const chosen = options.peers === false ? [] : known('peers', options.peers ?? others, others);
   const named: ShapeName[] = known('shapes', options.shapes ?? ['paper', 'small'], shapeNames);
+  if (output !== undefined) await requirePlace(output);
   const progress = showTurns();
   try {
     const { onEvent } = progress;

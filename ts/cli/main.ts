@@ -48,7 +48,9 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
 
 // Whoever reads our output may have seen enough.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  process.exit(error.code === 'EPIPE' ? 0 : 1);
+  if (error.code === 'EPIPE') process.exit(0);
+  process.stderr.write(`${error.name}: standard output could not be written: ${error.message}\n`);
+  process.exit(1);
 });
 
 interface JsonOption {

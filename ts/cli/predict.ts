@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { addAbortSignal } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { readTable, type Table } from '../data/table.js';
-import { DataError } from '../errors.js';
-import { writeFileAtomic } from '../io/atomic.js';
+import { CheckpointError, DataError } from '../errors.js';
+import { requirePlace, writeFileAtomic } from '../io/atomic.js';
 import { cell } from '../io/csv.js';
 import { load } from '../io/run-folder.js';
 import type { RawValue } from '../serve/scorer.js';
@@ -27,7 +27,9 @@ async function readStandardInput(signal: AbortSignal): Promise<Table> {
   const extension = content.toString('utf8', 0, 64).trimStart().startsWith('{') ? 'jsonl' : 'csv';
   const path = join(tmpdir(), `polydomain-${randomUUID()}.${extension}`);
   try {
-    await writeFile(path, content, { mode: 0o600 });
+    await writeFile(path, content, { mode: 0o600 }).catch((cause: Error) => {
+      throw new CheckpointError(`'${path}' could not be written: ${cause.message}`, { cause });
+    });
     return await readTable(path, undefined, 'standard input');
   } finally {
     await rm(path, { force: true });
@@ -46,6 +48,7 @@ export async function predictFile(
   const columns = Object.fromEntries(names.map((name) => [name, rows.column(name)])) as Readonly<
     Record<string, ArrayLike<RawValue>>
   >;
+  if (output !== '-') await requirePlace(output);
   const scores = await predictor.predict(columns, { unknownDomain });
   if (scores.length !== rows.rows) {
     throw new DataError(`'${input}': ${rows.rows} rows; ${scores.length} scores`);

@@ -54,7 +54,8 @@ export function checkColumns(
   const fail: Fail = failing(name);
   const { ids, labels, rows } = split;
   if (!(labels instanceof Float32Array)) fail('labels; expected a Float32Array');
-  if (!ids.every((column) => column instanceof Int32Array)) fail('ids; expected Int32Arrays');
+  if (!Array.isArray(ids) || !ids.every((column) => column instanceof Int32Array))
+    fail('ids; expected Int32Arrays');
   const counted = (what: string, own: number, kind: Feature['kind']): void => {
     const expected = ofKind(features, kind).length;
     if (own !== expected) fail(`${own} ${what}; expected ${expected} for the ${kind} features`);

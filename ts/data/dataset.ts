@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { brand } from '../brand.js';
-import { ConfigError } from '../errors.js';
+import { ConfigError, DataError } from '../errors.js';
 import { parse, shown } from '../options.js';
 import {
   checkOffsets,
@@ -14,6 +14,7 @@ import {
 import { continuedVocabulary, type EvictionOptions, evictionOptions } from './continued.js';
 import { readFolder, writeFolder } from './folder.js';
 import { isMamdrFolder, readMamdrFolder } from './mamdr.js';
+import { Numbering } from './numbering.js';
 import {
   type DatasetOptions,
   type FolderOptions,
@@ -25,6 +26,7 @@ import {
 import { type Prepared, prepare } from './prepare.js';
 import { prepareStaged, type Target } from './prepare-staged.js';
 import { reencode } from './reencode.js';
+import { schemaShape } from './schema.js';
 import { hasWeights, StreamedSplit } from './streamed.js';
 import { readTable, tableOf } from './table.js';
 import { type Schema, type Split, type SplitName, splitNames } from './types.js';
@@ -49,7 +51,9 @@ function targetOf({ as, continuing, evict }: PrepareOptions): Target | undefined
     throw new ConfigError('prepare.evict: expected continuing, whose ids are evicted');
   }
   const eviction = evict && parse(evictionOptions, evict, 'evict');
+  if (as) requireVocabulary(as);
   if (continuing) {
+    requireVocabulary(continuing);
     return {
       vocabularyOf: (own) => continuedVocabulary(continuing, own, eviction),
       widthOf: () => Number.POSITIVE_INFINITY,
@@ -64,6 +68,17 @@ function targetOf({ as, continuing, evict }: PrepareOptions): Target | undefined
       },
     }
   );
+}
+
+/** Throws DataError for a raw value that stands twice, which would leave an id without any. */
+function requireDistinct(vocabularies: readonly (readonly string[])[]): void {
+  for (const values of vocabularies) {
+    const seen = new Numbering();
+    values.forEach((value, i) => {
+      if (seen.add(value) === i) return;
+      throw new DataError(`vocabularies: '${value}' stands for two ids; expected each value once`);
+    });
+  }
 }
 
 /** Rows of training, validation and test data with the schema and vocabularies behind them. */
@@ -127,12 +142,16 @@ export class Dataset {
     return Dataset.#prepared(prepare(tableOf(columns), own));
   }
 
-  /** A dataset over ids. Throws DataError where they do not fit the schema. */
+  /** A dataset over ids. Throws ConfigError for what is no schema, and DataError where ids do not fit it. */
   static of(
     schema: Schema,
     vocabularies: readonly (readonly string[])[],
     splits: readonly [Split, Split, Split],
   ): Dataset {
+    parse(schemaShape, schema, 'schema');
+    parse(z.array(z.array(z.string())), vocabularies, 'vocabularies');
+    requireDistinct(vocabularies);
+    parse(z.array(z.looseObject({})).length(splitNames.length), splits, 'splits');
     return Dataset.#prepared({ schema, vocabularies, splits });
   }
 
@@ -181,9 +200,9 @@ export class Dataset {
     return hasWeights(this.train);
   }
 
-  /** Rows of one part. */
+  /** Rows of one part. Throws ConfigError for another name. */
   split(name: SplitName): Split {
-    return this[name];
+    return this[parse(z.enum(splitNames), name, 'split')];
   }
 
   /**
@@ -192,6 +211,7 @@ export class Dataset {
    * disk would need other ids.
    */
   as(vocabulary: Vocabulary): Dataset {
+    requireVocabulary(vocabulary);
     if (this.streamed && this.vocabulary.equals(vocabulary)) return this;
     if (this.train instanceof StreamedSplit) {
       throw new ConfigError(
@@ -209,6 +229,7 @@ export class Dataset {
    * Throws ConfigError, and DataError where features differ or ids have no raw values.
    */
   continuing(vocabulary: Vocabulary, evict?: EvictionOptions): Dataset {
+    requireVocabulary(vocabulary);
     const eviction = evict && parse(evictionOptions, evict, 'evict');
     const { schema, train } = this;
     const counts = countIds(schema, train);
@@ -226,6 +247,14 @@ export class Dataset {
   }
 }
 brand('Dataset', Dataset);
+
+/** Throws ConfigError for what is none, such as a run that has one. */
+function requireVocabulary(given: unknown): void {
+  if (typeof (given as Partial<Vocabulary> | null)?.encode === 'function') return;
+  throw new ConfigError(
+    `vocabulary: ${shown(given)}; expected that of a dataset, or of a result of fit or load`,
+  );
+}
 
 /** Throws ConfigError for what is none, such as the columns that one is made of. */
 export function requireDataset(data: unknown): asserts data is Dataset {

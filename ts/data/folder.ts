@@ -4,8 +4,10 @@ import { DataError } from '../errors.js';
 import { makeFolder, writeFileAtomic } from '../io/atomic.js';
 import { readTensors, TensorFile, writeTensors } from '../io/safetensors.js';
 import { readVocabulary, type StoredVocabulary, writeVocabulary } from '../io/vocabulary-file.js';
+import { parse } from '../options.js';
 import { ofKind } from './features.js';
 import { type Prepared, presentColumns } from './prepare.js';
+import { schemaShape } from './schema.js';
 import { copyStored, piecesOf, StreamedSplit, streamedSplit } from './streamed.js';
 import { type Schema, splitNames } from './types.js';
 import { checkUsage, storedUsage } from './usage.js';
@@ -91,6 +93,8 @@ export async function readFolder(
         `format '${stored.format}' version ${stored.version}; expected '${format}' version ${version}`,
       );
     }
+    // Checked, not rebuilt: the order of its keys is part of what runs are told apart by.
+    parse(schemaShape, stored.schema, 'schema');
     const { values: vocabularies, usage } = await vocabularyOf(folder, stored);
     if (usage) checkUsage(vocabularies, usage);
     const path = rowsPath(folder);

@@ -119,6 +119,17 @@ async function makeFolders(path: string, parents = true): Promise<void> {
   }
 }
 
+/** Tells before long work for a file begins that it would find no place. Throws CheckpointError. */
+export async function requirePlace(path: string): Promise<void> {
+  const isFolder = async (place: string): Promise<boolean> =>
+    (await stat(place).catch(() => undefined))?.isDirectory() === true;
+  const refuse = (why: string): never => {
+    throw new CheckpointError(`'${path}' could not be written: ${why}`);
+  };
+  if (!(await isFolder(dirname(path)))) refuse(`'${dirname(path)}' is no folder; expected one`);
+  if (await isFolder(path)) refuse('it is a folder; expected the path of a file');
+}
+
 /** Removes what a killed process left of files it had not finished. */
 export async function removeUnfinished(folder: string): Promise<void> {
   for (const name of await readdir(folder).catch(() => [])) {

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { z } from 'zod';
 import { checkVocabularies } from '../data/check.js';
+import { schemaShape } from '../data/schema.js';
 import { checkUsage, storedUsage } from '../data/usage.js';
 import { Vocabulary } from '../data/vocabulary.js';
 import { CheckpointError, ConfigError } from '../errors.js';
@@ -23,28 +24,6 @@ import { hasVocabulary, readVocabulary, writeVocabulary } from './vocabulary-fil
 const format = 'polydomain-model';
 const version = 1;
 
-const ids = {
-  name: z.string(),
-  size: z.int().gte(1),
-  hashed: z.literal(true).exactOptional(),
-  table: z.string().exactOptional(),
-};
-const featureSchema = z.discriminatedUnion('kind', [
-  z.object({ ...ids, kind: z.literal('categorical') }),
-  z.object({
-    ...ids,
-    kind: z.literal('multi-valued'),
-    pooling: z.enum(['mean', 'sum']),
-    width: z.int().gte(1),
-    separator: z.string().exactOptional(),
-  }),
-  z.object({
-    name: z.string(),
-    kind: z.literal('numeric'),
-    mean: z.number(),
-    deviation: z.number().gt(0),
-  }),
-]);
 const storedModel = z.object({
   format: z.literal(format),
   version: z.literal(version),
@@ -52,12 +31,7 @@ const storedModel = z.object({
   options: z.record(z.string(), z.unknown()),
   /** Of the parameters' start; also of specific values that start at random. */
   seed: z.int().gte(0),
-  schema: z.object({
-    label: z.string(),
-    domain: z.string(),
-    features: z.array(featureSchema),
-    domains: z.array(z.string()),
-  }),
+  schema: schemaShape,
   /** Parameters with a slot per domain that the model's options do not tell of. */
   split: z.array(z.string()).default([]),
   overlays: z

@@ -1,4 +1,5 @@
 import { ShapeError, TraceError } from '../errors.js';
+import { toTensor } from '../tensor/apply.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { currentTrace } from '../tensor/trace.js';
 
@@ -9,7 +10,7 @@ import { currentTrace } from '../tensor/trace.js';
  */
 export function addLoss(term: Tensor): void {
   const trace = currentTrace();
-  const symbolic = term.symbolic();
+  const symbolic = toTensor(term, 'addLoss').symbolic();
   if (!trace?.penalties || symbolic?.trace !== trace) {
     throw new TraceError('addLoss: no value of the traced forward of a model; expected one');
   }

@@ -1,7 +1,14 @@
 import type { Vocabulary } from '../data/vocabulary.js';
 import { DataError } from '../errors.js';
 import type { Model } from '../nn/model.js';
-import { type Columns, featureValues, type Row, Scorer, valuesOf } from './scorer.js';
+import {
+  type Columns,
+  featureValues,
+  type Row,
+  requireNumbers,
+  Scorer,
+  valuesOf,
+} from './scorer.js';
 
 export interface PredictOptions {
   /** What becomes of a domain that training has not seen: shared parameters alone, or DataError. */
@@ -38,7 +45,7 @@ export class Predictor {
 
   /**
    * Probabilities [rows] of rows of mixed domains, which name theirs in the domain's column. Throws
-   * DataError for a missing column or value and for an unknown domain.
+   * DataError for a missing column or value, for an unknown domain and for a score that is not a number.
    */
   async predict(
     input: readonly Row[] | Columns,
@@ -71,7 +78,7 @@ export class Predictor {
         scores[rows[i] as number] = score;
       });
     }
-    return scores;
+    return requireNumbers(scores);
   }
 }
 

@@ -86,11 +86,12 @@ export class Scorer {
   /**
    * Probabilities [rows], off the event loop. Values that training has not seen count as unknown. Calls that
    * come while others are scored are scored together.
-   * Throws DataError for a missing column or value, and BusyError while the model is trained.
+   * Throws DataError for a missing column or value and for a score that is not a number, and BusyError while
+   * the model is trained.
    */
   async predict(input: readonly Row[] | Columns): Promise<Float32Array> {
     const { columns, rows } = this.#encode(input);
-    return this.predictEncoded(columns, rows);
+    return requireNumbers(await this.predictEncoded(columns, rows));
   }
 
   /** @internal The same of columns as Vocabulary.column() has them, one per feature. */
@@ -106,7 +107,7 @@ export class Scorer {
    * The k rows with the highest probabilities, best first, off the event loop; all rows when there are fewer.
    * Of equal ones the first row comes first. With `once`, its values stand in every candidate row, so
    * one user's are given once: topK({ user: 7 }, { item: items }, 10). Throws ConfigError for a k that is
-   * no integer of 1 at least, and DataError as predict does and for a score that is not a number.
+   * no integer of 1 at least, and DataError as predict does.
    */
   async topK(candidates: readonly Row[] | Columns, k: number): Promise<TopK>;
   async topK(once: Row, candidates: Columns, k: number): Promise<TopK>;
@@ -123,14 +124,7 @@ export class Scorer {
       typeof second === 'number'
         ? (first as readonly Row[] | Columns)
         : repeated(first as Row, second);
-    const scores = await this.predict(input);
-    const unknown = scores.findIndex(Number.isNaN);
-    if (unknown >= 0) {
-      throw new DataError(
-        `topK: row ${unknown} scores NaN; expected a model with finite parameters`,
-      );
-    }
-    return topK(scores, k);
+    return topK(await this.predict(input), k);
   }
 
   /** The probability of one row, now. Throws as predict does. */
@@ -151,7 +145,9 @@ export class Scorer {
       } else column.set(this.vocabulary.column(f, [value]));
     }
     plan.native ??= this.#row(plan);
-    return Math.fround(probability(plan.native.score()));
+    const score = Math.fround(probability(plan.native.score()));
+    if (Number.isNaN(score)) requireNumbers([score]);
+    return score;
   }
 
   #encode(input: readonly Row[] | Columns): {
@@ -232,6 +228,13 @@ function repeated(once: Row, candidates: Columns): Columns {
   const rows = Object.values(candidates)[0]?.length ?? 0;
   const same = Object.entries(once).map(([name, value]) => [name, Array(rows).fill(value)]);
   return { ...candidates, ...Object.fromEntries(same) };
+}
+
+/** The scores themselves. Throws DataError where a model's parameters make none. */
+export function requireNumbers<Scores extends Float32Array | number[]>(scores: Scores): Scores {
+  const row = scores.findIndex(Number.isNaN);
+  if (row < 0) return scores;
+  throw new DataError(`row ${row} scores NaN; expected a model with finite parameters`);
 }
 
 function probability(logit: number): number {

@@ -1,6 +1,8 @@
+import { z } from 'zod';
 import { TraceError } from '../errors.js';
 import { addon } from '../native/load.js';
-import { call, nextRandomStep, symbolicTensor } from './apply.js';
+import { parse } from '../options.js';
+import { call, nextRandomStep, symbolicTensor, toTensor } from './apply.js';
 import { elementCount } from './shape.js';
 import { Tensor } from './tensor.js';
 import { Trace, withTrace } from './trace.js';
@@ -16,9 +18,10 @@ export function valueAndGradients(
 ): { value: Tensor; gradients: (Tensor | undefined)[] } {
   const trace = new Trace();
   const inputs = tensors.map((tensor, i) => trace.graph.input(`${i}`, tensor.dtype, tensor.shape));
-  const loss = withTrace(trace, () =>
+  const result = withTrace(trace, () =>
     body(...inputs.map((value) => symbolicTensor(trace, value))),
-  ).symbolic();
+  );
+  const loss = toTensor(result, "the function's result").symbolic();
   if (loss?.trace !== trace) {
     throw new TraceError('the function returned a tensor that does not depend on its inputs');
   }
@@ -44,7 +47,15 @@ export function valueAndGradients(
   };
 }
 
-/** Uniform or normal numbers of a named, seeded sequence. */
+const randomOptions = z.strictObject({
+  kind: z.enum(['uniform', 'normal']).default('uniform'),
+  a: z.number().default(0),
+  b: z.number().default(1),
+  seed: z.int().gte(0),
+  stream: z.string().default('random'),
+});
+
+/** Uniform or normal numbers of a named, seeded sequence. Throws ConfigError. */
 export function random(
   shape: readonly number[],
   options: {
@@ -55,8 +66,9 @@ export function random(
     readonly stream?: string;
   },
 ): Tensor<'float32'> {
+  parse(z.array(z.int().gte(0)), shape, 'random: shape');
+  const { kind, a, b, seed, stream } = parse(randomOptions, options, 'random');
   const data = new Float32Array(elementCount(shape));
-  const { kind = 'uniform', a = 0, b = 1, seed, stream = 'random' } = options;
   addon().fillRandom(data, { kind, a, b }, seed, stream);
   return Tensor.from(data, shape);
 }

@@ -33,12 +33,16 @@ export class CommandQueue {
     return this.#ready.splice(0, count);
   }
 
-  /** Drops the next `count`, with turns for the event loop; returns how many there were. */
-  async skip(count: number): Promise<number> {
+  /**
+   * Drops the next `count`, with turns for the event loop; returns how many there were. Rejects with the signal's
+   * reason once it is aborted.
+   */
+  async skip(count: number, signal?: AbortSignal): Promise<number> {
     let skipped = 0;
     while (skipped < count && !this.isEmpty) {
       skipped += this.take(Math.min(commandsPerTurn, count - skipped)).length;
       await setImmediate();
+      signal?.throwIfAborted();
     }
     return skipped;
   }

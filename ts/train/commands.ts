@@ -1,5 +1,6 @@
 import { ConfigError } from '../errors.js';
 import { suggest } from '../nearest.js';
+import { shown } from '../options.js';
 import type { Command } from '../strategies/types.js';
 
 /** Fields that a command must have, and those that it may have. */
@@ -64,6 +65,9 @@ const shares = ['shareFrom', 'shareTo'];
 
 /** The command itself. Throws ConfigError for one that lacks a field or has one out of range. */
 export function checked(command: Command, strategy: string): Command {
+  if (typeof command !== 'object' || command === null) {
+    throw new ConfigError(`strategy '${strategy}': ${shown(command)}; expected a command`);
+  }
   const known = fields[command.kind];
   const fail = (message: string): never => {
     throw new ConfigError(`strategy '${strategy}', command '${command.kind}': ${message}`);

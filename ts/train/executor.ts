@@ -48,7 +48,7 @@ export class Executor {
 
   constructor(
     private readonly session: NativeSession,
-    private readonly signal?: AbortSignal,
+    readonly signal?: AbortSignal,
   ) {}
 
   async run(

@@ -42,7 +42,8 @@ export interface FitOptions extends z.input<typeof trainingOptions> {
   readonly config?: Readonly<Record<string, unknown>> | undefined;
 }
 
-function isJson(value: unknown): boolean {
+/** Whether a value can be written as JSON. */
+export function isJson(value: unknown): boolean {
   try {
     JSON.stringify(value);
     return true;

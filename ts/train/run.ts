@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { z } from 'zod';
+import { z } from 'zod';
 import type { Dataset } from '../data/dataset.js';
 import { type SplitName, splitNames } from '../data/types.js';
 import { ConfigError, TrainingError } from '../errors.js';
@@ -24,7 +24,7 @@ import type { EpochRecord, FitEvent } from './events.js';
 import { Executor } from './executor.js';
 import { expectedSize, requireTrainingMemory } from './expected-size.js';
 import { fingerprint } from './fingerprint.js';
-import type { FitOptions } from './fit-options.js';
+import { type FitOptions, isJson } from './fit-options.js';
 import { FitResult, writeRun } from './fit-result.js';
 import { trainingOptions } from './options.js';
 import { Profile } from './profile.js';
@@ -32,6 +32,12 @@ import type { FinishedStage } from './result.js';
 import { Stage, type StageProgress } from './stage.js';
 import { takeOver } from './take-over.js';
 import { type Trained, warmStart } from './warm-start.js';
+
+/** What tells strategies apart, in run folders and checkpoints too. */
+const identity = z.object({
+  name: z.string().min(1),
+  options: z.record(z.string(), z.unknown()).refine(isJson, 'expected what JSON can hold'),
+});
 
 /** A training at work: its stages on one model, its events, checkpoints and run folder. */
 export class Run {
@@ -85,6 +91,7 @@ export class Run {
         `fit.strategy: ${shown(strategy)}; expected one of strategies, such as strategies.alternate(), or your own`,
       );
     }
+    for (const own of [strategy, ...this.#plan]) parse(identity, own, 'fit.strategy');
     model.requireSchema(data.schema);
     this.#choice = domainChoice(this.#settings, data.vocabulary);
     if (tuning && strategy.name === 'separate') {
@@ -177,10 +184,19 @@ export class Run {
     return counts[0] ?? 0;
   }
 
-  /** Ends the session, and writes the profile if one was asked for. */
+  /**
+   * Ends the session, and writes the profile if one was asked for. A training is not lost for a profile that cannot be
+   * written: that is a warning.
+   */
   async close(): Promise<void> {
     this.dispose();
-    await this.#profile?.write();
+    try {
+      await this.#profile?.write();
+    } catch (error) {
+      const { message } = error as Error;
+      this.#emit({ kind: 'warning', message });
+      if (!this.options.onEvent) process.emitWarning(message);
+    }
   }
 
   dispose(): void {

@@ -10,6 +10,7 @@ import type {
 import { addon } from '../native/load.js';
 import { suggest } from '../nearest.js';
 import { nativeSpec, type Optimizer } from '../optim/optimizers.js';
+import { shown } from '../options.js';
 import type { Strategy } from '../strategies/types.js';
 import type { Progress } from './checkpoint.js';
 import { CommandQueue } from './command-queue.js';
@@ -143,6 +144,11 @@ export class Stage {
         );
       },
     });
+    if (typeof commands?.[Symbol.iterator] !== 'function') {
+      throw new ConfigError(
+        `strategy '${this.strategy.name}': epoch() gave ${shown(commands)}; expected a generator of commands`,
+      );
+    }
     for (const command of commands) {
       const { mode = 'train', ...rest } = checked(command, this.strategy.name);
       const native = { optimizer: this.#inner, ...rest };
@@ -157,7 +163,8 @@ export class Stage {
 
   /** Number of commands of the first epoch. Rejects where the strategy finds its options wrong. */
   count(): Promise<number> {
-    this.#count ??= new CommandQueue(this.commands(0)).skip(Number.POSITIVE_INFINITY);
+    const { signal } = this.context.executor;
+    this.#count ??= new CommandQueue(this.commands(0)).skip(Number.POSITIVE_INFINITY, signal);
     return this.#count;
   }
 
@@ -274,7 +281,7 @@ export class Stage {
     const count = await this.count();
     const commands = new CommandQueue(this.commands(epoch));
     const losses: [number, number] = from ? [...from.losses] : [0, 0];
-    let done = await commands.skip(from?.commandsDone ?? 0);
+    let done = await commands.skip(from?.commandsDone ?? 0, executor.signal);
     let resumed: NativeInterruption | undefined = from?.interruption;
     if (resumed) commands.resume(resumed);
     for (;;) {

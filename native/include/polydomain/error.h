@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cmath>
 #include <stdexcept>
 #include <string>
 
@@ -18,5 +19,10 @@ class Error : public std::runtime_error {
  private:
   ErrorKind kind_;
 };
+
+// A number for messages: the sign of a NaN says nothing.
+inline std::string toText(double number) {
+  return std::isnan(number) ? "NaN" : std::to_string(number);
+}
 
 }  // namespace polydomain
