@@ -21,7 +21,10 @@ function knownKeys(schema: z.ZodType, value: unknown, path: readonly PropertyKey
     [node, ...(node.anyOf ?? []), ...(node.oneOf ?? [])]
       .flatMap((one) => (one === node ? [one] : alternatives(one, given)))
       .filter((one) => isMeant(one, given));
-  let nodes = alternatives(z.toJSONSchema(schema, { io: 'input' }) as JsonSchema, value);
+  let nodes = alternatives(
+    z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' }) as JsonSchema,
+    value,
+  );
   path.forEach((key, depth) => {
     const given = valueAt(value, path.slice(0, depth + 1));
     nodes = nodes.flatMap((node) => {

@@ -272,7 +272,7 @@ it('fit reads a file in pieces between which others have their turn, and the mod
   }
   await end;
   for (const error of refusals) expect(error).toBeInstanceOf(BusyError);
-  const meanwhile = refusals.filter((error) => /files are read/.test(String(error)));
+  const meanwhile = refusals.filter((error) => /being made ready/.test(String(error)));
   expect(meanwhile.length).toBeGreaterThan(1);
   expect(rowsOf(model, 'user')).toEqual(vectors);
 });

@@ -52,7 +52,7 @@ describe('what is no strategy, optimizer or model', () => {
         fit(toyModel(data), data, { ...options, strategy: given as never }),
       );
       expect(error).toBeInstanceOf(ConfigError);
-      expect(error.message).toMatch(/fit\.strategy: missing/);
+      expect(error.message).toMatch(/^fit\.strategy: .*; expected one of strategies/);
     },
   );
 

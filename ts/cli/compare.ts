@@ -49,16 +49,16 @@ function showRuns(): { onEvent(event: CompareEvent): void; stop(): void } {
 /** Runs the comparison that a config file describes. */
 export async function compareConfigFile(
   path: string,
-  { set, ...options }: CompareOptions,
+  { set, output, models, strategies, seeds, resume, signal }: CompareOptions,
 ): Promise<CompareReport> {
   const { config } = await readUnchecked(path, set ? { set } : {});
   const progress = showRuns();
   try {
     const comparison = await compare(parseCompareConfig(config), {
-      ...options,
+      ...{ output, models, strategies, seeds, resume, signal },
       onEvent: progress.onEvent,
     });
-    return { output: options.output, ...comparison };
+    return { output, ...comparison };
   } finally {
     progress.stop();
   }
