@@ -17,6 +17,7 @@
 #include <sched.h>
 
 #include "polydomain/error.h"
+#include "wait.h"
 
 namespace polydomain {
 
@@ -25,14 +26,6 @@ namespace {
 constexpr int kMaxThreads = 256;
 // Waking a thread that sleeps takes longer than the serial work between two jobs of a step.
 constexpr auto kSpin = std::chrono::microseconds(100);
-
-void pauseBriefly() {
-#if defined(__x86_64__)
-  _mm_pause();
-#else
-  std::this_thread::yield();
-#endif
-}
 
 // The state of a job in one word, so that claiming a chunk also proves which job it belongs to:
 // generation (24 bits), number of units (20 bits), next unit (20 bits).
@@ -91,13 +84,7 @@ class ThreadPool::Impl {
     insidePool = true;
     runUnits(0);
     insidePool = false;
-    for (int spins = 0; done_.load(std::memory_order_acquire) < units; ++spins) {
-      if (spins < 4000) {
-        pauseBriefly();
-      } else {
-        std::this_thread::yield();
-      }
-    }
+    waitUntil([&] { return done_.load(std::memory_order_acquire) == units; });
     const std::exception_ptr failure = failure_;
     failure_ = nullptr;
     busy_.store(false);

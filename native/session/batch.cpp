@@ -1,6 +1,7 @@
 #include "batch.h"
 
 #include <algorithm>
+#include <cstring>
 #include <limits>
 #include <numeric>
 
@@ -16,7 +17,8 @@ namespace {
 
 using Kind = InputSource::Kind;
 
-constexpr int64_t kCopiedRows = 1024;  // a chunk of them: each may miss the cache
+constexpr int64_t kValueBytes = 4;
+constexpr int64_t kCopiedRows = 256;  // of a column at once: each may miss the cache
 
 InputSource sourceOf(const std::string& name) {
   if (name == kDomainInput) return {Kind::kDomain};
@@ -53,18 +55,12 @@ int64_t shortest(const IdLists& lists, int64_t rows) {
   return size;
 }
 
-// Row r of `to` = row base + order[r] of `from`, `width` values each.
-template <typename Value, int64_t width = 1>
-const Value* copyRows(ThreadPool& pool, const Value* from, int64_t base,
-                      std::span<const int32_t> order, std::vector<Value>& to) {
-  to.resize(order.size() * width);
-  cpu::forChunks(pool, std::ssize(order), kCopiedRows, [&](int64_t begin, int64_t end) {
-    for (int64_t r = begin; r < end; ++r) {
-      const int64_t row = base + order[static_cast<size_t>(r)];
-      std::copy_n(from + row * width, width, to.data() + r * width);
-    }
-  });
-  return to.data();
+template <int64_t bytes>
+void copyEach(const std::byte* from, int64_t base, std::span<const int32_t> rows, std::byte* to) {
+  for (const int32_t row : rows) {
+    std::memcpy(to, from + (base + row) * bytes, bytes);
+    to += bytes;
+  }
 }
 
 }  // namespace
@@ -134,16 +130,16 @@ void Batch::gather(const BoundProgram& bound, const SplitData& split, int64_t ba
   run.inputs.clear();
   ids_.resize(split.ids.size());
   numbers_.resize(split.numbers.size());
+  copies_.clear();
   for (size_t input = 0; input < bound.sources.size(); ++input) {
     const auto& [kind, column] = bound.sources[input];
     switch (kind) {
       case Kind::kIds:
-        run.inputs.push_back(
-            {copyRows(*run.pool, idsOf(split, column), base, order, ids_[column])});
+        run.inputs.push_back({copyLater(idsOf(split, column), 1, order.size(), ids_[column])});
         break;
       case Kind::kNumbers:
-        run.inputs.push_back({copyRows<float, 2>(*run.pool, numbersOf(split, column), base, order,
-                                                 numbers_[column])});
+        run.inputs.push_back(
+            {copyLater(numbersOf(split, column), 2, order.size(), numbers_[column])});
         break;
       case Kind::kList:
         run.inputs.push_back({padded(listsOf(split, column), order, base,
@@ -160,10 +156,38 @@ void Batch::gather(const BoundProgram& bound, const SplitData& split, int64_t ba
         run.inputs.push_back({slotOf(domain)});
         break;
       case Kind::kLabel:
-        run.inputs.push_back({copyRows(*run.pool, split.labels, base, order, labels_)});
+        run.inputs.push_back({copyLater(split.labels, 1, order.size(), labels_)});
         break;
     }
   }
+  copyRows(*run.pool, base, order);
+}
+
+// Memory for `width` values of each row, which copyRows() fills.
+template <typename Value>
+const Value* Batch::copyLater(const Value* from, int64_t width, size_t rows,
+                              std::vector<Value>& to) {
+  static_assert(sizeof(Value) == kValueBytes);
+  to.resize(rows * static_cast<size_t>(width));
+  copies_.push_back({reinterpret_cast<const std::byte*>(from),
+                     reinterpret_cast<std::byte*>(to.data()), width});
+  return to.data();
+}
+
+// Row r of all copies = row base + order[r] of what they are of.
+void Batch::copyRows(ThreadPool& pool, int64_t base, std::span<const int32_t> order) {
+  const int64_t pieces = cpu::chunkCount(std::ssize(order), kCopiedRows);
+  pool.parallelFor(pieces * std::ssize(copies_), [&](int64_t piece, int) {
+    const Copy& copy = copies_[static_cast<size_t>(piece / pieces)];
+    const int64_t begin = piece % pieces * kCopiedRows;
+    const auto rows = order.subspan(static_cast<size_t>(begin)).first(
+        static_cast<size_t>(std::min(kCopiedRows, std::ssize(order) - begin)));
+    if (copy.width == 1) {
+      copyEach<kValueBytes>(copy.from, base, rows, copy.to + begin * kValueBytes);
+    } else {
+      copyEach<2 * kValueBytes>(copy.from, base, rows, copy.to + begin * 2 * kValueBytes);
+    }
+  });
 }
 
 void Batch::view(const BoundProgram& bound, const SplitData& split, int64_t first, int32_t domain,

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -54,6 +55,15 @@ class Batch {
   int32_t sharedSlot() const { return sharedSlot_; }
 
  private:
+  struct Copy {
+    const std::byte* from;
+    std::byte* to;
+    int64_t width;  // values to a row
+  };
+
+  template <typename Value>
+  const Value* copyLater(const Value* from, int64_t width, size_t rows, std::vector<Value>& to);
+  void copyRows(ThreadPool& pool, int64_t base, std::span<const int32_t> order);
   const int32_t* padded(const IdLists& lists, std::span<const int32_t> rows, int64_t base,
                         int64_t width, size_t column);
   const float* weightsOf(const SplitData& split, int64_t base, std::span<const int32_t> order);
@@ -62,6 +72,7 @@ class Batch {
   const int32_t* domainColumn(int32_t domain, int64_t rows);
 
   std::array<float, 2> classWeights_;
+  std::vector<Copy> copies_;  // of the step at hand
   std::vector<std::vector<int32_t>> ids_, lists_;
   std::vector<std::vector<float>> numbers_;
   std::vector<float> labels_, weights_;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "own_values.h"
 #include "space_impl.h"
 
 namespace polydomain {
@@ -74,15 +75,10 @@ void ParameterSpace::Impl::visitOverlay(
   }
 }
 
-Combine ParameterSpace::Impl::combineOf(int region, uint32_t unit) const {
-  const auto parameter = static_cast<size_t>(parameterOfUnit(region, unit));
-  return parameters_[parameter].trainable ? combine_ : Combine::kReplace;
-}
-
 void ParameterSpace::Impl::startValues(OverlayId domain, int region, uint32_t unit,
                                        const float* base, float* out) const {
   const int64_t size = regions_[static_cast<size_t>(region)].unitSize;
-  if (combineOf(region, unit) == Combine::kReplace) {
+  if (combineOf(static_cast<size_t>(region), unit) == Combine::kReplace) {
     std::copy_n(base, size, out);
     return;
   }
@@ -98,7 +94,7 @@ void ParameterSpace::Impl::startValues(OverlayId domain, int region, uint32_t un
 
 void ParameterSpace::Impl::combineUnit(OverlayId domain, int region, uint32_t unit,
                                        const float* specific, float* value) const {
-  const Combine combine = combineOf(region, unit);
+  const Combine combine = combineOf(static_cast<size_t>(region), unit);
   const int64_t size = regions_[static_cast<size_t>(region)].unitSize;
   if (specific == nullptr) {
     if (startsNeutral(combine)) return;
@@ -108,21 +104,6 @@ void ParameterSpace::Impl::combineUnit(OverlayId domain, int region, uint32_t un
     specific = start.data();
   }
   combineValues(combine, specific, size, value);
-}
-
-void ParameterSpace::Impl::combineValues(Combine combine, const float* specific, int64_t size,
-                                         float* value) {
-  switch (combine) {
-    case Combine::kPlus:
-      for (int64_t i = 0; i < size; ++i) value[i] += specific[i];
-      break;
-    case Combine::kTimes:
-      for (int64_t i = 0; i < size; ++i) value[i] *= specific[i];
-      break;
-    case Combine::kReplace:
-      std::copy_n(specific, size, value);
-      break;
-  }
 }
 
 }  // namespace polydomain

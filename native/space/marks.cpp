@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "own_values.h"
 #include "polydomain/error.h"
 #include "space_impl.h"
 
@@ -28,9 +29,10 @@ void ParameterSpace::Impl::restore(MarkId id, const Selection* only) {
 void ParameterSpace::Impl::lerp(MarkId id, float rate, const Selection* only) {
   const Selection trained = trainable(only == nullptr ? Selection{} : *only);
   forEachChange("lerp", id, &trained, [&](const Change& change) {
-    for (int64_t i = 0; i < change.size; ++i) {
-      change.value[i] = change.saved[i] + rate * (change.value[i] - change.saved[i]);
-    }
+    const float* __restrict saved = change.saved;
+    float* __restrict value = change.value;
+    forValues(change.size,
+              [&](int64_t i) { value[i] = saved[i] + rate * (value[i] - saved[i]); });
     return true;
   });
 }
@@ -135,20 +137,15 @@ void ParameterSpace::Impl::mergeShared(UnitJournal& into, const UnitJournal& fro
 void ParameterSpace::Impl::mergeOwn(OwnJournal& into, const OwnJournal& from) {
   found_.clear();
   int64_t present = 0;
-  into.index().findAll(
-      from.size(), [&](int64_t entry) { return from.unit(entry); },
-      [&](int64_t entry, int64_t held) {
-        if (held != UnitIndex::kNone) return;
-        found_.push_back(entry);
-        present += from.values(entry) != nullptr;
-      });
+  for (int64_t entry = 0; entry < from.size(); ++entry) {
+    if (into.holds(from.unit(entry))) continue;
+    found_.push_back(entry);
+    present += from.values(entry) != nullptr;
+  }
   into.reserve(std::ssize(found_), present);
   const int64_t first = into.size();
-  for (size_t i = 0; i < found_.size(); ++i) {
-    if (i + UnitIndex::kAhead < found_.size()) {
-      into.index().expect(from.unit(found_[i + UnitIndex::kAhead]));
-    }
-    into.add(from.unit(found_[i]), from.values(found_[i]) == nullptr);
+  for (const int64_t entry : found_) {
+    into.add(from.unit(entry), from.values(entry) == nullptr, from.place(entry));
   }
   forRanges(std::ssize(found_), from.unitSize(), [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
@@ -256,9 +253,9 @@ void ParameterSpace::Impl::visitOverlay(OverlayId domain, size_t r, const OwnJou
   const int64_t size = regions_[r].unitSize;
   each(std::ssize(visited_), size, [&](int64_t begin, int64_t end) {
     Visited* some = visited_.data() + begin;
-    store.index().findAll(
-        end - begin, [&](int64_t i) { return some[i].unit; },
-        [&](int64_t i, int64_t held) { some[i].held = held; });
+    for (int64_t i = 0; i < end - begin; ++i) {
+      some[i].held = store.find(some[i].unit, journal.place(some[i].entry));
+    }
   });
   store.reserve(std::ranges::count(visited_, UnitStore::kNone, &Visited::held));
   for (Visited& one : visited_) {

@@ -56,7 +56,9 @@ struct Overlay : OwnMemory {
 struct OverlayJournal : OwnMemory {
   OverlayJournal(const std::vector<Region>& regions, const SpillMemory& memory)
       : OwnMemory(memory) {
-    for (const Region& region : regions) stores.emplace_back(region.unitSize, resource());
+    for (const Region& region : regions) {
+      stores.emplace_back(region.units, region.unitSize, resource());
+    }
   }
   int64_t units() const {
     return std::accumulate(stores.begin(), stores.end(), int64_t{0},

@@ -1,10 +1,11 @@
 // Overlays: opened, closed and kept.
 
 #include <algorithm>
-#include <array>
+#include <atomic>
 #include <cstring>
 
 #include "polydomain/error.h"
+#include "own_values.h"
 #include "space_impl.h"
 
 namespace polydomain {
@@ -33,6 +34,7 @@ void ParameterSpace::Impl::open(OverlayId domain) {
   open_ = &overlayOf(domain);
   active_ = domain;
   if (base_.empty()) base_ = emptyJournals();
+  held_.resize(regions_.size());
 }
 
 void ParameterSpace::Impl::close(bool keep) {
@@ -40,8 +42,10 @@ void ParameterSpace::Impl::close(bool keep) {
   if (keep) open_->use();
   OverlayJournal* journal = nullptr;
   for (size_t r = 0; r < regions_.size(); ++r) {
+    if (base_[r].empty()) continue;
+    if (keep && !marks_.empty() && journal == nullptr) journal = &journalOf(marks_.back(), active_);
     if (keep) {
-      keepSpecific(r, journal);
+      keepSpecific(r, journal == nullptr ? nullptr : &journal->stores[r]);
     } else {
       restoreShared(r);
     }
@@ -161,146 +165,117 @@ void ParameterSpace::Impl::restoreShared(size_t r) const {
   });
 }
 
-void ParameterSpace::Impl::keepSpecific(size_t r, OverlayJournal*& journal) {
+void ParameterSpace::Impl::keepSpecific(size_t r, OwnJournal* journal) {
+  reserveKept(r, journal);
+  // A piece stays in the cache from its comparison to its copies.
+  forPieces(base_[r].size(), regions_[r].unitSize,
+            [&](int64_t begin, int64_t end, Turns::Turn& turn) {
+              thread_local std::vector<Kept> kept;
+              kept.resize(static_cast<size_t>(end - begin));
+              findChanged(r, begin, kept);
+              turn.take([&] { placeKept(r, begin, kept, journal); });
+              keepUnits(r, begin, kept);
+            });
+}
+
+void ParameterSpace::Impl::reserveKept(size_t r, OwnJournal* journal) {
+  const UnitJournal& base = base_[r];
+  std::atomic<int64_t> added = 0, saved = 0, present = 0;
+  forRanges(base.size(), 1, [&](int64_t begin, int64_t end) {
+    int64_t isNew = 0, saves = 0, newSaves = 0;
+    for (int64_t i = begin; i < end; ++i) {
+      const bool absent = held_[r][static_cast<size_t>(i)] == UnitStore::kNone;
+      const bool toSave = journal != nullptr && !journal->holds(base.unit(i));
+      isNew += absent;
+      saves += toSave;
+      newSaves += toSave && absent;
+    }
+    added += isNew;
+    saved += saves;
+    present += saves - newSaves;
+  });
+  if (journal != nullptr) journal->reserve(saved, present);
+  open_->stores[r].reserve(added);
+}
+
+void ParameterSpace::Impl::findChanged(size_t r, int64_t begin, std::span<Kept> kept) const {
   const UnitJournal& base = base_[r];
   UnitStore& store = open_->stores[r];
-  findKept(r);
-  if (std::ranges::any_of(kept_, &Kept::changed)) {
-    if (!marks_.empty() && journal == nullptr) journal = &journalOf(marks_.back(), active_);
-    placeKept(r, journal == nullptr ? nullptr : &journal->stores[r]);
+  const Region& region = regions_[r];
+  const int64_t* held = held_[r].data() + begin;
+  const int64_t count = std::ssize(kept);
+  const int64_t ahead = unitsAhead(region.unitSize);
+  for (int64_t i = 0; i < count; ++i) {
+    if (i + ahead < count) {
+      const int64_t next = held[i + ahead];
+      if (next != UnitStore::kNone) prefetchUnit(store.values(next), region.unitSize);
+      prefetchUnit(region.unit(base.unit(begin + i + ahead)), region.unitSize);
+    }
+    const uint32_t unit = base.unit(begin + i);
+    float* specific = held[i] == UnitStore::kNone ? nullptr : store.values(held[i]);
+    const bool moved = changed(r, combineOf(r, unit), unit, base.values(begin + i), specific);
+    kept[static_cast<size_t>(i)] = {specific, nullptr, specific == nullptr, moved};
   }
-  const Region& region = regions_[r];
-  const int64_t ahead = unitsAhead(region.unitSize);
-  forRanges(base.size(), region.unitSize, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) {
-      if (i + ahead < end) {
-        const Kept& next = kept_[static_cast<size_t>(i + ahead)];
-        if (next.changed) prefetchUnit(store.values(next.held), region.unitSize);
-        prefetchUnit(region.unit(base.unit(i + ahead)), region.unitSize);
-      }
-      const Kept& one = kept_[static_cast<size_t>(i)];
-      const auto bytes = static_cast<size_t>(region.unitSize) * sizeof(float);
-      if (one.changed) {
-        float* specific = store.values(one.held);
-        if (one.saved != UnitIndex::kNone && !one.isNew) {
-          std::memcpy(journal->stores[r].values(one.saved), specific, bytes);
-        }
-        keepUnit(r, base.unit(i), base.values(i), one.isNew, specific);
-      }
-      std::memcpy(region.unit(base.unit(i)), base.values(i), bytes);
-    }
-  });
 }
 
-void ParameterSpace::Impl::findKept(size_t r) {
-  const UnitJournal& base = base_[r];
-  const UnitStore& store = open_->stores[r];
-  const Region& region = regions_[r];
-  const int64_t ahead = unitsAhead(region.unitSize);
-  kept_.resize(static_cast<size_t>(base.size()));
-  forRanges(base.size(), region.unitSize, [&](int64_t begin, int64_t end) {
-    store.index().findAll(
-        end - begin, [&](int64_t i) { return base.unit(begin + i); },
-        [&](int64_t i, int64_t held) {
-          const bool isNew = held == UnitStore::kNone;
-          kept_[static_cast<size_t>(begin + i)] = {held, UnitIndex::kNone, isNew, false, false};
-        });
-    for (int64_t i = begin; i < end; ++i) {
-      if (i + ahead < end) {
-        const int64_t held = kept_[static_cast<size_t>(i + ahead)].held;
-        if (held != UnitStore::kNone) __builtin_prefetch(store.values(held));
-        __builtin_prefetch(region.unit(base.unit(i + ahead)));
-      }
-      Kept& one = kept_[static_cast<size_t>(i)];
-      one.changed =
-          changed(r, base.unit(i), base.values(i), one.isNew ? nullptr : store.values(one.held));
-    }
-  });
-}
-
-void ParameterSpace::Impl::placeKept(size_t r, OwnJournal* journal) {
+void ParameterSpace::Impl::placeKept(size_t r, int64_t begin, std::span<Kept> kept,
+                                     OwnJournal* journal) {
   constexpr int64_t kAhead = UnitIndex::kAhead;
   const UnitJournal& base = base_[r];
   UnitStore& store = open_->stores[r];
-  int64_t added = 0, saved = 0, present = 0;
-  if (journal != nullptr) {
-    journal->index().findAll(
-        base.size(), [&](int64_t i) { return base.unit(i); },
-        [&](int64_t i, int64_t entry) {
-          Kept& one = kept_[static_cast<size_t>(i)];
-          one.saves = one.changed && entry == UnitIndex::kNone;
-          saved += one.saves;
-          present += one.saves && !one.isNew;
-        });
-    journal->reserve(saved, present);
-  }
-  for (const Kept& one : kept_) added += one.changed && one.isNew;
-  store.reserve(added);
-  for (int64_t i = 0; i < base.size(); ++i) {
-    if (i + kAhead < base.size()) {
-      const Kept& next = kept_[static_cast<size_t>(i + kAhead)];
-      if (next.saves) journal->index().expect(base.unit(i + kAhead));
-      if (next.isNew) store.index().expect(base.unit(i + kAhead));
+  const int64_t* held = held_[r].data() + begin;
+  const int64_t count = std::ssize(kept);
+  for (int64_t i = 0; i < count; ++i) {
+    if (i + kAhead < count && held[i + kAhead] == UnitStore::kNone) {
+      store.index().expect(base.unit(begin + i + kAhead));
     }
-    Kept& one = kept_[static_cast<size_t>(i)];
+    Kept& one = kept[static_cast<size_t>(i)];
     if (!one.changed) continue;
-    if (one.saves) one.saved = journal->add(base.unit(i), one.isNew);
-    if (one.isNew) one.held = store.place(base.unit(i)).first;
+    const uint32_t unit = base.unit(begin + i);
+    const int64_t entry = one.isNew ? store.place(unit).first : held[i];
+    one.specific = store.values(entry);
+    if (journal == nullptr) continue;
+    const int64_t saved = journal->add(unit, one.isNew, entry);
+    if (saved != OwnJournal::kNone) one.saved = journal->values(saved);
   }
 }
 
-bool ParameterSpace::Impl::changed(size_t r, uint32_t unit, const float* base,
+void ParameterSpace::Impl::keepUnits(size_t r, int64_t begin, std::span<const Kept> kept) const {
+  const UnitJournal& base = base_[r];
+  const Region& region = regions_[r];
+  const int64_t size = region.unitSize;
+  for (int64_t entry = begin; const Kept& one : kept) {
+    const uint32_t unit = base.unit(entry);
+    const float* shared = base.values(entry++);
+    float* value = region.unit(unit);
+    if (one.changed) {
+      const Combine combine = combineOf(r, unit);
+      if (one.saved != nullptr) copyValues(one.specific, size, one.saved);
+      if (one.isNew && combine == Combine::kTimes) {
+        startValues(active_, static_cast<int>(r), unit, shared, one.specific);
+      }
+      separateValues(combine, shared, value, size, one.specific);
+    }
+    copyValues(shared, size, value);
+  }
+}
+
+bool ParameterSpace::Impl::changed(size_t r, Combine combine, uint32_t unit, const float* base,
                                    const float* specific) const {
   const int64_t size = regions_[r].unitSize;
-  const float* effective = regions_[r].unit(unit);
-  const Combine combine = combineOf(static_cast<int>(r), unit);
+  thread_local std::vector<float> start;
   if (specific == nullptr && !startsNeutral(combine)) {
-    thread_local std::vector<float> before;
-    before.assign(base, base + size);
-    combineUnit(active_, static_cast<int>(r), unit, nullptr, before.data());
-    return std::memcmp(before.data(), effective, static_cast<size_t>(size) * sizeof(float)) != 0;
+    start.resize(static_cast<size_t>(size));
+    startValues(active_, static_cast<int>(r), unit, base, start.data());
+    specific = start.data();
   }
-  // The first values tell, as a rule: training moves all of a unit.
-  constexpr int64_t kAtOnce = 16;
-  for (int64_t begin = 0; begin < size; begin += kAtOnce) {
-    const int64_t count = std::min(kAtOnce, size - begin);
-    std::array<float, kAtOnce> before;
-    std::copy_n(base + begin, count, before.data());
-    if (specific != nullptr) combineValues(combine, specific + begin, count, before.data());
-    if (std::memcmp(before.data(), effective + begin, static_cast<size_t>(count) * sizeof(float)) !=
-        0) {
-      return true;
-    }
-  }
-  return false;
-}
-
-void ParameterSpace::Impl::keepUnit(size_t r, uint32_t unit, const float* base, bool isNew,
-                                    float* specific) const {
-  const int64_t size = regions_[r].unitSize;
-  const float* effective = regions_[r].unit(unit);
-  switch (combineOf(static_cast<int>(r), unit)) {
-    case Combine::kPlus:
-      for (int64_t i = 0; i < size; ++i) specific[i] = effective[i] - base[i];
-      break;
-    case Combine::kTimes:
-      if (isNew) startValues(active_, static_cast<int>(r), unit, base, specific);
-      for (int64_t i = 0; i < size; ++i) {
-        // A shared zero hides its factor: it stays as it was.
-        if (base[i] != 0.0f) specific[i] = effective[i] / base[i];
-      }
-      break;
-    case Combine::kReplace:
-      std::copy_n(effective, size, specific);
-      break;
-  }
+  return combinesToOther(combine, base, specific, regions_[r].unit(unit), size);
 }
 
 void ParameterSpace::Impl::journalUnit(OwnJournal& journal, const UnitStore& store, uint32_t unit) {
-  if (journal.holds(unit)) return;
   const int64_t held = store.find(unit);
-  const int64_t entry = journal.add(unit, held == UnitStore::kNone);
-  if (held != UnitStore::kNone) {
+  const int64_t entry = journal.add(unit, held == UnitStore::kNone, held);
+  if (entry != OwnJournal::kNone && held != UnitStore::kNone) {
     std::copy_n(store.values(held), store.unitSize(), journal.values(entry));
   }
 }

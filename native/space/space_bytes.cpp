@@ -24,7 +24,8 @@ void readOwn(const ParameterSpace::Read& read, int64_t units, OwnJournal& journa
   UnitIndex saved(pageMemory());
   readUnits(read, units, [&](uint32_t unit) { return saved.place(unit).second; });
   for (int64_t i = 0; i < saved.size(); ++i) {
-    const int64_t entry = journal.add(saved.unit(i), readValue<uint8_t>(read) != 0);
+    const int64_t entry =
+        journal.add(saved.unit(i), readValue<uint8_t>(read) != 0, UnitStore::kNone);
     if (float* values = journal.values(entry); values != nullptr) read(values, bytesOf(journal));
   }
 }

@@ -11,6 +11,7 @@
 #include "overlay.h"
 #include "polydomain/space.h"
 #include "region.h"
+#include "turns.h"
 
 namespace polydomain {
 
@@ -126,6 +127,26 @@ class ParameterSpace::Impl {
     }
   }
 
+  // Calls body(begin, end, turn) for pieces of [0, count), each the work of one unit, on whatever
+  // threads there are. Small pieces, too, are worth sharing: units are found in no order.
+  template <typename Body>
+  void forPieces(int64_t count, int64_t unitSize, const Body& body) const {
+    constexpr int64_t kPieces = 16, kLeast = 4096, kMost = 16 * kLeast;  // of them; floats
+    const int64_t size = std::clamp(count / kPieces, std::max<int64_t>(1, kLeast / unitSize),
+                                    std::max<int64_t>(1, kMost / unitSize));
+    Turns turns;
+    const auto piece = [&](int64_t index) {
+      Turns::Turn turn(turns, index);
+      body(index * size, std::min(count, (index + 1) * size), turn);
+    };
+    const int64_t pieces = cpu::chunkCount(count, size);
+    if (pool_) {
+      pool_->parallelFor(pieces, [&](int64_t index, int) { piece(index); });
+    } else {
+      for (int64_t index = 0; index < pieces; ++index) piece(index);
+    }
+  }
+
   static constexpr int64_t kWholeRuns = std::numeric_limits<int64_t>::max();
 
   // Calls body(entry, count) for the entries in [begin, end) of a journal, those of at most `most`
@@ -141,7 +162,7 @@ class ParameterSpace::Impl {
       const uint32_t unit = journal.unit(entry);
       const int parameter = parameterOfUnit(static_cast<int>(r), unit);
       const int64_t longest =
-          std::min({most, end - entry, journal.together(entry),
+          std::min({most, end - entry, journal.room(entry),
                     firstUnit(parameter) + unitCount(parameter) - static_cast<int64_t>(unit)});
       int64_t count = 1;
       while (count < longest && journal.unit(entry + count) == unit + count) ++count;
@@ -150,16 +171,19 @@ class ParameterSpace::Impl {
     }
   }
 
-  // Announces what add(journal) adds to the journal of a parameter.
+  // Announces units of a parameter; add(journal, begin, end) adds a range of them to its journal.
   template <typename Add>
-  void keep(int parameter, const Add& add);
-  // Saves the values of a journal's units from `first` on.
-  void saveUnits(size_t r, UnitJournal& journal, int64_t first) const;
-  // Saves shared values of base_ from `first` on; the effective ones take their place.
-  void formEffective(size_t r, int64_t first);
+  void keep(int parameter, int64_t count, const Add& add);
+  // Saves the values of a journal's units.
+  void saveUnits(size_t r, UnitJournal& journal, int64_t begin, int64_t end) const;
+  // Saves shared values of base_; the effective ones take their place.
+  void formEffective(size_t r, int64_t begin, int64_t end);
 
   // A domain's own value of what is not trainable replaces the shared one.
-  Combine combineOf(int region, uint32_t unit) const;
+  Combine combineOf(size_t r, uint32_t unit) const {
+    const auto parameter = static_cast<size_t>(parameterOfUnit(static_cast<int>(r), unit));
+    return parameters_[parameter].trainable ? combine_ : Combine::kReplace;
+  }
 
   // The specific values of a unit that an overlay does not hold.
   void startValues(OverlayId domain, int region, uint32_t unit, const float* base,
@@ -177,19 +201,25 @@ class ParameterSpace::Impl {
   // none.
   void combineUnit(OverlayId domain, int region, uint32_t unit, const float* specific,
                    float* value) const;
-  static void combineValues(Combine combine, const float* specific, int64_t size, float* value);
 
   // Puts the shared values of what was touched into place again.
   void restoreShared(size_t r) const;
   // The same behind turning a region's effective values back into the open overlay's; what training
-  // left as it was stays out. Makes the journal that it needs.
-  void keepSpecific(size_t r, OverlayJournal*& journal);
-  // What becomes of base_'s units, in kept_; and room for it.
-  void findKept(size_t r);
-  void placeKept(size_t r, OwnJournal* journal);
-  // Whether training moved a unit's effective value.
-  bool changed(size_t r, uint32_t unit, const float* base, const float* specific) const;
-  void keepUnit(size_t r, uint32_t unit, const float* base, bool isNew, float* specific) const;
+  // left as it was stays out. A mark's journal gets what they were.
+  void keepSpecific(size_t r, OwnJournal* journal);
+  // What becomes of a unit of base_.
+  struct Kept {
+    float *specific, *saved;  // null: none yet; not to be saved
+    bool isNew, changed;
+  };
+  // Makes room in overlay and journal for all that base_ may bring.
+  void reserveKept(size_t r, OwnJournal* journal);
+  void findChanged(size_t r, int64_t begin, std::span<Kept> kept) const;
+  void placeKept(size_t r, int64_t begin, std::span<Kept> kept, OwnJournal* journal);
+  void keepUnits(size_t r, int64_t begin, std::span<const Kept> kept) const;
+  // Whether training moved a unit's effective value; specific: null where there is none yet.
+  bool changed(size_t r, Combine combine, uint32_t unit, const float* base,
+               const float* specific) const;
 
   // Saves a unit of an overlay, or that it was absent, unless it is saved already.
   static void journalUnit(OwnJournal& journal, const UnitStore& store, uint32_t unit);
@@ -244,16 +274,13 @@ class ParameterSpace::Impl {
   std::map<OverlayId, Overlay> overlays_;
   OverlayId active_ = -1;
   Overlay* open_ = nullptr;        // that of active_
-  std::vector<UnitJournal> base_;  // while an overlay is open: shared values of what was touched
+  // While it is open, by region: shared values of what was touched, and its own entries of that.
+  std::vector<UnitJournal> base_;
+  std::vector<std::vector<int64_t>> held_;
   std::shared_ptr<ThreadPool> pool_;
 
   // What follows is kept between calls, so that they allocate nothing.
   std::vector<int64_t> found_;  // entries
-  struct Kept {
-    int64_t held, saved;         // entries: of the overlay, of the journal (kNone: not new there)
-    bool isNew, changed, saves;  // saves: new in the journal
-  };
-  std::vector<Kept> kept_;  // by entry of base_
   struct Visited {
     int64_t entry, held;  // of the journal, of the overlay
     uint32_t unit;

@@ -34,6 +34,11 @@ class UnitStore {
   int64_t unitSize() const { return values_.unitSize(); }
   int64_t bytes() const { return index_.bytes() + values_.bytes(); }
   int64_t find(uint32_t unit) const { return index_.find(unit); }
+  // The same, where it is probably at `guess`; any value will do.
+  int64_t find(uint32_t unit, int64_t guess) const {
+    const bool right = guess >= 0 && guess < size() && index_.unit(guess) == unit;
+    return right ? guess : find(unit);
+  }
 
   // The unit's entry, and whether it is new; values of a new one are zeros.
   std::pair<int64_t, bool> insert(uint32_t unit) {

@@ -52,9 +52,9 @@ class UnitValues {
     return blocks_[index / perBlock_] + static_cast<int64_t>(index % perBlock_) * unitSize_;
   }
   // How many units, from i on, lie one behind the other.
-  int64_t together(int64_t i) const {
-    return std::min<int64_t>(size_ - i, perBlock_ - static_cast<uint32_t>(i) % perBlock_);
-  }
+  int64_t together(int64_t i) const { return std::min(size_ - i, room(i)); }
+  // The same of those that are still to be added, too.
+  int64_t room(int64_t i) const { return perBlock_ - static_cast<uint32_t>(i) % perBlock_; }
 
   // Values of new units are those of the memory.
   void resize(int64_t size) {

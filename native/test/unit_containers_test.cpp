@@ -100,9 +100,9 @@ TEST(UnitJournal, AddsWhatItDoesNotHoldInOrder) {
 }
 
 TEST(OwnJournal, AbsentUnitsHaveNoValues) {
-  OwnJournal journal(kSize, pageMemory());
+  OwnJournal journal(kUnits, kSize, pageMemory());
   for (uint32_t unit = 0; unit < kUnits; ++unit) {
-    const int64_t entry = journal.add(unit, unit % 3 == 0);
+    const int64_t entry = journal.add(unit, unit % 3 == 0, 2 * unit);
     if (unit % 3 != 0) fill(journal.values(entry), unit);
   }
   for (int64_t entry = 0; entry < kUnits; ++entry) {
