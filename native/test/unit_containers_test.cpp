@@ -3,9 +3,12 @@
 #include <algorithm>
 #include <map>
 #include <random>
+#include <stdexcept>
 #include <vector>
 
+#include "polydomain/thread_pool.h"
 #include "space/own_journal.h"
+#include "space/turns.h"
 #include "space/unit_journal.h"
 #include "space/unit_store.h"
 
@@ -114,6 +117,61 @@ TEST(OwnJournal, AbsentUnitsHaveNoValues) {
   }
   EXPECT_TRUE(journal.holds(kUnits - 1));
   EXPECT_FALSE(journal.holds(kUnits));
+}
+
+TEST(OwnJournal, HoldsAUnitOnce) {
+  std::mt19937 random(3);
+  OwnJournal journal(kUnits, 1, pageMemory());
+  std::vector<uint32_t> expected;
+  std::vector<bool> held(kUnits, false);
+  for (int step = 0; step < 5000; ++step) {
+    const auto unit = static_cast<uint32_t>(random() % kUnits);
+    if (step % 500 == 0) journal.reserve(100, 50);
+    const int64_t entry = journal.add(unit, step % 2 == 0, step);
+    EXPECT_EQ(entry, held[unit] ? OwnJournal::kNone : std::ssize(expected));
+    if (held[unit]) continue;
+    held[unit] = true;
+    expected.push_back(unit);
+    EXPECT_EQ(journal.place(entry), step);
+  }
+  ASSERT_EQ(journal.size(), std::ssize(expected));
+  for (int64_t entry = 0; entry < journal.size(); ++entry) {
+    ASSERT_EQ(journal.unit(entry), expected[static_cast<size_t>(entry)]);
+  }
+  for (uint32_t unit = 0; unit < kUnits; ++unit) ASSERT_EQ(journal.holds(unit), held[unit]);
+}
+
+TEST(UnitStore, FindsAUnitWhateverTheGuess) {
+  UnitStore store(1);
+  for (const uint32_t unit : {7u, 3u, 9u}) store.insert(unit);
+  for (const int64_t guess : {-1, 0, 1, 2, 3}) {
+    EXPECT_EQ(store.find(3, guess), 1);
+    EXPECT_EQ(store.find(4, guess), UnitStore::kNone);
+  }
+}
+
+TEST(Turns, ComeInOrderAndPassOnFromPiecesThatFail) {
+  ThreadPool pool(3);
+  for (int round = 0; round < 50; ++round) {
+    Turns turns;
+    std::vector<int64_t> order;
+    const auto work = [&] {
+      pool.parallelFor(40, [&](int64_t piece, int) {
+        Turns::Turn turn(turns, piece);
+        if (piece % 7 == 3) throw std::runtime_error("before its turn");
+        turn.take([&] {
+          if (piece % 7 == 5) throw std::runtime_error("in its turn");
+          order.push_back(piece);
+        });
+      });
+    };
+    EXPECT_THROW(work(), std::runtime_error);
+    std::vector<int64_t> expected;
+    for (int64_t piece = 0; piece < 40; ++piece) {
+      if (piece % 7 != 3 && piece % 7 != 5) expected.push_back(piece);
+    }
+    EXPECT_EQ(order, expected);
+  }
 }
 
 }  // namespace
