@@ -31,7 +31,10 @@ function run(name, dim) {
   const filter = `^${name}/dim:${dim}/threads:${threads}/`;
   const args = [`--benchmark_filter=${filter}`, '--benchmark_format=json'];
   const [one] = JSON.parse(
-    execFileSync(binary, [...args, '--benchmark_min_time=0.1'], { encoding: 'utf8', stdio: 'pipe' }),
+    execFileSync(binary, [...args, '--benchmark_min_time=0.1'], {
+      encoding: 'utf8',
+      stdio: 'pipe',
+    }),
   ).benchmarks;
   return { milliseconds: one.real_time, gigabytesPerSecond: one.bytes_per_second / 1e9 };
 }
@@ -64,5 +67,10 @@ for (const [dim, memory] of Object.entries(memories)) {
 console.table(rows);
 const about = circumstances();
 console.log(
-  writeResult('space', about.machine.simdLevel, { ...about, threads, rounds: Number(values.rounds), rows }),
+  writeResult('space', about.machine.simdLevel, {
+    ...about,
+    threads,
+    rounds: Number(values.rounds),
+    rows,
+  }),
 );

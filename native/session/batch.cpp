@@ -169,8 +169,8 @@ const Value* Batch::copyLater(const Value* from, int64_t width, size_t rows,
                               std::vector<Value>& to) {
   static_assert(sizeof(Value) == kValueBytes);
   to.resize(rows * static_cast<size_t>(width));
-  copies_.push_back({reinterpret_cast<const std::byte*>(from),
-                     reinterpret_cast<std::byte*>(to.data()), width});
+  copies_.push_back(
+      {reinterpret_cast<const std::byte*>(from), reinterpret_cast<std::byte*>(to.data()), width});
   return to.data();
 }
 
@@ -180,8 +180,9 @@ void Batch::copyRows(ThreadPool& pool, int64_t base, std::span<const int32_t> or
   pool.parallelFor(pieces * std::ssize(copies_), [&](int64_t piece, int) {
     const Copy& copy = copies_[static_cast<size_t>(piece / pieces)];
     const int64_t begin = piece % pieces * kCopiedRows;
-    const auto rows = order.subspan(static_cast<size_t>(begin)).first(
-        static_cast<size_t>(std::min(kCopiedRows, std::ssize(order) - begin)));
+    const auto rows =
+        order.subspan(static_cast<size_t>(begin))
+            .first(static_cast<size_t>(std::min(kCopiedRows, std::ssize(order) - begin)));
     if (copy.width == 1) {
       copyEach<kValueBytes>(copy.from, base, rows, copy.to + begin * kValueBytes);
     } else {

@@ -1,6 +1,7 @@
 // Marks: what changed since, and the way back.
 
 #include <algorithm>
+#include <atomic>
 #include <cstring>
 
 #include "own_values.h"
@@ -31,8 +32,7 @@ void ParameterSpace::Impl::lerp(MarkId id, float rate, const Selection* only) {
   forEachChange("lerp", id, &trained, [&](const Change& change) {
     const float* __restrict saved = change.saved;
     float* __restrict value = change.value;
-    forValues(change.size,
-              [&](int64_t i) { value[i] = saved[i] + rate * (value[i] - saved[i]); });
+    forValues(change.size, [&](int64_t i) { value[i] = saved[i] + rate * (value[i] - saved[i]); });
     return true;
   });
 }
@@ -229,7 +229,7 @@ void ParameterSpace::Impl::visitOverlays(size_t index, const Selection* only, co
       OverlayJournal* newest = isNewest ? nullptr : &journalOf(marks_.back(), domain);
       for (size_t r = 0; r < regions_.size(); ++r) {
         const OwnJournal& saved = journal.stores[r];
-        visited_.clear();
+        found_.clear();
         for (int64_t entry = 0; entry < saved.size(); ++entry) {
           const uint32_t unit = saved.unit(entry);
           if (!selected(only, static_cast<int>(r), unit) ||
@@ -237,8 +237,9 @@ void ParameterSpace::Impl::visitOverlays(size_t index, const Selection* only, co
             continue;
           }
           if (newest != nullptr) journalUnit(newest->stores[r], own.stores[r], unit);
-          visited_.push_back({entry, UnitStore::kNone, unit, false, false});
+          found_.push_back(entry);
         }
+        placeVisited(domain, r, saved, own.stores[r], each);
         visitOverlay(domain, r, saved, own.stores[r], visit, each);
       }
       if (own.empty()) overlays_.erase(domain);
@@ -246,46 +247,58 @@ void ParameterSpace::Impl::visitOverlays(size_t index, const Selection* only, co
   }
 }
 
+template <typename Each>
+void ParameterSpace::Impl::placeVisited(OverlayId domain, size_t r, const OwnJournal& journal,
+                                        UnitStore& store, const Each& each) {
+  std::atomic<int64_t> missing = 0;
+  each(std::ssize(found_), regions_[r].unitSize, [&](int64_t begin, int64_t end) {
+    int64_t count = 0;
+    for (int64_t i = begin; i < end; ++i) {
+      const int64_t entry = found_[static_cast<size_t>(i)];
+      count += store.find(journal.unit(entry), journal.place(entry)) == UnitStore::kNone;
+    }
+    missing += count;
+  });
+  if (missing == 0) return;
+  store.reserve(missing);
+  for (const int64_t entry : found_) {
+    const uint32_t unit = journal.unit(entry);
+    const auto [held, isNew] = store.place(unit);
+    if (!isNew) continue;
+    startValues(domain, static_cast<int>(r), unit, regions_[r].unit(unit), store.values(held));
+  }
+}
+
 template <typename Visit, typename Each>
 void ParameterSpace::Impl::visitOverlay(OverlayId domain, size_t r, const OwnJournal& journal,
                                         UnitStore& store, const Visit& visit, const Each& each) {
   const auto region = static_cast<int>(r);
-  const int64_t size = regions_[r].unitSize;
-  each(std::ssize(visited_), size, [&](int64_t begin, int64_t end) {
-    Visited* some = visited_.data() + begin;
-    for (int64_t i = 0; i < end - begin; ++i) {
-      some[i].held = store.find(some[i].unit, journal.place(some[i].entry));
-    }
-  });
-  store.reserve(std::ranges::count(visited_, UnitStore::kNone, &Visited::held));
-  for (Visited& one : visited_) {
-    one.isNew = one.held == UnitStore::kNone;
-    if (one.isNew) one.held = store.place(one.unit).first;
-  }
-  const int64_t ahead = unitsAhead(size);
-  each(std::ssize(visited_), size, [&](int64_t begin, int64_t end) {
+  const int64_t size = regions_[r].unitSize, ahead = unitsAhead(size);
+  gone_.assign(found_.size(), 0);
+  each(std::ssize(found_), size, [&](int64_t begin, int64_t end) {
     thread_local std::vector<float> start;
     start.resize(static_cast<size_t>(size));
     for (int64_t i = begin; i < end; ++i) {
       if (i + ahead < end) {
-        prefetchUnit(store.values(visited_[static_cast<size_t>(i + ahead)].held), size);
+        const int64_t place = journal.place(found_[static_cast<size_t>(i + ahead)]);
+        prefetchUnit(store.values(std::min(place, store.size() - 1)), size);
       }
-      Visited& one = visited_[static_cast<size_t>(i)];
-      const float* base = regions_[r].unit(one.unit);
-      const float* saved = journal.values(one.entry);
+      const int64_t entry = found_[static_cast<size_t>(i)];
+      const uint32_t unit = journal.unit(entry);
+      const float* saved = journal.values(entry);
       const bool absent = saved == nullptr;
       if (absent) {
-        startValues(domain, region, one.unit, base, start.data());
+        startValues(domain, region, unit, regions_[r].unit(unit), start.data());
         saved = start.data();
       }
-      float* value = store.values(one.held);
-      if (one.isNew) startValues(domain, region, one.unit, base, value);
-      one.gone = !visit(Change{parameterOfUnit(region, one.unit), region, one.unit, domain, absent,
-                               saved, value, size});
+      float* value = store.values(store.find(unit, journal.place(entry)));
+      const Change change{
+          parameterOfUnit(region, unit), region, unit, domain, absent, saved, value, size};
+      gone_[static_cast<size_t>(i)] = !visit(change);
     }
   });
-  for (const Visited& one : visited_) {
-    if (one.gone) store.erase(one.unit);
+  for (size_t i = 0; i < found_.size(); ++i) {
+    if (gone_[i] != 0) store.erase(journal.unit(found_[i]));
   }
 }
 

@@ -4,8 +4,8 @@
 #include <atomic>
 #include <cstring>
 
-#include "polydomain/error.h"
 #include "own_values.h"
+#include "polydomain/error.h"
 #include "space_impl.h"
 
 namespace polydomain {

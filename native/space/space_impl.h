@@ -250,7 +250,11 @@ class ParameterSpace::Impl {
   template <typename Visit, typename Each>
   void visitOverlays(size_t index, const Selection* only, const Visit& visit, const Each& each);
 
-  // Those of visited_.
+  // The units of the journal's entries found_: those that the overlay lacks come back as they
+  // start.
+  template <typename Each>
+  void placeVisited(OverlayId domain, size_t r, const OwnJournal& journal, UnitStore& store,
+                    const Each& each);
   template <typename Visit, typename Each>
   void visitOverlay(OverlayId domain, size_t r, const OwnJournal& journal, UnitStore& store,
                     const Visit& visit, const Each& each);
@@ -273,7 +277,7 @@ class ParameterSpace::Impl {
   SpillMemory memory_;
   std::map<OverlayId, Overlay> overlays_;
   OverlayId active_ = -1;
-  Overlay* open_ = nullptr;        // that of active_
+  Overlay* open_ = nullptr;  // that of active_
   // While it is open, by region: shared values of what was touched, and its own entries of that.
   std::vector<UnitJournal> base_;
   std::vector<std::vector<int64_t>> held_;
@@ -281,12 +285,7 @@ class ParameterSpace::Impl {
 
   // What follows is kept between calls, so that they allocate nothing.
   std::vector<int64_t> found_;  // entries
-  struct Visited {
-    int64_t entry, held;  // of the journal, of the overlay
-    uint32_t unit;
-    bool isNew, gone;
-  };
-  std::vector<Visited> visited_;
+  std::vector<uint8_t> gone_;   // by found_
 };
 
 }  // namespace polydomain

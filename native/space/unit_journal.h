@@ -36,8 +36,8 @@ class UnitJournal {
     return held_ != nullptr && (held_[unit / kWordBits] >> (unit % kWordBits) & 1) != 0;
   }
 
-  // Adding so many units needs no more memory then: what is there may be read and written meanwhile.
-  // Throws where there is no memory; it is then as it was.
+  // Adding so many units needs no more memory then: what is there may be read and written
+  // meanwhile. Throws where there is no memory; it is then as it was.
   void reserve(int64_t more) {
     if (held_ == nullptr) {
       // Zeros that cost nothing until they are written.
