@@ -3,6 +3,7 @@
 #include "hwy/foreach_target.h"  // IWYU pragma: keep
 
 #include <algorithm>
+#include <array>
 #include <vector>
 
 #include "chunks.h"
@@ -188,17 +189,19 @@ void multiplyRow(const LeftOperand& a, const float* b, int64_t ldb, int64_t colu
   }
 }
 
-// One row of the epilogue; bias, gate and uniform are null where there is none.
+// One row of the epilogue; bias, gate and bits are null where there is none.
 HWY_INLINE void finishRow(const GemmEpilogue& epilogue, const float* bias, const float* gate,
-                          const float* uniform, int64_t count, float* c) {
+                          const uint32_t* bits, uint32_t kept, int64_t count, float* c) {
   const FloatTag d;
+  const hn::RebindToUnsigned<FloatTag> du;
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
-  const auto finish = [&](FloatVector x, FloatVector b, FloatVector g, FloatVector u) HWY_ATTR {
+  const auto finish = [&](FloatVector x, FloatVector b, FloatVector g,
+                          hn::Vec<decltype(du)> u) HWY_ATTR {
     if (bias != nullptr) x = hn::Add(x, b);
     // x < 0 ? 0 : x keeps a NaN, which Max would lose.
     if (epilogue.relu) x = hn::IfThenZeroElse(hn::Lt(x, hn::Zero(d)), x);
-    if (uniform != nullptr) {
-      x = hn::IfThenElseZero(hn::Lt(u, hn::Set(d, epilogue.keep)),
+    if (bits != nullptr) {
+      x = hn::IfThenElseZero(hn::RebindMask(d, hn::Lt(u, hn::Set(du, kept))),
                              hn::Mul(x, hn::Set(d, 1.0f / epilogue.keep)));
     }
     if (gate != nullptr) {
@@ -211,31 +214,32 @@ HWY_INLINE void finishRow(const GemmEpilogue& epilogue, const float* bias, const
   for (; i + lanes <= count; i += lanes) {
     hn::StoreU(finish(hn::LoadU(d, c + i), bias == nullptr ? zero : hn::LoadU(d, bias + i),
                       gate == nullptr ? zero : hn::LoadU(d, gate + i),
-                      uniform == nullptr ? zero : hn::LoadU(d, uniform + i)),
+                      bits == nullptr ? hn::Zero(du) : hn::LoadU(du, bits + i)),
                d, c + i);
   }
   for (; i < count; ++i) {
     float x = c[i];
     if (bias != nullptr) x += bias[i];
     if (epilogue.relu && x < 0.0f) x = 0.0f;
-    if (uniform != nullptr) x = uniform[i] < epilogue.keep ? x * (1.0f / epilogue.keep) : 0.0f;
+    if (bits != nullptr) x = bits[i] < kept ? x * (1.0f / epilogue.keep) : 0.0f;
     if (gate != nullptr) x = gate[i] > 0.0f ? x * epilogue.gateScale : 0.0f;
     c[i] = x;
   }
 }
 
-// Columns [first, first + count) of the rows [begin, end) of C [.., n]. The uniforms, null without
-// dropout, are these rows' one after another.
+// Columns [first, first + count) of the rows [begin, end) of C [.., n]. The random bits, null
+// without dropout, are these rows' one after another.
 void finishRows(const GemmEpilogue& epilogue, int64_t begin, int64_t end, int64_t n, int64_t first,
-                int64_t count, const float* uniform, float* c, int64_t ldc) {
+                int64_t count, const uint32_t* bits, float* c, int64_t ldc) {
+  const uint32_t kept = bits == nullptr ? 0 : bitsBelow(epilogue.keep);
   for (int64_t row = begin; row < end; ++row) {
     const float *bias = nullptr, *gate = nullptr;
     if (epilogue.bias != nullptr) {
       bias = epilogue.bias + (epilogue.biasRow == nullptr ? 0 : epilogue.biasRow[row]) * n + first;
     }
     if (epilogue.gate != nullptr) gate = epilogue.gate + row * epilogue.gateStride + first;
-    finishRow(epilogue, bias, gate, uniform, count, c + row * ldc + first);
-    if (uniform != nullptr) uniform += count;
+    finishRow(epilogue, bias, gate, bits, kept, count, c + row * ldc + first);
+    if (bits != nullptr) bits += count;
   }
 }
 
@@ -257,11 +261,12 @@ namespace {
 // A packed block of B stays in the second-level cache.
 constexpr int64_t kBlockDepth = kGemmBlockDepth;
 constexpr int64_t kPackedRows = 64;         // of a panel, in one go
-constexpr int64_t kEpilogueColumns = 1024;  // uniforms of dropout at a time
+constexpr int64_t kEpilogueColumns = 1024;  // random bits of dropout at a time
 constexpr int64_t kRowChunks = 16;          // enough for any sensible number of threads
 constexpr int64_t kFewRows = 3;  // to which turning B in registers costs less than packing it
 // A product of few elements but many blocks of k, a weight gradient's, is shared out by blocks.
-constexpr int64_t kFewElements = 16384;
+constexpr int64_t kFewElements = 32768;
+constexpr int64_t kSkippingRows = 64;  // that a panel in the first-level cache should serve
 // Columns and depth from which on skipping zeros pays for finding them.
 constexpr int64_t kLeastSkipped = 32;
 
@@ -278,25 +283,25 @@ void packPanel(Transpose transpose, const float* b, int64_t ldb, int64_t column,
   transposeBlock(b + column * ldb + k0, ldb, valid, k, to, width);
 }
 
-// Rows whose uniforms are drawn together: their elements follow each other.
+// Rows whose bits are drawn together: their elements follow each other.
 int64_t rowsAtOnce(int64_t n) { return std::max<int64_t>(1, kEpilogueColumns / n); }
 
 void finish(const GemmEpilogue& epilogue, int64_t begin, int64_t end, int64_t n, float* c,
             int64_t ldc) {
   const bool drop = epilogue.keep < 1.0f;
   if (epilogue.bias == nullptr && !epilogue.relu && !drop && epilogue.gate == nullptr) return;
-  alignas(64) float uniform[kEpilogueColumns];
+  alignas(64) uint32_t bits[kEpilogueColumns];
   const int64_t together = rowsAtOnce(n);
   for (int64_t row = begin; row < end; row += together) {
     const int64_t last = std::min(end, row + together);
     for (int64_t first = 0; first < n; first += kEpilogueColumns) {
       const int64_t count = std::min(kEpilogueColumns, n - first);
       if (drop) {
-        fillUniform(epilogue.dropoutKey, static_cast<uint64_t>(row * n + first),
-                    (last - row) * count, 0.0f, 1.0f, uniform);
+        fillBits(epilogue.dropoutKey, static_cast<uint64_t>(row * n + first), (last - row) * count,
+                 bits);
       }
       HWY_DYNAMIC_DISPATCH(finishRows)
-      (epilogue, row, last, n, first, count, drop ? uniform : nullptr, c, ldc);
+      (epilogue, row, last, n, first, count, drop ? bits : nullptr, c, ldc);
     }
   }
 }
@@ -372,9 +377,9 @@ float* alignedFloats(std::vector<float>& memory, int64_t count) {
 bool worthSharing(int64_t m, int64_t n, int64_t k) { return m >= 16 && m * n * k >= 65536; }
 
 // Rows of C that make a piece of work: a few tiles, and an even number of pieces.
-int64_t rowsPerPiece(int64_t m) {
-  const int64_t tiles = 2 * HWY_DYNAMIC_DISPATCH(tileRows)();
-  const int64_t pieces = chunkCount(m, std::max(chunkCount(m, kRowChunks), tiles));
+int64_t rowsPerPiece(int64_t m, bool skipping) {
+  const int64_t least = skipping ? kSkippingRows : 2 * HWY_DYNAMIC_DISPATCH(tileRows)();
+  const int64_t pieces = chunkCount(m, std::max(chunkCount(m, kRowChunks), least));
   return chunkCount(m, pieces + pieces % 2);
 }
 
@@ -396,8 +401,7 @@ void multiplyByBlocks(ThreadPool& pool, const LeftOperand& a, const RightOperand
                       int64_t n, int64_t k, float* c, int64_t ldc) {
   const int64_t blocks = chunkCount(k, kBlockDepth);
   thread_local std::vector<float> memory;
-  std::vector<float>& partial = memory;  // the caller's, in every worker
-  partial.resize(static_cast<size_t>((blocks - 1) * m * n));
+  float* partial = atLeast(memory, (blocks - 1) * m * n);  // the caller's, in every worker
   forChunks(pool, blocks, worthSharing(m, n, k) ? 1 : blocks, [&](int64_t begin, int64_t end) {
     thread_local std::vector<float> packed;
     for (int64_t block = begin; block < end; ++block) {
@@ -405,14 +409,57 @@ void multiplyByBlocks(ThreadPool& pool, const LeftOperand& a, const RightOperand
       const int64_t depth = std::min(kBlockDepth, k - k0);
       float* panels = alignedFloats(packed, b.packedSize(depth));
       for (int64_t i = 0; i < b.pieces(depth); ++i) b.pack(i, k0, depth, panels);
-      float* to = block == 0 ? c : partial.data() + (block - 1) * m * n;
+      float* to = block == 0 ? c : partial + (block - 1) * m * n;
       b.multiply(a, k0, depth, panels, m, true, to, block == 0 ? ldc : n);
     }
   });
-  for (int64_t block = 1; block < blocks; ++block) {
-    const float* from = partial.data() + (block - 1) * m * n;
-    for (int64_t row = 0; row < m; ++row) {
-      for (int64_t i = 0; i < n; ++i) c[row * ldc + i] += from[row * n + i];
+  forChunks(pool, m, rowsPerChunk(n), [&](int64_t begin, int64_t end) {
+    for (int64_t row = begin; row < end; ++row) {
+      for (int64_t block = 1; block < blocks; ++block) {
+        const float* from = partial + ((block - 1) * m + row) * n;
+        for (int64_t i = 0; i < n; ++i) c[row * ldc + i] += from[i];
+      }
+    }
+  });
+}
+
+// One block of k after another; the next one is packed while one is multiplied.
+void multiplyInTurn(ThreadPool& pool, const LeftOperand& a, const RightOperand& b, int64_t m,
+                    int64_t n, int64_t k, int64_t rowsOfPiece, bool share,
+                    const GemmEpilogue& epilogue, float* c, int64_t ldc) {
+  thread_local std::array<std::vector<float>, 2> memory;  // kept, so that a step allocates nothing
+  const int64_t blocks = chunkCount(k, kBlockDepth);
+  const auto depthOf = [&](int64_t block) {
+    return std::min(kBlockDepth, k - block * kBlockDepth);
+  };
+  std::array<float*, 2> packed{};  // the caller's, in every worker
+  for (size_t i = 0; i < std::min<size_t>(2, static_cast<size_t>(blocks)); ++i) {
+    packed[i] = alignedFloats(memory[i], b.packedSize(depthOf(0)));
+  }
+  const auto pack = [&](int64_t block, int64_t piece) {
+    b.pack(piece, block * kBlockDepth, depthOf(block), packed[static_cast<size_t>(block % 2)]);
+  };
+  const auto multiply = [&](int64_t block, int64_t piece) {
+    const int64_t begin = piece * rowsOfPiece, end = std::min(m, begin + rowsOfPiece);
+    const LeftOperand rows{a.data + begin * a.rowStride, a.rowStride, a.kStride};
+    b.multiply(rows, block * kBlockDepth, depthOf(block), packed[static_cast<size_t>(block % 2)],
+               end - begin, block == 0, c + begin * ldc, ldc);
+    if (block + 1 == blocks) finish(epilogue, begin, end, n, c, ldc);
+  };
+  for (int64_t stage = 0; stage <= blocks; ++stage) {
+    const int64_t products = stage > 0 ? chunkCount(m, rowsOfPiece) : 0;
+    const int64_t packs = stage < blocks ? b.pieces(depthOf(stage)) : 0;
+    const int64_t together = share ? b.piecesAtOnce() : std::max<int64_t>(1, packs);
+    const auto work = [&](int64_t piece, int) {
+      if (piece < products) return multiply(stage - 1, piece);
+      const int64_t first = (piece - products) * together;
+      for (int64_t i = first; i < std::min(packs, first + together); ++i) pack(stage, i);
+    };
+    const int64_t pieces = products + chunkCount(packs, together);
+    if (share) {
+      pool.parallelFor(pieces, work);
+    } else {
+      for (int64_t piece = 0; piece < pieces; ++piece) work(piece, 0);
     }
   }
 }
@@ -446,23 +493,9 @@ void gemm(ThreadPool& pool, Transpose transposeA, Transpose transposeB, int64_t 
     finish(epilogue, 0, m, n, c, ldc);
     return;
   }
-  thread_local std::vector<float> memory;  // kept, so that a step allocates nothing
-  // The caller's, in every worker.
-  float* packed = alignedFloats(memory, right.packedSize(std::min(k, kBlockDepth)));
-  for (int64_t k0 = 0; k0 < k; k0 += kBlockDepth) {
-    const int64_t depth = std::min(kBlockDepth, k - k0);
-    const bool last = k0 + depth == k;
-    const bool share = worthSharing(m, n, depth);
-    const int64_t pieces = right.pieces(depth);
-    forChunks(pool, pieces, share ? right.piecesAtOnce() : pieces, [&](int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; ++i) right.pack(i, k0, depth, packed);
-    });
-    forChunks(pool, m, share ? rowsPerPiece(m) : m, [&](int64_t begin, int64_t end) {
-      right.multiply(rowsFrom(begin), k0, depth, packed, end - begin, k0 == 0, c + begin * ldc,
-                     ldc);
-      if (last) finish(epilogue, begin, end, n, c, ldc);
-    });
-  }
+  const bool share = worthSharing(m, n, std::min(k, kBlockDepth));
+  multiplyInTurn(pool, rowsFrom(0), right, m, n, k, share ? rowsPerPiece(m, skipping) : m, share,
+                 epilogue, c, ldc);
 }
 
 }  // namespace polydomain::cpu

@@ -17,64 +17,95 @@ namespace hn = hwy::HWY_NAMESPACE;
 
 #if HWY_TARGET == HWY_SCALAR
 
-int64_t uniformBlocks(uint32_t, uint32_t, uint64_t, uint64_t, int64_t, float, float, float*) {
-  return 0;  // all is left to the caller
-}
+// All is left to the caller.
+int64_t bitsOfBlocks(uint64_t, uint64_t, uint64_t, int64_t, uint32_t*) { return 0; }
+int64_t uniformsOfBlocks(uint64_t, uint64_t, uint64_t, int64_t, float, float, float*) { return 0; }
 
 #else
 
-// The two halves of the 64-bit products of 32-bit lanes.
-template <class D, class V>
-HWY_INLINE void multiply(D d, V x, uint32_t factor, V* high, V* low) {
-  const hn::RepartitionToWide<D> dw;
-  const V m = hn::Set(d, factor);
-  const V even = hn::BitCast(d, hn::MulEven(x, m));
-  const V odd =
-      hn::BitCast(d, hn::MulEven(hn::BitCast(d, hn::ShiftRight<32>(hn::BitCast(dw, x))), m));
-  const V oddLow = hn::BitCast(d, hn::ShiftLeft<32>(hn::BitCast(dw, odd)));
-  const V evenHigh = hn::BitCast(d, hn::ShiftRight<32>(hn::BitCast(dw, even)));
-  *low = hn::OddEven(oddLow, even);
-  *high = hn::OddEven(odd, evenHigh);
+using Words = hn::ScalableTag<uint32_t>;
+
+// store(words, element) for all elements of `vectors` vectors of blocks from `first` on, a vector of
+// them at a time. A block has a lane of 64 bits in which each of its words is the lower half: the
+// product of the next round leaves out what stands in the upper one.
+template <int vectors, class Store>
+HWY_INLINE void draw(uint64_t key, uint64_t step, uint64_t first, const Store& store) {
+  const Words words;
+  const hn::RepartitionToWide<Words> d;
+  using Lanes = hn::Vec<decltype(d)>;
+  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+  const auto times = [&](Lanes x, uint32_t factor) HWY_ATTR {
+    return hn::MulEven(hn::BitCast(words, x), hn::Set(words, factor));
+  };
+  // Even lanes have the first half of the blocks, as interleaving takes these apart.
+  const Lanes half = hn::ShiftRight<1>(hn::Iota(d, 0));
+  const Lanes place = hn::OddEven(hn::Add(half, hn::Set(d, static_cast<uint64_t>(lanes / 2))), half);
+  Lanes x0[vectors], x1[vectors], x2[vectors], x3[vectors];
+  for (int v = 0; v < vectors; ++v) {
+    x0[v] = hn::Add(place, hn::Set(d, first + static_cast<uint64_t>(v * lanes)));
+    x1[v] = hn::ShiftRight<32>(x0[v]);
+    x2[v] = hn::Set(d, step);
+    x3[v] = hn::Set(d, step >> 32);
+  }
+  auto key0 = static_cast<uint32_t>(key), key1 = static_cast<uint32_t>(key >> 32);
+  for (int round = 0; round < kRounds; ++round) {
+    const Lanes k0 = hn::Set(d, uint64_t{key0}), k1 = hn::Set(d, uint64_t{key1});
+    for (int v = 0; v < vectors; ++v) {
+      const Lanes p0 = times(x0[v], kMultiplier0), p1 = times(x2[v], kMultiplier1);
+      x0[v] = hn::Xor3(hn::ShiftRight<32>(p1), x1[v], k0);
+      x2[v] = hn::Xor3(hn::ShiftRight<32>(p0), x3[v], k1);
+      x1[v] = p1;
+      x3[v] = p0;
+    }
+    key0 += kWeyl0;
+    key1 += kWeyl1;
+  }
+  const auto pair = [&](Lanes even, Lanes odd) HWY_ATTR {
+    return hn::BitCast(d, hn::OddEven(hn::BitCast(words, hn::ShiftLeft<32>(odd)),
+                                      hn::BitCast(words, even)));
+  };
+  for (int v = 0; v < vectors; ++v) {
+    const Lanes lower = pair(x0[v], x1[v]), upper = pair(x2[v], x3[v]);
+    store(hn::BitCast(words, hn::InterleaveLower(d, lower, upper)), 4 * v * lanes);
+    store(hn::BitCast(words, hn::InterleaveUpper(d, lower, upper)), (4 * v + 2) * lanes);
+  }
 }
 
-// out[4 i .. 4 i + 3] = low + (high - low) * uniforms of block `firstBlock` + i. Returns the blocks
-// done: a multiple of the vector's lanes.
-int64_t uniformBlocks(uint32_t key0, uint32_t key1, uint64_t step, uint64_t firstBlock,
-                      int64_t blocks, float low, float high, float* out) {
-  const hn::ScalableTag<uint32_t> d;
-  const hn::RebindToFloat<decltype(d)> df;
-  const hn::RebindToSigned<decltype(d)> di;
-  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
-  const auto range = hn::Set(df, high - low);
-  const auto offset = hn::Set(df, low);
-  int64_t i = 0;
-  for (; i + lanes <= blocks; i += lanes) {
-    const uint64_t block = firstBlock + static_cast<uint64_t>(i);
-    // A vector never crosses a border of 2^32 blocks: such pieces are left to the caller.
-    if ((block >> 32) != ((block + static_cast<uint64_t>(lanes)) >> 32)) break;
-    auto x0 = hn::Add(hn::Set(d, static_cast<uint32_t>(block)), hn::Iota(d, 0));
-    auto x1 = hn::Set(d, static_cast<uint32_t>(block >> 32));
-    auto x2 = hn::Set(d, static_cast<uint32_t>(step));
-    auto x3 = hn::Set(d, static_cast<uint32_t>(step >> 32));
-    uint32_t k0 = key0, k1 = key1;
-    for (int round = 0; round < kRounds; ++round) {
-      hn::Vec<decltype(d)> high0, low0, high1, low1;
-      multiply(d, x0, kMultiplier0, &high0, &low0);
-      multiply(d, x2, kMultiplier1, &high1, &low1);
-      x0 = hn::Xor(hn::Xor(high1, x1), hn::Set(d, k0));
-      x2 = hn::Xor(hn::Xor(high0, x3), hn::Set(d, k1));
-      x1 = low1;
-      x3 = low0;
-      k0 += kWeyl0;
-      k1 += kWeyl1;
-    }
-    const auto uniform = [&](hn::Vec<decltype(d)> word) HWY_ATTR {
-      const auto number = hn::ConvertTo(df, hn::BitCast(di, hn::ShiftRight<8>(word)));
-      return hn::Add(offset, hn::Mul(range, hn::Mul(number, hn::Set(df, kTwoToMinus24))));
-    };
-    hn::StoreInterleaved4(uniform(x0), uniform(x1), uniform(x2), uniform(x3), df, out + 4 * i);
+// The same for as many of `blocks` blocks as make whole vectors; returns these.
+template <class Store>
+HWY_INLINE int64_t drawBlocks(uint64_t key, uint64_t step, uint64_t first, int64_t blocks,
+                              const Store& store) {
+  const auto lanes = static_cast<int64_t>(hn::Lanes(hn::ScalableTag<uint64_t>()));
+  int64_t done = 0;
+  const auto at = [&](auto words, int64_t element) HWY_ATTR { store(words, 4 * done + element); };
+  // Two vectors at once, as every product waits for the one before.
+  for (; done + 2 * lanes <= blocks; done += 2 * lanes) {
+    draw<2>(key, step, first + static_cast<uint64_t>(done), at);
   }
-  return i;
+  for (; done + lanes <= blocks; done += lanes) {
+    draw<1>(key, step, first + static_cast<uint64_t>(done), at);
+  }
+  return done;
+}
+
+int64_t bitsOfBlocks(uint64_t key, uint64_t step, uint64_t first, int64_t blocks, uint32_t* out) {
+  const Words d;
+  return drawBlocks(key, step, first, blocks, [&](hn::Vec<Words> words, int64_t element) HWY_ATTR {
+    hn::StoreU(words, d, out + element);
+  });
+}
+
+// low + (high - low) * uniforms.
+int64_t uniformsOfBlocks(uint64_t key, uint64_t step, uint64_t first, int64_t blocks, float low,
+                         float high, float* out) {
+  const hn::RebindToFloat<Words> d;
+  const hn::RebindToSigned<Words> di;
+  const auto range = hn::Set(d, high - low), offset = hn::Set(d, low);
+  return drawBlocks(key, step, first, blocks, [&](hn::Vec<Words> words, int64_t element) HWY_ATTR {
+    const auto number = hn::ConvertTo(d, hn::BitCast(di, hn::ShiftRight<8>(words)));
+    const auto uniform = hn::Mul(number, hn::Set(d, kTwoToMinus24));
+    hn::StoreU(hn::Add(offset, hn::Mul(range, uniform)), d, out + element);
+  });
 }
 
 #endif
@@ -86,7 +117,8 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace polydomain {
 
-HWY_EXPORT(uniformBlocks);
+HWY_EXPORT(bitsOfBlocks);
+HWY_EXPORT(uniformsOfBlocks);
 
 namespace {
 
@@ -97,8 +129,23 @@ uint64_t mix(uint64_t x) {
   return x ^ (x >> 31);
 }
 
-// One float from an element's 32 bits, as the vector code computes it.
-float scaled(uint32_t word, float low, float high) { return low + (high - low) * uniformOf(word); }
+// Elements [first, first + count) of a sequence: blocks(first block, count of blocks, place) makes
+// as many whole blocks as it can, one(word) what is left.
+template <class Value, class Blocks, class One>
+void fill(const RandomKey& key, uint64_t first, int64_t count, Value* out, const Blocks& blocks,
+          const One& one) {
+  int64_t i = 0;
+  while (i < count) {
+    const uint64_t index = first + static_cast<uint64_t>(i);
+    if (index % 4 == 0) {
+      i += 4 * blocks(index / 4, (count - i) / 4, out + i);
+      if (i == count) return;
+    }
+    const uint64_t at = first + static_cast<uint64_t>(i);
+    const std::array<uint32_t, 4> words = philox(key, at / 4);
+    for (uint64_t w = at % 4; w < 4 && i < count; ++w) out[i++] = one(words[w]);
+  }
+}
 
 }  // namespace
 
@@ -112,26 +159,32 @@ std::array<uint32_t, 4> philox(const RandomKey& key, uint64_t block) {
 }
 
 float uniformAt(const RandomKey& key, uint64_t index) {
-  return scaled(philox(key, index / 4)[index % 4], 0.0f, 1.0f);
+  return uniformOf(philox(key, index / 4)[index % 4]);
 }
 
 void fillUniform(const RandomKey& key, uint64_t first, int64_t count, float low, float high,
                  float* out) {
   const uint64_t mixed = philoxKey(key);
-  int64_t i = 0;
-  while (i < count) {
-    const uint64_t index = first + static_cast<uint64_t>(i);
-    if (index % 4 == 0) {
-      const int64_t done = HWY_DYNAMIC_DISPATCH(uniformBlocks)(
-          static_cast<uint32_t>(mixed), static_cast<uint32_t>(mixed >> 32), key.step, index / 4,
-          (count - i) / 4, low, high, out + i);
-      i += 4 * done;
-      if (i == count) return;
-    }
-    const uint64_t at = first + static_cast<uint64_t>(i);
-    const std::array<uint32_t, 4> words = philox(key, at / 4);
-    for (uint64_t w = at % 4; w < 4 && i < count; ++w) out[i++] = scaled(words[w], low, high);
-  }
+  fill(
+      key, first, count, out,
+      [&](uint64_t block, int64_t blocks, float* to) {
+        return HWY_DYNAMIC_DISPATCH(uniformsOfBlocks)(mixed, key.step, block, blocks, low, high, to);
+      },
+      [&](uint32_t word) { return low + (high - low) * uniformOf(word); });
+}
+
+void fillBits(const RandomKey& key, uint64_t first, int64_t count, uint32_t* out) {
+  const uint64_t mixed = philoxKey(key);
+  fill(
+      key, first, count, out,
+      [&](uint64_t block, int64_t blocks, uint32_t* to) {
+        return HWY_DYNAMIC_DISPATCH(bitsOfBlocks)(mixed, key.step, block, blocks, to);
+      },
+      [](uint32_t word) { return word; });
+}
+
+uint32_t bitsBelow(float limit) {
+  return static_cast<uint32_t>(std::ceil(std::ldexp(limit, 24))) << 8;
 }
 
 void fillNormal(const RandomKey& key, uint64_t first, int64_t count, float mean, float deviation,
@@ -143,8 +196,8 @@ void fillNormal(const RandomKey& key, uint64_t first, int64_t count, float mean,
     const uint64_t pair = at / 2;
     if (at == first || pair % 2 == 0) words = philox(key, pair / 2);
     const uint32_t* two = words.data() + pair % 2 * 2;
-    const double radius = std::sqrt(-2.0 * std::log(1.0 - scaled(two[0], 0.0f, 1.0f)));
-    const double angle = 2.0 * std::numbers::pi * scaled(two[1], 0.0f, 1.0f);
+    const double radius = std::sqrt(-2.0 * std::log(1.0 - uniformOf(two[0])));
+    const double angle = 2.0 * std::numbers::pi * uniformOf(two[1]);
     const std::array<double, 2> numbers = {radius * std::cos(angle), radius * std::sin(angle)};
     for (; at / 2 == pair && at < end; ++at) {
       *out++ = mean + deviation * static_cast<float>(numbers[at % 2]);

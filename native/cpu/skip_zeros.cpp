@@ -78,6 +78,8 @@ void multiplyWords(const NonZeros& a, int64_t begin, int64_t end, const float* p
     for (int64_t word = begin; word < end; ++word) {
       const float* left = of + word * kWordBits;
       const float* right = panel + word * kWordBits * width;
+      // In registers: additions of whole numbers take turns with multiply-adds.
+      asm("" : "+r"(left), "+r"(right));
       for (uint64_t bits = bitsOf[word]; bits != 0; bits &= bits - 1) {
         const int64_t i = std::countr_zero(bits);
         const FloatVector factor = hn::Set(d, left[i]);
@@ -141,12 +143,18 @@ struct Scratch {
 int64_t skippingPanelColumns() { return HWY_DYNAMIC_DISPATCH(panelColumns)(); }
 
 bool hasManyZeros(const float* a, int64_t rows, int64_t columns, int64_t lda) {
-  constexpr int64_t kSampledRows = 16;
+  // A cache line here and there, as one thread looks and the others wait.
+  constexpr int64_t kSampledRows = 32, kSampledColumns = 16;
   constexpr double kEnough = 0.4;
   const int64_t step = chunkCount(rows, kSampledRows);
+  const int64_t lines = std::max<int64_t>(1, columns / kSampledColumns);
   int64_t zeros = 0, seen = 0;
-  for (int64_t row = 0; row < rows; row += step, seen += columns) {
-    zeros += std::count(a + row * lda, a + row * lda + columns, 0.0f);
+  for (int64_t row = 0, line = 0; row < rows; row += step, ++line) {
+    const int64_t first = line % lines * kSampledColumns;
+    const int64_t count = std::min(kSampledColumns, columns - first);
+    const float* from = a + row * lda + first;
+    for (int64_t i = 0; i < count; ++i) zeros += from[i] == 0.0f ? 1 : 0;
+    seen += count;
   }
   return static_cast<double>(zeros) >= kEnough * static_cast<double>(seen);
 }

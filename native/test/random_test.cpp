@@ -27,6 +27,26 @@ TEST(Uniform, VectorsEqualSingleElementsFromAnyStart) {
   }
 }
 
+TEST(Bits, AreBelowTheirBoundWhereTheUniformIsBelowTheLimit) {
+  const RandomKey key{11, streamOf("x"), 5};
+  for (const uint64_t first : {0ull, 2ull, (1ull << 34) - 70}) {
+    std::vector<uint32_t> bits(1000);
+    fillBits(key, first, 1000, bits.data());
+    for (const float limit : {0.0f, 0x1p-24f, 0.1f, 0.3f, 0.5f, 0.9f, 1.0f - 0x1p-24f}) {
+      for (size_t i = 0; i < bits.size(); ++i) {
+        ASSERT_EQ(bits[i], philox(key, (first + i) / 4)[(first + i) % 4]);
+        ASSERT_EQ(bits[i] < bitsBelow(limit), uniformAt(key, first + i) < limit) << limit;
+      }
+    }
+  }
+  // A limit between two uniforms, and the numbers next to it.
+  for (const float limit : {0.1f, 0.5f, 0.7f}) {
+    const uint32_t below = bitsBelow(limit);
+    EXPECT_LT(static_cast<float>((below - 1) >> 8) * 0x1p-24f, limit);
+    EXPECT_GE(static_cast<float>(below >> 8) * 0x1p-24f, limit);
+  }
+}
+
 TEST(Normal, HasItsMomentsAndDoesNotDependOnTheCuts) {
   const RandomKey key{3, streamOf("y"), 0};
   std::vector<float> values(20000), tail(19993);

@@ -34,6 +34,10 @@ float uniformAt(const RandomKey& key, uint64_t index);
 // Fills out[0, count) with elements first .. first + count of the sequence; vectorised.
 void fillUniform(const RandomKey& key, uint64_t first, int64_t count, float low, float high,
                  float* out);
+// The words of these elements.
+void fillBits(const RandomKey& key, uint64_t first, int64_t count, uint32_t* out);
+// An element is below `limit`, in [0, 1), where its word is below this.
+uint32_t bitsBelow(float limit);
 // Box-Muller on pairs of elements.
 void fillNormal(const RandomKey& key, uint64_t first, int64_t count, float mean, float deviation,
                 float* out);
