@@ -25,9 +25,9 @@ int64_t uniformsOfBlocks(uint64_t, uint64_t, uint64_t, int64_t, float, float, fl
 
 using Words = hn::ScalableTag<uint32_t>;
 
-// store(words, element) for all elements of `vectors` vectors of blocks from `first` on, a vector of
-// them at a time. A block has a lane of 64 bits in which each of its words is the lower half: the
-// product of the next round leaves out what stands in the upper one.
+// store(words, element) for all elements of `vectors` vectors of blocks from `first` on, a vector
+// of them at a time. A block has a lane of 64 bits in which each of its words is the lower half:
+// the product of the next round leaves out what stands in the upper one.
 template <int vectors, class Store>
 HWY_INLINE void draw(uint64_t key, uint64_t step, uint64_t first, const Store& store) {
   const Words words;
@@ -39,7 +39,8 @@ HWY_INLINE void draw(uint64_t key, uint64_t step, uint64_t first, const Store& s
   };
   // Even lanes have the first half of the blocks, as interleaving takes these apart.
   const Lanes half = hn::ShiftRight<1>(hn::Iota(d, 0));
-  const Lanes place = hn::OddEven(hn::Add(half, hn::Set(d, static_cast<uint64_t>(lanes / 2))), half);
+  const Lanes place =
+      hn::OddEven(hn::Add(half, hn::Set(d, static_cast<uint64_t>(lanes / 2))), half);
   Lanes x0[vectors], x1[vectors], x2[vectors], x3[vectors];
   for (int v = 0; v < vectors; ++v) {
     x0[v] = hn::Add(place, hn::Set(d, first + static_cast<uint64_t>(v * lanes)));
@@ -61,8 +62,8 @@ HWY_INLINE void draw(uint64_t key, uint64_t step, uint64_t first, const Store& s
     key1 += kWeyl1;
   }
   const auto pair = [&](Lanes even, Lanes odd) HWY_ATTR {
-    return hn::BitCast(d, hn::OddEven(hn::BitCast(words, hn::ShiftLeft<32>(odd)),
-                                      hn::BitCast(words, even)));
+    return hn::BitCast(
+        d, hn::OddEven(hn::BitCast(words, hn::ShiftLeft<32>(odd)), hn::BitCast(words, even)));
   };
   for (int v = 0; v < vectors; ++v) {
     const Lanes lower = pair(x0[v], x1[v]), upper = pair(x2[v], x3[v]);
@@ -168,7 +169,8 @@ void fillUniform(const RandomKey& key, uint64_t first, int64_t count, float low,
   fill(
       key, first, count, out,
       [&](uint64_t block, int64_t blocks, float* to) {
-        return HWY_DYNAMIC_DISPATCH(uniformsOfBlocks)(mixed, key.step, block, blocks, low, high, to);
+        return HWY_DYNAMIC_DISPATCH(uniformsOfBlocks)(mixed, key.step, block, blocks, low, high,
+                                                      to);
       },
       [&](uint32_t word) { return low + (high - low) * uniformOf(word); });
 }

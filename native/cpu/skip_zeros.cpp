@@ -19,12 +19,18 @@ inline constexpr int kPanelVectors = 8;  // as many chains as multiply-adds are 
 inline constexpr int64_t kWordBits = 64;
 inline constexpr int64_t kCachedFloats = 8192;  // of a panel: most of a first-level cache
 
-// A [rows, k] and which of its elements are not zero, as findNonZeros leaves it.
+// A [rows, k] and which of its elements are zero, as findZeros leaves it.
 struct NonZeros {
   const float* data;
   int64_t rowStride;
-  const uint64_t* bits;
+  const uint64_t* zeros;
   int64_t words;  // of a row
+};
+
+// Columns of a wider matrix.
+struct Block {
+  float* data;
+  int64_t stride;
 };
 }  // namespace polydomain::cpu
 #endif
@@ -40,47 +46,51 @@ using FloatVector = hn::Vec<FloatTag>;
 
 int64_t panelColumns() { return kPanelVectors * static_cast<int64_t>(hn::Lanes(FloatTag())); }
 
-// Bit i of a row's words says whether its element i of k is not zero; NaNs are not.
-void findNonZeros(const float* a, int64_t lda, int64_t rows, int64_t k, uint64_t* words) {
+// Bit i of a row's words says whether its element i of k is zero, or none; NaNs are not.
+void findZeros(const float* a, int64_t lda, int64_t rows, int64_t k, uint64_t* words) {
   const FloatTag d;
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
   const int64_t wordsOfRow = (k + kWordBits - 1) / kWordBits;
   for (int64_t row = 0; row < rows; ++row, a += lda, words += wordsOfRow) {
     int64_t i = 0;
-    words[wordsOfRow - 1] = 0;
+    words[wordsOfRow - 1] = ~uint64_t{0};
     if (lanes >= 8) {
       auto* bytes = reinterpret_cast<uint8_t*>(words);
       for (; i + lanes <= k; i += lanes) {
-        hn::StoreMaskBits(d, hn::Not(hn::Eq(hn::LoadU(d, a + i), hn::Zero(d))), bytes + i / 8);
+        hn::StoreMaskBits(d, hn::Eq(hn::LoadU(d, a + i), hn::Zero(d)), bytes + i / 8);
       }
     } else {
-      std::fill_n(words, wordsOfRow, 0);
+      std::fill_n(words, wordsOfRow, ~uint64_t{0});
     }
-    for (; i < k; ++i) words[i / kWordBits] |= uint64_t{!(a[i] == 0.0f)} << (i % kWordBits);
+    for (; i < k; ++i) {
+      if (!(a[i] == 0.0f)) words[i / kWordBits] &= ~(uint64_t{1} << (i % kWordBits));
+    }
   }
 }
 
-// C [rows, `vectors` vectors] = (begin == 0 ? 0 : C) + A * panel, over the words [begin, end) of k.
+// Sums [rows, `vectors` vectors] = (begin == 0 ? 0 : sums) + A * panel, over the words [begin, end)
+// of k. With `c` the result is added to it instead.
 template <int vectors>
 void multiplyWords(const NonZeros& a, int64_t begin, int64_t end, const float* panel, int64_t rows,
-                   float* c, int64_t ldc) {
+                   Block sums, const Block* c) {
   const FloatTag d;
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
   const int64_t width = vectors * lanes;
   const float* of = a.data;
-  const uint64_t* bitsOf = a.bits;
+  const uint64_t* zerosOf = a.zeros;
   const int64_t rowStride = a.rowStride, words = a.words;
-  for (int64_t row = 0; row < rows; ++row, of += rowStride, bitsOf += words, c += ldc) {
+  for (int64_t row = 0; row < rows; ++row, of += rowStride, zerosOf += words) {
+    const float* from = sums.data + row * sums.stride;
     FloatVector sum[vectors];
     for (int v = 0; v < vectors; ++v) {
-      sum[v] = begin == 0 ? hn::Zero(d) : hn::LoadU(d, c + v * lanes);
+      sum[v] = begin == 0 ? hn::Zero(d) : hn::LoadU(d, from + v * lanes);
     }
     for (int64_t word = begin; word < end; ++word) {
       const float* left = of + word * kWordBits;
       const float* right = panel + word * kWordBits * width;
       // In registers: additions of whole numbers take turns with multiply-adds.
       asm("" : "+r"(left), "+r"(right));
-      for (uint64_t bits = bitsOf[word]; bits != 0; bits &= bits - 1) {
+      for (uint64_t bits = ~zerosOf[word]; bits != 0; bits &= bits - 1) {
         const int64_t i = std::countr_zero(bits);
         const FloatVector factor = hn::Set(d, left[i]);
         const float* b = right + i * width;
@@ -91,29 +101,35 @@ void multiplyWords(const NonZeros& a, int64_t begin, int64_t end, const float* p
         }
       }
     }
-    for (int v = 0; v < vectors; ++v) hn::StoreU(sum[v], d, c + v * lanes);
+    float* to = sums.data + row * sums.stride;
+    if (c != nullptr) {
+      to = c->data + row * c->stride;
+      for (int v = 0; v < vectors; ++v) sum[v] = hn::Add(hn::LoadU(d, to + v * lanes), sum[v]);
+    }
+    for (int v = 0; v < vectors; ++v) hn::StoreU(sum[v], d, to + v * lanes);
   }
 }
 
 // A panel of `wanted` vectors, as many rows of it at a time as the cache holds.
 template <int vectors>
 HWY_INLINE void multiplyPanelOf(int64_t wanted, const NonZeros& a, const float* panel, int64_t rows,
-                                float* c, int64_t ldc) {
+                                Block sums, const Block* c) {
   if (vectors == wanted) {
     const int64_t width = vectors * static_cast<int64_t>(hn::Lanes(FloatTag()));
     const int64_t together = std::max<int64_t>(1, kCachedFloats / (width * kWordBits));
     for (int64_t word = 0; word < a.words; word += together) {
-      multiplyWords<vectors>(a, word, std::min(a.words, word + together), panel, rows, c, ldc);
+      const int64_t end = std::min(a.words, word + together);
+      multiplyWords<vectors>(a, word, end, panel, rows, sums, end == a.words ? c : nullptr);
     }
     return;
   }
-  if constexpr (vectors > 1) multiplyPanelOf<vectors - 1>(wanted, a, panel, rows, c, ldc);
+  if constexpr (vectors > 1) multiplyPanelOf<vectors - 1>(wanted, a, panel, rows, sums, c);
 }
 
-void multiplyPanel(const NonZeros& a, const float* panel, int64_t width, int64_t rows, float* c,
-                   int64_t ldc) {
+void multiplyPanel(const NonZeros& a, const float* panel, int64_t width, int64_t rows, Block sums,
+                   const Block* c) {
   multiplyPanelOf<kPanelVectors>(width / static_cast<int64_t>(hn::Lanes(FloatTag())), a, panel,
-                                 rows, c, ldc);
+                                 rows, sums, c);
 }
 
 }  // namespace HWY_NAMESPACE
@@ -124,7 +140,7 @@ HWY_AFTER_NAMESPACE();
 namespace polydomain::cpu {
 
 HWY_EXPORT(panelColumns);
-HWY_EXPORT(findNonZeros);
+HWY_EXPORT(findZeros);
 HWY_EXPORT(multiplyPanel);
 
 namespace {
@@ -134,7 +150,7 @@ constexpr int64_t kApart = 16;
 
 // Kept by every thread, so that a step allocates nothing.
 struct Scratch {
-  std::vector<uint64_t> bits;
+  std::vector<uint64_t> zeros;
   std::vector<float> turned, sums;
 };
 
@@ -171,20 +187,22 @@ void multiplySkippingZeros(const float* a, int64_t rowStride, int64_t kStride, c
     rowStride = stride;
   }
   const int64_t words = chunkCount(k, kWordBits);
-  uint64_t* bits = atLeast(memory.bits, rows * words);
-  HWY_DYNAMIC_DISPATCH(findNonZeros)(a, rowStride, rows, k, bits);
+  uint64_t* zeros = atLeast(memory.zeros, rows * words);
+  HWY_DYNAMIC_DISPATCH(findZeros)(a, rowStride, rows, k, zeros);
   const int64_t widest = skippingPanelColumns();
   const int64_t lanes = widest / kPanelVectors;
   for (int64_t column = 0; column < columns; column += widest) {
     const int64_t valid = std::min(widest, columns - column);
     const int64_t width = chunkCount(valid, lanes) * lanes;
-    const bool inPlace = first && valid == width;
-    float* to = inPlace ? c + column : atLeast(memory.sums, rows * width);
+    const Block of{c + column, ldc};
+    const bool whole = valid == width;
+    const Block sums = first && whole ? of : Block{atLeast(memory.sums, rows * width), width};
     HWY_DYNAMIC_DISPATCH(multiplyPanel)
-    ({a, rowStride, bits, words}, packed + column * k, width, rows, to, inPlace ? ldc : width);
-    for (int64_t row = 0; row < rows && !inPlace; ++row) {
-      const float* from = to + row * width;
-      float* out = c + row * ldc + column;
+    ({a, rowStride, zeros, words}, packed + column * k, width, rows, sums,
+     !first && whole ? &of : nullptr);
+    for (int64_t row = 0; row < rows && !whole; ++row) {
+      const float* from = sums.data + row * width;
+      float* out = of.data + row * ldc;
       for (int64_t i = 0; i < valid; ++i) out[i] = first ? from[i] : out[i] + from[i];
     }
   }

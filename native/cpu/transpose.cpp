@@ -2,6 +2,8 @@
 #define HWY_TARGET_INCLUDE "transpose.cpp"
 #include "hwy/foreach_target.h"  // IWYU pragma: keep
 
+#include <algorithm>
+
 #include "chunks.h"
 #include "transpose-inl.h"
 #include "transpose.h"
@@ -15,11 +17,18 @@ void transposeBlock(const float* x, int64_t ldx, int64_t rows, int64_t columns, 
                     int64_t ldy) {
   int64_t done = 0;
 #if HWY_TARGET != HWY_SCALAR
+  constexpr int64_t kLineElements = 16;
   const hn::ScalableTag<float> d;
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
   for (; done + lanes <= rows; done += lanes) {
     int64_t column = 0;
     for (; column + 4 <= columns; column += 4) {
+      // Rows lie far from each other: what comes next is asked for, a cache line of each.
+      if (column % kLineElements == 0) {
+        for (int64_t r = done + lanes; r < std::min(rows, done + 2 * lanes); ++r) {
+          __builtin_prefetch(x + r * ldx + column);
+        }
+      }
       const auto four = fourColumns(d, x + done * ldx + column, ldx);
       for (int j = 0; j < 4; ++j) hn::StoreU(four.of[j], d, y + (column + j) * ldy + done);
     }

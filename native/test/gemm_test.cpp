@@ -145,7 +145,8 @@ INSTANTIATE_TEST_SUITE_P(Shapes, Gemm,
                                          Case{Transpose::kYes, Transpose::kYes, 2, 23, 9},
                                          Case{Transpose::kNo, Transpose::kYes, 256, 128, 64},
                                          Case{Transpose::kYes, Transpose::kNo, 64, 130, 1024},
-                                         Case{Transpose::kNo, Transpose::kNo, 150, 300, 400}),
+                                         Case{Transpose::kNo, Transpose::kNo, 150, 300, 400},
+                                         Case{Transpose::kYes, Transpose::kNo, 130, 264, 600}),
                          nameOf);
 
 // Left factors of ones and zeros.
