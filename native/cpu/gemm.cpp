@@ -264,8 +264,9 @@ constexpr int64_t kPackedRows = 64;         // of a panel, in one go
 constexpr int64_t kEpilogueColumns = 1024;  // random bits of dropout at a time
 constexpr int64_t kRowChunks = 16;          // enough for any sensible number of threads
 constexpr int64_t kFewRows = 3;  // to which turning B in registers costs less than packing it
-// A product of few elements but many blocks of k, a weight gradient's, is shared out by blocks.
-constexpr int64_t kFewElements = 32768;
+// A product of few elements but many blocks of k, a weight gradient's, is shared out by blocks; one
+// of more elements only where there are blocks for all threads.
+constexpr int64_t kFewElements = 16384, kMoreElements = 65536;
 constexpr int64_t kSkippingRows = 64;  // that a panel in the first-level cache should serve
 // Columns and depth from which on skipping zeros pays for finding them.
 constexpr int64_t kLeastSkipped = 32;
@@ -488,7 +489,8 @@ void gemm(ThreadPool& pool, Transpose transposeA, Transpose transposeB, int64_t 
       skipZeros && !RightOperand::fewRows(m) && k >= kLeastSkipped && n >= kLeastSkipped &&
       (transposeA == Transpose::kNo ? hasManyZeros(a, m, k, lda) : hasManyZeros(a, k, m, lda));
   const RightOperand right(transposeB, b, ldb, n, m, skipping);
-  if (k > kBlockDepth && m * n <= kFewElements) {
+  const int64_t enough = chunkCount(k, kBlockDepth) < pool.size() ? kFewElements : kMoreElements;
+  if (k > kBlockDepth && m * n <= enough) {
     multiplyByBlocks(pool, rowsFrom(0), right, m, n, k, c, ldc);
     finish(epilogue, 0, m, n, c, ldc);
     return;
