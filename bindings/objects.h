@@ -177,6 +177,9 @@ class SessionObject : public Napi::ObjectWrap<SessionObject> {
   Napi::Value run(const Napi::CallbackInfo& info);
   Napi::Value scores(const Napi::CallbackInfo& info);
   Napi::Value cancel(const Napi::CallbackInfo& info);
+  // save(path) and load(path), off the event loop.
+  Napi::Value withFile(const Napi::CallbackInfo& info,
+                       void (*use)(Session& session, const std::string& path));
   Napi::Value save(const Napi::CallbackInfo& info);
   Napi::Value load(const Napi::CallbackInfo& info);
   Napi::Value dispose(const Napi::CallbackInfo& info);

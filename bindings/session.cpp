@@ -482,36 +482,29 @@ Napi::Value SessionObject::cancel(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
-Napi::Value SessionObject::save(const Napi::CallbackInfo& info) {
+Napi::Value SessionObject::withFile(const Napi::CallbackInfo& info,
+                                    void (*use)(Session& session, const std::string& path)) {
   return guarded(info.Env(), [&] {
     const std::shared_ptr<Session> session = this->session();
     const std::string path = info[0].As<Napi::String>();
     const auto done = beginWork();
     return Task<bool>::start(
         info.Env(), info.This().As<Napi::Object>(),
-        [session, space = space_, path] {
+        [session, space = space_, path, use] {
           space->awaitStart();
-          session->save(path);
+          use(*session, path);
           return true;
         },
         [](Napi::Env env, bool&) { return env.Undefined(); }, done);
   });
 }
 
+Napi::Value SessionObject::save(const Napi::CallbackInfo& info) {
+  return withFile(info, [](Session& session, const std::string& path) { session.save(path); });
+}
+
 Napi::Value SessionObject::load(const Napi::CallbackInfo& info) {
-  return guarded(info.Env(), [&] {
-    const std::shared_ptr<Session> session = this->session();
-    const std::string path = info[0].As<Napi::String>();
-    const auto done = beginWork();
-    return Task<bool>::start(
-        info.Env(), info.This().As<Napi::Object>(),
-        [session, space = space_, path] {
-          space->awaitStart();
-          session->load(path);
-          return true;
-        },
-        [](Napi::Env env, bool&) { return env.Undefined(); }, done);
-  });
+  return withFile(info, [](Session& session, const std::string& path) { session.load(path); });
 }
 
 Napi::Value SessionObject::dispose(const Napi::CallbackInfo& info) {

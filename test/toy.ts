@@ -1,5 +1,6 @@
 import { Random } from '../ts/data/random.js';
 import { Dataset, type Model, models } from '../ts/index.js';
+import { userItemSchema } from './user-item-schema.js';
 
 /** Three domains whose label depends on user and item, with an item effect of the domain's own. */
 export function toyData(rowsPerDomain: readonly number[] = [300, 200, 60]): Dataset {
@@ -27,15 +28,11 @@ export function toyData(rowsPerDomain: readonly number[] = [300, 200, 60]): Data
   };
   const names = (count: number) => Array.from({ length: count - 1 }, (_, i) => `v${i + 1}`);
   return Dataset.of(
-    {
-      label: 'label',
-      domain: 'domain',
-      features: [
-        { name: 'user', kind: 'categorical', size: users },
-        { name: 'item', kind: 'categorical', size: items },
-      ],
-      domains: rowsPerDomain.map((_, d) => `d${d}`),
-    },
+    userItemSchema(
+      users,
+      items,
+      rowsPerDomain.map((_, d) => `d${d}`),
+    ),
     [names(users), names(items)],
     [part(1), part(0.3), part(0.3)],
   );

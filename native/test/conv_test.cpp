@@ -5,18 +5,12 @@
 #include <vector>
 
 #include "cpu/k_max.h"
-#include "polydomain/random.h"
+#include "random_values.h"
 
 namespace polydomain {
 namespace {
 
 using Values = std::vector<float>;
-
-Values randomValues(int64_t count, uint64_t step) {
-  Values values(static_cast<size_t>(count));
-  fillNormal({1, 2, step}, 0, count, 0.0f, 1.0f, values.data());
-  return values;
-}
 
 // Enough rows for many chunks of work.
 TEST(Conv1d, IsTheSameForAnyNumberOfThreads) {

@@ -13,17 +13,12 @@
 #include "cpu/k_max.h"
 #include "cpu/softmax.h"
 #include "levels.h"
+#include "random_values.h"
 
 namespace polydomain {
 namespace {
 
 using Values = std::vector<float>;
-
-Values randomValues(int64_t count, uint64_t step) {
-  Values values(static_cast<size_t>(count));
-  fillNormal({1, 2, step}, 0, count, 0.0f, 1.5f, values.data());
-  return values;
-}
 
 class Levels : public testing::Test {
  protected:

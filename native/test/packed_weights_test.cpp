@@ -9,15 +9,10 @@
 
 #include "cpu/gemm.h"
 #include "levels.h"
+#include "random_values.h"
 
 namespace polydomain {
 namespace {
-
-std::vector<float> randomValues(int64_t count, uint64_t step) {
-  std::vector<float> values(static_cast<size_t>(count));
-  fillUniform({1, 2, step}, 0, count, -1.0f, 1.0f, values.data());
-  return values;
-}
 
 struct Case {
   int64_t rows, out, in;

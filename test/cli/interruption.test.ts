@@ -2,6 +2,7 @@ import { readFileSync, rmSync, statSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Random } from '../../ts/data/random.js';
 import { Dataset, load } from '../../ts/index.js';
+import { userItemSchema } from '../user-item-schema.js';
 import { baseConfig, pause, Sandbox, set } from './sandbox.js';
 
 const box = new Sandbox();
@@ -368,15 +369,7 @@ function largeDataset(rows: number): Dataset {
   };
   const names = (size: number) => Array.from({ length: size - 1 }, (_, i) => `v${i}`);
   return Dataset.of(
-    {
-      label: 'label',
-      domain: 'domain',
-      features: [
-        { name: 'user', kind: 'categorical', size: users },
-        { name: 'item', kind: 'categorical', size: items },
-      ],
-      domains: ['large', 'small', 'smaller'],
-    },
+    userItemSchema(users, items, ['large', 'small', 'smaller']),
     [names(users), names(items)],
     [part(1), part(0.01), part(0.01)],
   );

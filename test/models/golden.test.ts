@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { Dataset, fit, optim, type Strategy } from '../../ts/index.js';
 import { modelConfig, modelMakers, modelOf } from '../../ts/models/registry.js';
 import { distance } from '../distance.js';
+import { userItemSchema } from '../user-item-schema.js';
 
 type State = Record<string, number[]>;
 interface Fixture {
@@ -42,15 +43,11 @@ function dataset(): Dataset {
     labels: Float32Array.from(column('label')),
   };
   return Dataset.of(
-    {
-      label: 'label',
-      domain: 'domain',
-      features: [
-        { name: 'user', kind: 'categorical', size: sizes.user },
-        { name: 'item', kind: 'categorical', size: sizes.item },
-      ],
-      domains: counts.map((_, d) => `d${d}`),
-    },
+    userItemSchema(
+      sizes.user,
+      sizes.item,
+      counts.map((_, d) => `d${d}`),
+    ),
     [[], []],
     [split, split, split],
   );

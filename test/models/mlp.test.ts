@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { Dataset, fit, models, optim, type Strategy } from '../../ts/index.js';
 import { addon } from '../../ts/native/load.js';
 import { distance } from '../distance.js';
+import { userItemSchema } from '../user-item-schema.js';
 
 interface Fixture {
   sizes: { user: number; item: number; domain: number };
@@ -33,15 +34,7 @@ function data(): Dataset {
     labels: Float32Array.of(0, ...own('label'), 0),
   };
   return Dataset.of(
-    {
-      label: 'label',
-      domain: 'domain',
-      features: [
-        { name: 'user', kind: 'categorical', size: sizes.user },
-        { name: 'item', kind: 'categorical', size: sizes.item },
-      ],
-      domains: ['a', 'b', 'c'],
-    },
+    userItemSchema(sizes.user, sizes.item, ['a', 'b', 'c']),
     [[], []],
     [split, split, split],
   );

@@ -20,6 +20,7 @@ import {
 } from '../../ts/index.js';
 import { errorOf } from '../error-of.js';
 import { bitsOf, toyData, toyModel } from '../toy.js';
+import { userItemSchema } from '../user-item-schema.js';
 
 interface Fixture {
   batch: number;
@@ -74,15 +75,7 @@ function data(): Dataset {
     labels: Float32Array.from(numbers, (i) => ((40503 * i) >> 7) & 1),
   };
   return Dataset.of(
-    {
-      label: 'label',
-      domain: 'domain',
-      features: [
-        { name: 'user', kind: 'categorical', size: fixture.users },
-        { name: 'item', kind: 'categorical', size: fixture.items },
-      ],
-      domains: ['a'],
-    },
+    userItemSchema(fixture.users, fixture.items, ['a']),
     [[], []],
     [split, split, split],
   );

@@ -14,6 +14,7 @@ import {
   type Tensor,
 } from '../../ts/index.js';
 import { distance } from '../distance.js';
+import { userItemSchema } from '../user-item-schema.js';
 
 type Kind = 'sgd' | 'adagrad' | 'adam' | 'adamw';
 interface Options {
@@ -69,19 +70,7 @@ function data(): Dataset {
     ids: [Int32Array.of(0, ...user, 0), Int32Array.of(0, ...item, 0)],
     labels: Float32Array.of(0, ...label, 0),
   };
-  return Dataset.of(
-    {
-      label: 'label',
-      domain: 'domain',
-      features: [
-        { name: 'user', kind: 'categorical', size: users },
-        { name: 'item', kind: 'categorical', size: items },
-      ],
-      domains: ['a', 'b', 'c'],
-    },
-    [[], []],
-    [split, split, split],
-  );
+  return Dataset.of(userItemSchema(users, items, ['a', 'b', 'c']), [[], []], [split, split, split]);
 }
 
 function model(schema: Schema): Additive {

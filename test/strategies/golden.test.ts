@@ -13,6 +13,7 @@ import {
   stagesOf,
 } from '../../ts/strategies/types.js';
 import { distance } from '../distance.js';
+import { userItemSchema } from '../user-item-schema.js';
 
 type State = Record<string, number[]>;
 
@@ -84,15 +85,11 @@ function dataset(): Dataset {
     labels: Float32Array.from(data.flatMap(({ label }) => label)),
   };
   return Dataset.of(
-    {
-      label: 'label',
-      domain: 'domain',
-      features: [
-        { name: 'user', kind: 'categorical', size: sizes.user },
-        { name: 'item', kind: 'categorical', size: sizes.item },
-      ],
-      domains: data.map((_, d) => `d${d}`),
-    },
+    userItemSchema(
+      sizes.user,
+      sizes.item,
+      data.map((_, d) => `d${d}`),
+    ),
     [[], []],
     [split, split, split],
   );

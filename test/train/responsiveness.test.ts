@@ -11,6 +11,7 @@ import {
   strategies,
 } from '../../ts/index.js';
 import { addon } from '../../ts/native/load.js';
+import { userItemSchema } from '../user-item-schema.js';
 
 const domains = 30;
 
@@ -36,15 +37,11 @@ function largeData(rows: number): Dataset {
   };
   const names = (size: number) => Array.from({ length: size - 1 }, (_, i) => `v${i + 1}`);
   return Dataset.of(
-    {
-      label: 'label',
-      domain: 'domain',
-      features: [
-        { name: 'user', kind: 'categorical', size: users },
-        { name: 'item', kind: 'categorical', size: items },
-      ],
-      domains: Array.from({ length: domains }, (_, d) => `d${d}`),
-    },
+    userItemSchema(
+      users,
+      items,
+      Array.from({ length: domains }, (_, d) => `d${d}`),
+    ),
     [names(users), names(items)],
     [part(rows), part(rows / 20), part(rows / 20)],
   );
