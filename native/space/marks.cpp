@@ -4,7 +4,6 @@
 #include <atomic>
 #include <cstring>
 
-#include "own_values.h"
 #include "polydomain/error.h"
 #include "space_impl.h"
 
@@ -30,9 +29,9 @@ void ParameterSpace::Impl::restore(MarkId id, const Selection* only) {
 void ParameterSpace::Impl::lerp(MarkId id, float rate, const Selection* only) {
   const Selection trained = trainable(only == nullptr ? Selection{} : *only);
   forEachChange("lerp", id, &trained, [&](const Change& change) {
-    const float* __restrict saved = change.saved;
-    float* __restrict value = change.value;
-    forValues(change.size, [&](int64_t i) { value[i] = saved[i] + rate * (value[i] - saved[i]); });
+    for (int64_t i = 0; i < change.size; ++i) {
+      change.value[i] = change.saved[i] + rate * (change.value[i] - change.saved[i]);
+    }
     return true;
   });
 }
