@@ -10,6 +10,7 @@ import {
   summary,
   time,
 } from '../dist/esm/cli/benchmark-summary.js';
+import { bytes } from '../dist/esm/cli/progress.js';
 
 const folder = new URL('results/', import.meta.url);
 
@@ -42,10 +43,10 @@ function markdown([heading, ...rows]) {
 function everything() {
   return results
     .map(({ result, shape }) => {
-      const { commit, date, versions } = result;
+      const { versions } = result;
       const used = Object.entries(versions).map(([name, version]) => `${name} ${version}`);
       return [
-        `**${sizes(result.shapes[shape])}.** ${circumstances(result)}, commit ${commit.slice(0, 8)}, ${date.slice(0, 10)}; ${used.join(', ')}.`,
+        `**${sizes(result.shapes[shape])}.** ${circumstances(result)}, ${madeOf(result)}; ${used.join(', ')}.`,
         markdown(summary(result, shape)),
         ...remarks(result).map((remark) => `- ${remark}`),
       ];
@@ -78,15 +79,17 @@ function short() {
   return markdown([['MLP', '', ours, ...peers, 'floor'], ...rows]);
 }
 
-const gigabytes = (mebibytes) => `${((mebibytes * 2 ** 20) / 1e9).toFixed(2)} GB`;
 const seconds = (value) => `${Number(value.toPrecision(3))} s`;
-const times = (ratio) => `${ratio.toFixed(1)}x`;
+const memory = (peaks, sides) => sides.map((side) => bytes(peaks[side] * 2 ** 20));
+/** Of both sides, as `show` has it, and how often ours goes into the peer's. */
+const compared = ({ ours, peer, ratio }, show) => [show(ours), show(peer), `${ratio.toFixed(1)}x`];
+const madeOf = ({ commit, date }) => `commit ${commit.slice(0, 8)}, ${date.slice(0, 10)}`;
 
 /** The circumstances of measurements: those that share them are told of once. */
 function measured(entries) {
   const about = new Map();
-  for (const [name, { machine, commit, date, threads }] of entries) {
-    const text = `${machine.cpu}, ${machine.simdLevel}, ${threads} threads, commit ${commit.slice(0, 8)}, ${date.slice(0, 10)}`;
+  for (const [name, { machine, threads, ...revision }] of entries) {
+    const text = `${circumstances({ machine, peerSettings: {}, threads })}, ${madeOf(revision)}`;
     about.set(text, [...(about.get(text) ?? []), name]);
   }
   const texts = [...about];
@@ -100,12 +103,9 @@ function models() {
     .map(({ models }) => {
       const rows = Object.entries(models).map(([name, one]) => [
         name,
-        time(one.ours),
-        time(one.peer),
-        times(one.ratio),
+        ...compared(one, time),
         time(one.floor.milliseconds),
-        gigabytes(one.peakRssMebibytes.ours),
-        gigabytes(one.peakRssMebibytes.peer),
+        ...memory(one.peakRssMebibytes, ['ours', 'peer']),
       ]);
       const heading = ['model', ours, 'pytorch', 'ratio', 'floor', 'memory', 'of pytorch'];
       return `${measured(Object.entries(models))}\n\n${markdown([heading, ...rows])}`;
@@ -123,21 +123,17 @@ function mamdr() {
       const epochs = beside.map(([name, one]) => [
         name,
         one.rows.toLocaleString('en'),
-        seconds(one.ours),
-        seconds(one.peer),
-        times(one.ratio),
+        ...compared(one, seconds),
         seconds(one.peerTables),
         seconds(one.floor.seconds),
-        gigabytes(one.peakRssMebibytes.ours),
-        gigabytes(one.peakRssMebibytes.peer),
+        ...memory(one.peakRssMebibytes, ['ours', 'peer']),
       ]);
       const larger = spread.map(([name, one]) => [
         name.replace(/,.*/, ''),
         seconds(one.once),
         seconds(one.spread),
         one.ratio.toFixed(2),
-        gigabytes(one.peakRssMebibytes.once),
-        gigabytes(one.peakRssMebibytes.spread),
+        ...memory(one.peakRssMebibytes, ['once', 'spread']),
       ]);
       return [
         measured(entries),
