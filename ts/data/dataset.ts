@@ -24,9 +24,10 @@ import {
   sourceOptions,
 } from './options.js';
 import { type Prepared, prepare } from './prepare.js';
-import { prepareStaged, type Target } from './prepare-staged.js';
 import { reencode } from './reencode.js';
 import { schemaShape } from './schema.js';
+import type { Target } from './staged/output.js';
+import { prepareStaged } from './staged/prepare.js';
 import { hasWeights, StreamedSplit } from './streamed.js';
 import { readTable, tableOf } from './table.js';
 import { type Schema, type Split, type SplitName, splitNames } from './types.js';

@@ -1,8 +1,14 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { CheckpointError, DataError } from '../errors.js';
-import { suggest } from '../nearest.js';
-import { duckdb, sqlOf, type Table } from './table.js';
+import { CheckpointError, DataError } from '../../errors.js';
+import { suggest } from '../../nearest.js';
+import { duckdb, sqlOf, type Table } from '../table.js';
+
+/**
+ * A negative: places among the rows, from 0, of the row that it follows and of the one that has its item, and its
+ * domain and part.
+ */
+export type DrawnRow = readonly [context: number, owner: number, domain: number, part: number];
 
 /** What DuckDB itself may hold in memory; it spills what is more. */
 const memoryLimit = '512MB';
@@ -62,12 +68,11 @@ export class StagedRows {
   }
 
   /**
-   * Joins rows of others to rows of negatives(), by what `drawn` tells in order: places among the rows, from 0, of
-   * the row that each follows and of the one that has its item, and what else is to be known of it.
-   * Throws DataError for a column that they do not have, and CheckpointError for a disk that is full.
+   * Joins rows of others to rows of negatives(), by what `drawn` tells in order. Throws DataError for a column that
+   * they do not have, and CheckpointError for a disk that is full.
    */
   async addNegatives(
-    drawn: Iterable<readonly [context: number, owner: number, domain: number, part: number]>,
+    drawn: Iterable<DrawnRow>,
     columns: readonly string[],
     itemColumns: readonly string[],
   ): Promise<void> {

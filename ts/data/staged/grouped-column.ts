@@ -1,4 +1,4 @@
-import { writeAtSync } from '../io/write-at.js';
+import { writeAtSync } from '../../io/write-at.js';
 
 type Values = Int32Array | Float32Array;
 
