@@ -45,15 +45,72 @@ function valueAt(value: unknown, path: readonly PropertyKey[]): unknown {
 /** Letters of a value that a message shows. */
 const longest = 200;
 
+/** How many keys an alternative does not know. */
+function strangersOf(issues: readonly z.core.$ZodIssue[]): number {
+  return issues.reduce(
+    (sum, issue) => sum + (issue.code === 'unrecognized_keys' ? issue.keys.length : 0),
+    0,
+  );
+}
+
 /** Of a union's alternatives, what is wrong with the one that was most likely meant. */
 function nearestAlternative(issues: readonly (readonly z.core.$ZodIssue[])[]): z.core.$ZodIssue {
-  const strangers = (alternative: readonly z.core.$ZodIssue[]): number =>
-    alternative.reduce(
-      (sum, issue) => sum + (issue.code === 'unrecognized_keys' ? issue.keys.length : 0),
-      0,
-    );
-  const [nearest] = [...issues].sort((a, b) => strangers(a) - strangers(b) || a.length - b.length);
+  const [nearest] = [...issues].sort(
+    (a, b) => strangersOf(a) - strangersOf(b) || a.length - b.length,
+  );
   return nearest?.[0] as z.core.$ZodIssue;
+}
+
+/** The schemas of objects that a schema has at a path: of a union those of every alternative. */
+function objectsAt(schema: z.core.$ZodType, path: readonly PropertyKey[]): z.core.$ZodObject[] {
+  const { def } = (schema as z.core.$ZodTypes)._zod;
+  if (def.type === 'union') return def.options.flatMap((one) => objectsAt(one, path));
+  if (def.type === 'optional' || def.type === 'default') return objectsAt(def.innerType, path);
+  const [key, ...rest] = path;
+  if (def.type !== 'object') return [];
+  if (key === undefined) return [schema as z.core.$ZodObject];
+  const next = def.shape[String(key)];
+  return next ? objectsAt(next, rest) : [];
+}
+
+/** Of the keys that a value has at a path, those that no alternative knows that knows `key`. */
+function strangersBeside(
+  key: string,
+  schema: z.ZodType,
+  value: unknown,
+  path: readonly PropertyKey[],
+): string[] {
+  const shapes = objectsAt(schema, path).map((one) => one._zod.def.shape);
+  const mates = shapes.filter((shape) => key in shape);
+  return Object.keys(valueAt(value, path) as object).filter((other) =>
+    mates.every((shape) => !(other in shape)),
+  );
+}
+
+/**
+ * The issue to tell of: of a union, what is wrong with the alternative that was most likely meant. Zod tells of one
+ * alternative alone where unknown keys are all that it has against a value; another one may know them.
+ */
+function nearestIssue(
+  schema: z.ZodType,
+  value: unknown,
+  issue: z.core.$ZodIssue,
+): z.core.$ZodIssue {
+  let alternatives: readonly (readonly z.core.$ZodIssue[])[] = [];
+  if (issue.code === 'invalid_union' && issue.message === 'Invalid input') {
+    alternatives = issue.errors;
+  } else if (issue.code === 'unrecognized_keys') {
+    const known = knownKeys(schema, value, issue.path);
+    const given = valueAt(value, issue.path);
+    alternatives = objectsAt(schema, issue.path)
+      .filter((one) => issue.keys.some((key) => known.includes(key) && key in one._zod.def.shape))
+      .map((one) => z.core.safeParse(one, given).error?.issues ?? [])
+      .filter((own) => strangersOf(own) < issue.keys.length);
+  }
+  if (alternatives.length === 0) return issue;
+  const nearest = nearestAlternative(alternatives);
+  const path = [...issue.path, ...nearest.path];
+  return nearestIssue(schema, value, { ...nearest, path } as z.core.$ZodIssue);
 }
 
 /** A value for messages. */
@@ -79,19 +136,14 @@ function describe(
   where: string,
   issue: z.core.$ZodIssue,
 ): string {
-  if (
-    issue.code === 'invalid_union' &&
-    issue.errors.length > 0 &&
-    issue.message === 'Invalid input'
-  ) {
-    const nearest = nearestAlternative(issue.errors);
-    const path = [...issue.path, ...nearest.path];
-    return describe(schema, value, where, { ...nearest, path } as z.core.$ZodIssue);
-  }
   const at = [where, ...issue.path.map(String)].filter((part) => part !== '').join('.');
   if (issue.code === 'unrecognized_keys') {
-    const key = issue.keys[0] ?? '';
-    return `${at === '' ? '' : `${at}: `}unknown key '${key}'${suggest(key, knownKeys(schema, value, issue.path))}`;
+    const [key = ''] = issue.keys;
+    const prefix = at === '' ? '' : `${at}: `;
+    const known = knownKeys(schema, value, issue.path);
+    if (!known.includes(key)) return `${prefix}unknown key '${key}'${suggest(key, known)}`;
+    const others = strangersBeside(key, schema, value, issue.path).map((other) => `'${other}'`);
+    return `${prefix}'${key}' does not go with ${others.join(', ')}`;
   }
   const given = valueAt(value, issue.path);
   if (issue.code === 'invalid_union' && 'options' in issue) {
@@ -113,7 +165,7 @@ export function parse<Schema extends z.ZodType>(
   const result = schema.safeParse(value);
   if (result.success) return result.data;
   const issue = result.error.issues[0] as z.core.$ZodIssue;
-  throw new ConfigError(describe(schema, value, where, issue));
+  throw new ConfigError(describe(schema, value, where, nearestIssue(schema, value, issue)));
 }
 
 /** Puts the key at fault before the message of a ConfigError that the body throws. */

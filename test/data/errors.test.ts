@@ -206,8 +206,21 @@ describe('options', () => {
     await expectError(
       () => Dataset.open({ ...roles, sourse: 'rows.csv' } as unknown as DatasetOptions),
       ConfigError,
-      ['data', 'source'],
+      ['data.source: missing'],
     );
+  });
+
+  it.each([
+    [{ minRows: 0 }, ['data.minRows: 0', '>=1']],
+    [{ split: { random: [0.5, 0.5] } }, ['data.split', '{ random: [train, validation, test] }']],
+    [{ domain: undefined }, ['data.domain: missing']],
+    [{ lable: 'y' }, ["unknown key 'lable'; did you mean 'label'?"]],
+    [{ negatives: { metod: 'all' } }, ['data.negatives.method: missing']],
+    [{ dataBudget: 9 }, ["'dataBudget' does not go with 'label', 'domain', 'features', 'split'"]],
+  ])('are those of a file, not of a folder: %j', async (changed, told) => {
+    const { label, domain, features, split } = roles;
+    const whole = { source: 'rows.csv', label, domain, features, split, ...changed };
+    await expectError(() => Dataset.open(whole as DatasetOptions), ConfigError, told);
   });
 
   it.each([
