@@ -31,6 +31,11 @@ const cpuPerDomain = {
   unit: 'ms of processor time per domain and epoch',
 };
 const threads = ({ threads: count }) => `${count} thread${count > 1 ? 's' : ''}`;
+/** The machine, its level, and the threads where all points have the same. */
+const circumstances = ({ machine, points }) => {
+  const counts = new Set(points.map(threads));
+  return [machine.cpu, machine.simdLevel, ...(counts.size === 1 ? counts : [])].join(', ');
+};
 const strategy = ({ strategy: name }) => (name === 'mamdr' ? 'MAMDR' : name);
 const values = ({ specific, overlayBudget }) =>
   specific
@@ -73,13 +78,14 @@ measured.specific?.points.push(...(measured.online?.points ?? []));
 const [width, height] = [960, 380];
 for (const [family, { x, title, series, panels }] of Object.entries(plots)) {
   if (!measured[family]) continue;
-  const { points, machine } = measured[family];
+  const { points } = measured[family];
+  const places = [...new Set(points.map((point) => point[x]))].sort((a, b) => a - b);
   const names = [...new Set(points.map(series))];
   const chart = echarts.init(null, null, { renderer: 'svg', ssr: true, width, height });
   chart.setOption({
     animation: false,
     backgroundColor: '#fff',
-    title: { text: title, subtext: `${machine.cpu}, ${machine.simdLevel}`, left: 'center' },
+    title: { text: title, subtext: circumstances(measured[family]), left: 'center' },
     legend: { bottom: 0 },
     grid: panels.map((_, i) => ({
       left: 70 + (i * width) / 2,
@@ -95,7 +101,13 @@ for (const [family, { x, title, series, panels }] of Object.entries(plots)) {
       name: title.replace(/ \(.*/, ''),
       nameLocation: 'middle',
       nameGap: 26,
-      axisLabel: { formatter: (value) => echarts.format.addCommas(Math.round(value)) },
+      axisTick: { customValues: places },
+      axisLabel: {
+        customValues: places,
+        hideOverlap: true,
+        formatter: (value) => echarts.format.addCommas(Math.round(value)),
+      },
+      splitLine: { show: false },
     })),
     yAxis: panels.map(({ unit }, i) => ({
       type: 'log',

@@ -57,24 +57,33 @@ function everything() {
 
 const peers = ['pytorch', 'tensorflow', 'onnxruntime-node', 'tfjs-wasm'];
 
-/** The times alone. */
+/** A shape and the SIMD level at which it was measured. */
+function shapeAndLevel({ machine, peerSettings }, { embedding, hidden }) {
+  const forced = Object.keys(peerSettings).length > 0 ? ', forced' : '';
+  return `embedding ${embedding}, hidden ${hidden.join('-')}, ${machine.simdLevel}${forced}`;
+}
+
+/** Times and memory alone. */
 function short() {
   const rows = results.flatMap(({ result, shape }) => {
-    const { shape: of, train, score, row, floor } = result.shapes[shape];
-    const level = `${result.machine.simdLevel}${Object.keys(result.peerSettings).length > 0 ? ', forced' : ''}`;
+    const { shape: of, train, score, row, floor, peakBytes } = result.shapes[shape];
     const tasks = [
       // tfjs does not train the embeddings.
       ['train step', { ...train, 'tfjs-wasm': undefined }, floor?.train],
       [`${of.batch} rows scored`, score, floor?.score],
       ['one row scored', row],
     ];
-    return tasks.map(([task, times, least], t) => [
-      t === 0 ? `embedding ${of.embedding}, hidden ${of.hidden.join('-')}, ${level}` : '',
+    const timed = tasks.map(([task, times, least], t) => [
+      t === 0 ? shapeAndLevel(result, of) : '',
       task,
       time(times[ours].median),
       ...peers.map((peer) => (times[peer] ? beside(times[peer].median, times[ours].median) : '-')),
       least ? beside(least.milliseconds, times[ours].median) : '-',
     ]);
+    return [
+      ...timed,
+      ['', 'memory', ...[ours, ...peers].map((peer) => bytes(peakBytes[peer])), ''],
+    ];
   });
   return markdown([['MLP', '', ours, ...peers, 'floor'], ...rows]);
 }
@@ -95,6 +104,32 @@ function measured(entries) {
   const texts = [...about];
   if (texts.length === 1) return `${texts[0][0]}.`;
   return `${texts.map(([text, names]) => `${text} (${names.join(', ')})`).join('; ')}.`;
+}
+
+/** Adam that moves every row in every step, ours by catching up, beside PyTorch's on whole tables. */
+function denseRows() {
+  const sides = ['polydomain-dense', 'pytorch-dense'];
+  const shown = resultsOf('dense-rows')
+    .flatMap((result) => Object.keys(result.shapes).map((shape) => ({ result, shape })))
+    .sort((a, b) => order(a) - order(b));
+  const where = shown.map(
+    ({ result }) => `${result.machine.cpu}, ${result.threads} threads, ${madeOf(result)}`,
+  );
+  const rows = shown.map(({ result, shape }) => {
+    const { shape: of, train, peakBytes } = result.shapes[shape];
+    const [own, peer] = sides.map((side) => train[side].median);
+    return [
+      shapeAndLevel(result, of),
+      ...[train[ours].median, own, peer].map(time),
+      `${(peer / own).toFixed(1)}x`,
+      ...sides.map((side) => bytes(peakBytes[side])),
+    ];
+  });
+  const heading = ['train step', 'rows lazy', 'rows dense', 'pytorch, dense', 'ratio'];
+  return [
+    `${[...new Set(where)].join('; ')}.`,
+    markdown([[...heading, 'memory of rows dense', 'of pytorch'], ...rows]),
+  ].join('\n\n');
 }
 
 /** Every model's train step beside PyTorch's, a table per SIMD level. */
@@ -171,7 +206,15 @@ function replaced(text, file, name, table) {
 let stale = false;
 for (const [file, tables] of [
   ['../README.md', { short: short() }],
-  ['README.md', { everything: everything(), models: models(), mamdr: mamdr() }],
+  [
+    'README.md',
+    {
+      everything: everything(),
+      'dense rows': denseRows(),
+      models: models(),
+      mamdr: mamdr(),
+    },
+  ],
 ]) {
   const path = new URL(file, import.meta.url);
   const text = readFileSync(path, 'utf8');

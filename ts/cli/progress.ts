@@ -3,6 +3,7 @@ import type { FitEvent } from '../train/events.js';
 
 /** A size for people. */
 export function bytes(size: number): string {
+  if (size < 1e6) return `${(size / 1e3).toFixed(0)} kB`;
   return size < 1e9 ? `${(size / 1e6).toFixed(0)} MB` : `${(size / 1e9).toFixed(1)} GB`;
 }
 
@@ -34,7 +35,7 @@ export function showProgress(name: string): { onEvent(event: FitEvent): void; st
       switch (event.kind) {
         case 'start':
           say(
-            `${name}: ${bytes(event.expectedBytes)} expected at most${
+            `${name}: ${bytes(event.expectedBytes)} of memory for the model and its training expected at most${
               event.expectedFileBytes > 0 ? `, ${bytes(event.expectedFileBytes)} on disk` : ''
             }`,
           );
