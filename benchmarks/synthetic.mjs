@@ -95,11 +95,11 @@ export async function writeSynthetic(folder, rows, heldOut, seed = 1) {
 
 /**
  * Writes raw rows as CSV: domains, users, items and labels as above, the rows of all domains in one another's
- * midst. `everyUser`: as many users as rows.
+ * midst, and the row's number as its time.
  */
-export function writeRaw(path, rows, { everyUser = false, seed = 1 } = {}) {
+export function writeRaw(path, rows, seed = 1) {
   const file = openSync(path, 'w');
-  const lines = ['domain,user,item,label'];
+  const lines = ['domain,user,item,label,time'];
   for (let row = 0; row < rows; row++) {
     let domain = 0;
     for (
@@ -108,8 +108,9 @@ export function writeRaw(path, rows, { everyUser = false, seed = 1 } = {}) {
       left -= shares[domain]
     )
       domain++;
-    const own = everyUser ? row : user(seed, row);
-    lines.push(`d${domain},u${own},i${item(seed, row, domain)},${label(seed, row, domain)}`);
+    lines.push(
+      `d${domain},u${user(seed, row)},i${item(seed, row, domain)},${label(seed, row, domain)},${row}`,
+    );
     if (lines.length < pieceRows && row < rows - 1) continue;
     writeSync(file, `${lines.join('\n')}\n`);
     lines.length = 0;

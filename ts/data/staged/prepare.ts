@@ -32,7 +32,7 @@ export async function prepareStaged(
   requireLabels(options);
   await makeFolder(folder);
   try {
-    const staged = await StagedRows.copy(source, query, folder);
+    const staged = await StagedRows.copy(source, query, columnsOf(options), folder);
     try {
       await prepareInto(folder, staged, options, target);
     } finally {
@@ -43,6 +43,13 @@ export async function prepareStaged(
     await rmdir(folder).catch(() => {});
     throw cause;
   }
+}
+
+/** The columns of rows that mean something. */
+function columnsOf({ domain, label, weight, split, features }: ResolvedRoles): string[] {
+  const part = 'column' in split ? split.column : 'time' in split ? split.time : undefined;
+  const others = [label, weight, part].filter((column) => column !== undefined);
+  return [domain, ...others, ...features.map(({ name }) => name)];
 }
 
 async function prepareInto(

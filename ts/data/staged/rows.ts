@@ -1,4 +1,5 @@
 import { mkdtemp, rm } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { CheckpointError, DataError } from '../../errors.js';
 import { suggest } from '../../nearest.js';
@@ -10,8 +11,12 @@ import { duckdb, sqlOf, type Table } from '../table.js';
  */
 export type DrawnRow = readonly [context: number, owner: number, domain: number, part: number];
 
-/** What DuckDB itself may hold in memory; it spills what is more. */
-const memoryLimit = '512MB';
+/** What DuckDB itself may hold in memory while it copies or joins rows; it spills what is more. */
+const copyingLimit = '512MB';
+/** And while they are read: blocks that it kept would be worth nothing, as every pass reads all of them in order. */
+const readingLimit = '128MB';
+/** Threads of DuckDB: each holds blocks of every column, and it waits for JavaScript anyway. */
+const mostThreads = 4;
 
 /**
  * Raw rows copied to a file on disk, so that they can be read several times, a piece at a time, in one
@@ -25,10 +30,15 @@ export class StagedRows {
   ) {}
 
   /**
-   * Copies the rows into a temporary folder within `folder`. Throws DataError, LoadError, and
+   * Copies these columns of the rows into a temporary folder within `folder`. Throws DataError, LoadError, and
    * CheckpointError for a disk that is full.
    */
-  static async copy(source: string, query: string | undefined, folder: string) {
+  static async copy(
+    source: string,
+    query: string | undefined,
+    columns: readonly string[],
+    folder: string,
+  ): Promise<StagedRows> {
     const sql = sqlOf(source, query);
     const { DuckDBInstance } = await duckdb();
     const own = await mkdtemp(join(folder, 'rows.writing-'));
@@ -39,19 +49,40 @@ export class StagedRows {
     };
     try {
       instance = await DuckDBInstance.create(join(own, 'rows.duckdb'), {
-        memory_limit: memoryLimit,
+        memory_limit: copyingLimit,
+        threads: `${Math.min(mostThreads, availableParallelism())}`,
         temp_directory: join(own, 'spilt'),
       });
       const connection = await instance.connect();
-      await connection.run(`create table staged as ${sql}`);
-      return new StagedRows(connection, source, async () => {
+      const staged = new StagedRows(connection, source, async () => {
         connection.closeSync();
         await close();
       });
+      await staged.#copy(`(${sql})`, [...new Set(columns)]);
+      return staged;
     } catch (cause) {
       await close();
       throw isWriting(cause) ? unwritable(own, cause) : unreadable(source, cause);
     }
+  }
+
+  async #copy(from: string, columns: readonly string[]): Promise<void> {
+    try {
+      await this.#make('staged', `select ${columns.map(quoted).join(', ')} from ${from}`);
+    } catch (cause) {
+      if (!isWriting(cause)) await this.#requireColumns(from, columns);
+      throw cause;
+    }
+    // DuckDB takes names of columns in upper and in lower case alike.
+    await this.#requireColumns('staged', columns);
+  }
+
+  /** Makes a table whose rows are on disk alone. */
+  async #make(table: string, sql: string): Promise<void> {
+    await this.connection.run(`set memory_limit = '${copyingLimit}'`);
+    await this.connection.run(`create table ${table} as ${sql}`);
+    await this.connection.run('checkpoint');
+    await this.connection.run(`set memory_limit = '${readingLimit}'`);
   }
 
   /**
@@ -99,9 +130,9 @@ export class StagedRows {
         [...new Set(names)].map(
           (name) => `${table}.${quoted(name)} as ${quoted(`${table}.${name}`)}`,
         );
-      await this.connection.run(
-        `create table negatives as
-           select ${[...of('context', columns), ...of('owner', itemColumns)].join(', ')}, drawn.domain as domain, drawn.part as part
+      await this.#make(
+        'negatives',
+        `select ${[...of('context', columns), ...of('owner', itemColumns)].join(', ')}, drawn.domain as domain, drawn.part as part
            from drawn
            join staged context on context.rowid = drawn.context
            join staged owner on owner.rowid = drawn.owner
