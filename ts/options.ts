@@ -148,7 +148,8 @@ function describe(
   const given = valueAt(value, issue.path);
   if (issue.code === 'invalid_union' && 'options' in issue) {
     const known = (issue.options as unknown[]).map(String);
-    return `${at}: '${String(given)}'${suggest(String(given), known)}`;
+    if (typeof given === 'string') return `${at}: '${given}'${suggest(given, known)}`;
+    return `${at}: ${shown(given)}; expected one of ${known.join(', ')}`;
   }
   return `${at}: ${shown(given)}; ${issue.message.replace(/^Invalid (input|option): |^Too (small|big): /, '')}`;
 }
@@ -178,10 +179,17 @@ export function blaming<Result>(key: string, body: () => Result): Result {
   }
 }
 
+/** Throws ConfigError for options that are no object. */
+export function requireOptions<Options>(options: Options, where: string): Options {
+  if (typeof options === 'object' && options !== null) return options;
+  throw new ConfigError(`${where}: ${shown(options)}; expected an object of options`);
+}
+
 /** A share or rate above 0 and of 1 at most. */
 export const rate = z.number().gt(0).lte(1);
 export const positive = z.number().gt(0);
 export const count = z.int().gte(1);
+export const folderPath = z.string().min(1, 'expected a path');
 export const anyFunction = z.custom<(...parameters: never[]) => unknown>(
   (own) => typeof own === 'function',
   'expected a function',

@@ -44,6 +44,26 @@ describe('rows that are none', () => {
       () => scorer.topK({ user: 1 }, { item: 'abc' } as never, 2),
       /^column 'item': "abc"; expected an array of values/,
     ],
+    'nothing once': [
+      () => scorer.topK(null as never, { item: [1] }, 2),
+      /^once: null; expected an object of values/,
+    ],
+    'nothing for candidates': [
+      () => scorer.topK({ user: 1 }, null as never, 2),
+      /^candidates: null; expected an object of arrays/,
+    ],
+    'an object for a domain': [
+      () => predictor.predict([{ domain: Object.create(null), user: 1, item: 2 }]),
+      /^row 0: 'domain' is {}; expected text, a number or a boolean/,
+    ],
+    'an object for an encoded value': [
+      () => data.vocabulary.encode(0, {} as never),
+      /^'user' is {}; expected text, a number or a boolean/,
+    ],
+    'no encoded values': [
+      () => data.vocabulary.column(0, null as never),
+      /^column 'user': null; expected an array of values/,
+    ],
     'no domain': [
       () => predictor.forDomain(undefined as never),
       /^domain: missing; expected the name of one, such as 'a'/,
@@ -60,10 +80,36 @@ describe('rows that are none', () => {
     expect(error.message).toMatch(message);
   });
 
-  it('need a folder to be loaded from', async () => {
-    const error = await errorOf(() => load(undefined as never));
+  const options: Record<string, [attempt: () => unknown, message: RegExp]> = {
+    'no folder': [() => load(undefined as never), /^folder: missing/],
+    'a folder without a name': [() => load(''), /^folder: ""; expected a path/],
+    'null for options': [() => load('run', null as never), /^load: null; expected object/],
+    'an unknown option': [
+      () => load('run', { model: {} } as never),
+      /^load: unknown key 'model'; did you mean 'models'/,
+    ],
+    'a model for a maker': [
+      () => load('run', { models: { own: {} as never } }),
+      /^load\.models\.own: {}; expected a function/,
+    ],
+    'null in place of options of a domain': [
+      () => predictor.forDomain('a', null as never),
+      /^predict: null; expected an object of options/,
+    ],
+    'another way with domains': [
+      () => predictor.forDomain('z', { unknownDomain: 'skip' as never }),
+      /^predict\.unknownDomain: "skip"; expected error or shared/,
+    ],
+    'a symbol for a number of rows': [
+      () => scorer.topK([{ user: 1, item: 2 }], Symbol('k') as never),
+      /^topK: k .*; expected an integer of 1 at least/,
+    ],
+  };
+
+  it.each(Object.entries(options))('are told with: %s', async (_, [attempt, message]) => {
+    const error = await errorOf(attempt);
     expect(error).toBeInstanceOf(ConfigError);
-    expect(error.message).toMatch(/^folder: missing/);
+    expect(error.message).toMatch(message);
   });
 });
 

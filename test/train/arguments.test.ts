@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import {
   ConfigError,
   compare,
+  Dataset,
   evaluate,
   type FitOptions,
   fit,
@@ -87,6 +88,49 @@ describe('wrong arguments', () => {
       () => onlineRetail({ sed: 1 } as never),
       /^onlineRetail: unknown key 'sed'; did you mean 'seed'/,
     ],
+    'null for the options of a comparison of gradients': [
+      () => gradientCosines(makers.mlp(data), data, null as never),
+      /^gradientCosines: null; expected object/,
+    ],
+    'texts for domains': [
+      () => gradientCosines(makers.mlp(data), data, { domains: ['a'] as never }),
+      /^gradientCosines\.domains\.0: "a"; expected number/,
+    ],
+    'a number to start from': [
+      () => train({ from: Object.create(null) }),
+      /^fit\.from: {}; expected a run folder, or what fit or load gave/,
+    ],
+    'a folder of data that is none': [() => data.save(3 as never), /^folder: 3; expected string/],
+    'a folder of data without a name': [() => data.save(''), /^folder: ""; expected a path/],
+    'null for the ids of prepared data': [
+      () =>
+        Dataset.prepare(
+          { source: 'rows.csv', domain: 'd', label: 'l', features: ['f'], split: { column: 'p' } },
+          inFolder('prepared'),
+          null as never,
+        ),
+      /^prepare: null; expected an object of options/,
+    ],
+    'a folder of prepared data that is none': [
+      () =>
+        Dataset.prepare(
+          { source: 'rows.csv', domain: 'd', label: 'l', features: ['f'], split: { column: 'p' } },
+          Symbol('folder') as never,
+        ),
+      /^folder: Symbol\(folder\); expected string/,
+    ],
+    'a feature that there is none of': [
+      () => data.vocabulary.encode(7, 'u1'),
+      /^feature: 7; expected its place among 2, from 0/,
+    ],
+    'a name for a feature': [
+      () => data.vocabulary.column('user' as never, ['u1']),
+      /^feature: "user"; expected its place among 2/,
+    ],
+    'values of a feature that is none': [
+      () => data.vocabulary.valuesOf(null as never),
+      /^feature: null; expected its place/,
+    ],
     'a comparison without options': [() => compare({} as never, nothing), /^compare: missing/],
   };
 
@@ -94,6 +138,13 @@ describe('wrong arguments', () => {
     const error = await errorOf(attempt);
     expect(error).toBeInstanceOf(ConfigError);
     expect(error.message).toMatch(message);
+  });
+
+  it('are told by a result that has no folder', async () => {
+    const result = await fit(makers.mlp(data), data, options);
+    const error = await errorOf(() => result.save(null as never));
+    expect(error).toBeInstanceOf(ConfigError);
+    expect(error.message).toMatch(/^folder: null; expected string/);
   });
 
   it('leave the model as it was', async () => {

@@ -6,7 +6,7 @@ import { Dataset } from './dataset.js';
 
 const bundled = z.strictObject({
   seed: z.int().gte(0).default(1),
-  countries: z.array(z.string()).min(1).readonly().optional(),
+  countries: z.array(z.string()).min(1).optional(),
 });
 
 /**
@@ -14,7 +14,9 @@ const bundled = z.strictObject({
  * random 60/20/20 split per country, and CTR-ratio negatives from all items. UCI Online Retail
  * (Chen 2015), CC BY 4.0: see data/online-retail/ATTRIBUTION.md. `countries` takes some of them alone.
  */
-export async function onlineRetail(options: z.input<typeof bundled> = {}): Promise<Dataset> {
+export async function onlineRetail(
+  options: { readonly seed?: number; readonly countries?: readonly string[] } = {},
+): Promise<Dataset> {
   const { seed, countries } = parse(bundled, options, 'onlineRetail');
   const names = countries?.map((name) => `'${name.replaceAll("'", "''")}'`);
   return Dataset.open({

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { brand } from '../brand.js';
 import { ConfigError, DataError } from '../errors.js';
-import { parse, shown } from '../options.js';
+import { folderPath, parse, requireOptions, shown } from '../options.js';
 import {
   checkOffsets,
   checkSplit,
@@ -44,7 +44,8 @@ export interface PrepareOptions {
   readonly evict?: EvictionOptions;
 }
 
-function targetOf({ as, continuing, evict }: PrepareOptions): Target | undefined {
+function targetOf(ids: PrepareOptions): Target | undefined {
+  const { as, continuing, evict } = requireOptions(ids, 'prepare');
   if (as && continuing) {
     throw new ConfigError('prepare: both as and continuing; expected one vocabulary');
   }
@@ -131,6 +132,7 @@ export class Dataset {
     ids: PrepareOptions = {},
   ): Promise<void> {
     const { source, query, ...rest } = parse(sourceOptions, options, 'data');
+    parse(folderPath, folder, 'folder');
     await prepareStaged(source, query, rest, folder, targetOf(ids));
   }
 
@@ -238,8 +240,9 @@ export class Dataset {
     return this.as(continuedVocabulary(vocabulary, own, eviction));
   }
 
-  /** Writes a folder that open() reads: schema.json and dataset.safetensors. */
+  /** Writes a folder that open() reads: schema.json and dataset.safetensors. Throws ConfigError, CheckpointError. */
   async save(folder: string): Promise<void> {
+    parse(folderPath, folder, 'folder');
     const { schema, vocabulary, train, validation, test } = this;
     const splits = [train, validation, test] as const;
     const { values, usage } = vocabulary;

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import { DataError } from '../errors.js';
+import { ConfigError, DataError } from '../errors.js';
 import { suggest } from '../nearest.js';
 import { shown } from '../options.js';
 import { atOnce, type Turns } from '../turns.js';
@@ -16,7 +16,8 @@ import {
   numberOf,
   textOf,
 } from './raw.js';
-import type { Feature, IdFeature, Schema } from './types.js';
+import { requireArray } from './table.js';
+import type { Feature, Schema } from './types.js';
 import type { Usage } from './usage.js';
 
 /** How raw values become ids: of domains and of features. */
@@ -50,7 +51,8 @@ export class Vocabulary {
   }
 
   /** Whether ids mean the same in both. */
-  equals({ schema, values }: Vocabulary): boolean {
+  equals(other: Vocabulary): boolean {
+    const { schema, values } = Object(other) as Vocabulary;
     return isDeepStrictEqual([this.schema, this.values], [schema, values]);
   }
 
@@ -68,8 +70,9 @@ export class Vocabulary {
     return this.#domains.has(name);
   }
 
-  /** The raw values of a feature's ids from 1; nothing where ids are hashed or data came without. */
+  /** The raw values of a feature's ids from 1; nothing where ids are hashed or data came without. Throws ConfigError. */
   valuesOf(feature: number): readonly string[] {
+    this.#feature(feature);
     return this.values[this.#tables[feature] as number] ?? [];
   }
 
@@ -84,12 +87,30 @@ export class Vocabulary {
     return lookups;
   }
 
-  /** The id of a raw value of feature `feature`; 0 when training has not seen it. */
+  /** Throws ConfigError for what is no index of a feature. */
+  #feature(feature: number): Feature {
+    const own = typeof feature === 'number' ? this.schema.features[feature] : undefined;
+    if (own) return own;
+    throw new ConfigError(
+      `feature: ${shown(feature)}; expected its place among ${this.schema.features.length}, from 0`,
+    );
+  }
+
+  /**
+   * The id of a raw value of feature `feature`; 0 when training has not seen it. Throws ConfigError for a feature
+   * without ids, and DataError for a value that is none.
+   */
   encode(feature: number, value: string | number): number {
-    const own = this.schema.features[feature] as IdFeature;
-    if (own.hashed) return bucketOf(String(value), own.size);
+    const own = this.#feature(feature);
+    const text = typeof value === 'string' ? value : textOf(value);
+    if (own.kind === 'numeric')
+      throw new ConfigError(`feature '${own.name}' is numeric; expected ids`);
+    if (text === undefined) {
+      throw new DataError(`'${own.name}' is ${quoted(value)}; expected ${categoryExpected}`);
+    }
+    if (own.hashed) return bucketOf(text, own.size);
     this.#lookups ??= atOnce(this.#indexed());
-    return (this.#lookups[this.#tables[feature] as number] as Numbered).find(String(value)) + 1;
+    return (this.#lookups[this.#tables[feature] as number] as Numbered).find(text) + 1;
   }
 
   /**
@@ -98,7 +119,8 @@ export class Vocabulary {
    * up with -1. Throws DataError with the row of a value that does not fit.
    */
   column(feature: number, raw: ArrayLike<unknown>): Int32Array | Float32Array {
-    const own = this.schema.features[feature] as Feature;
+    const own = this.#feature(feature);
+    requireArray(own.name, raw);
     const bad = (row: number, expected: string): DataError =>
       new DataError(`row ${row}: '${own.name}' is ${quoted(raw[row])}; expected ${expected}`);
     if (own.kind === 'categorical') {

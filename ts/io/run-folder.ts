@@ -13,7 +13,7 @@ import type { OverlayEntries } from '../native/addon.js';
 import { suggest } from '../nearest.js';
 import type { Model } from '../nn/model.js';
 import { asModel } from '../nn/module-model.js';
-import { parse } from '../options.js';
+import { folderPath, parse } from '../options.js';
 import { Predictor } from '../serve/predictor.js';
 import { elementCount } from '../tensor/shape.js';
 import { overlayBudget } from '../train/options.js';
@@ -146,25 +146,28 @@ function requireFinite(path: string, name: string, values: ArrayLike<number>): v
   }
 }
 
-export interface LoadOptions {
+const loadOptions = z.strictObject({
   /**
    * Bytes of domains' own values that stay in memory; the rest lies in a file of the system's temporary
    * folder. All stay in memory by default.
    */
-  readonly overlayBudget?: number | undefined;
+  overlayBudget,
   /** Makers of models that are not the library's, by the name that their describe() gives. */
-  readonly models?: Readonly<Record<string, ModelMaker>>;
-}
+  models: z
+    .record(
+      z.string(),
+      z.custom<ModelMaker>((own) => typeof own === 'function', 'expected a function'),
+    )
+    .default({}),
+});
+export type LoadOptions = z.input<typeof loadOptions>;
 
 /**
  * Reads a run folder: a model that scores rows of its domains. Throws CheckpointError for a folder
  * that is missing, truncated or foreign, and ConfigError for a model that has no maker.
  */
-export async function load(
-  folder: string,
-  { models = {}, overlayBudget: budget }: LoadOptions = {},
-): Promise<Predictor> {
-  const limit = parse(overlayBudget, budget, 'load.overlayBudget');
+export async function load(folder: string, options: LoadOptions = {}): Promise<Predictor> {
+  const { models, overlayBudget: limit } = parse(loadOptions, options, 'load');
   const run = await readRun(folder);
   const { stored } = run;
   const makers = new Map(Object.entries({ ...modelMakers, ...models }));
@@ -175,8 +178,8 @@ export async function load(
     );
   }
   const { vocabulary } = run;
-  const { schema, options, seed, split, overlays } = stored;
-  const model = asModel(make({ ...options, schema, vocabulary, seed }), schema, seed);
+  const { schema, seed, split, overlays } = stored;
+  const model = asModel(make({ ...stored.options, schema, vocabulary, seed }), schema, seed);
   model.skipFilling();
   if (split.length > 0) model.splitHeads(split);
   const { space } = model.compile();
@@ -205,7 +208,7 @@ export async function load(
 
 /** A run folder's content but for the domains' own values. Throws CheckpointError. */
 export async function readRun(folder: string) {
-  parse(z.string(), folder, 'folder');
+  parse(folderPath, folder, 'folder');
   const stored = await readJson(join(folder, 'model.json'), storedModel);
   const { values, usage } = hasVocabulary(folder)
     ? await readVocabulary(folder)

@@ -1,12 +1,8 @@
+import { z } from 'zod';
 import { DataError, ShapeError } from '../errors.js';
 import { addon } from '../native/load.js';
-import { count, parse } from '../options.js';
-
-/** Throws DataError for scores that have no order. */
-export function requireNumbers(scores: Float32Array, what: string): void {
-  const row = scores.findIndex(Number.isNaN);
-  if (row >= 0) throw new DataError(`${what}: row ${row} scores NaN; expected a number`);
-}
+import { count, parse, shown } from '../options.js';
+import { requireArray, requireNumbers } from './require.js';
 
 /** Rows sorted by domain, as the parts of a Dataset have them. */
 export interface LabelledRows {
@@ -16,12 +12,13 @@ export interface LabelledRows {
   readonly domainOffsets: Int32Array;
 }
 
-export interface BootstrapOptions {
+const bootstrapOptions = z.strictObject({
   /** 1000 by default. */
-  readonly resamples?: number;
+  resamples: count.lte(1e6).default(1000),
   /** Of the draws; 0 by default. */
-  readonly seed?: number;
-}
+  seed: z.int().gte(0).default(0),
+});
+export type BootstrapOptions = z.input<typeof bootstrapOptions>;
 
 /** A difference of mean AUCs and how sure it is. */
 export interface Significance {
@@ -37,15 +34,17 @@ export interface Significance {
  * Mean AUC over the domains of each of `runs` (scores [rows]) on bootstrap resamples, one array
  * [resamples] per run. All runs see the same resamples, so that they can be compared in pairs. A resample draws within each
  * domain as many positives and as many negatives as it has, with replacement; domains of one class are left
- * out. Off the event loop. Throws ShapeError, and DataError for
+ * out. Off the event loop. Throws ShapeError, ConfigError, and DataError for
  * a score that is not a number.
  */
 export async function bootstrapAuc(
   runs: readonly Float32Array[],
-  { labels, domainOffsets }: LabelledRows,
-  { resamples = 1000, seed = 0 }: BootstrapOptions = {},
+  rows: LabelledRows,
+  options: BootstrapOptions = {},
 ): Promise<Float64Array[]> {
-  parse(count, resamples, 'resamples');
+  const { resamples, seed } = parse(bootstrapOptions, options, 'bootstrapAuc');
+  requireArray(runs, 'bootstrapAuc', "runs' scores");
+  const { labels, domainOffsets } = Object(rows) as LabelledRows;
   for (const scores of runs) {
     if (!(scores instanceof Float32Array)) {
       throw new ShapeError('bootstrapAuc: scores of another kind; expected Float32Arrays');
@@ -73,9 +72,18 @@ function quantile(ascending: Float64Array, share: number): number {
 
 /**
  * What the differences on resamples say of an observed one: the percentile interval, and twice the smaller share of
- * resamples on either side of 0, each counted one more (Efron and Tibshirani, 1993, chapters 13 and 15).
+ * resamples on either side of 0, each counted one more (Efron and Tibshirani, 1993, chapters 13 and 15). Throws
+ * ShapeError for resamples that are no Float64Array or none at all, and DataError for what is no finite number.
  */
 export function significanceOf(difference: number, resampled: Float64Array): Significance {
+  if (!(resampled instanceof Float64Array) || resampled.length === 0) {
+    throw new ShapeError(
+      `significanceOf: resamples ${shown(resampled)}; expected a Float64Array with one at least`,
+    );
+  }
+  const values = [difference, ...resampled];
+  const at = values.findIndex((value) => !Number.isFinite(value));
+  if (at >= 0) throw new DataError(`significanceOf: ${shown(values[at])}; expected finite numbers`);
   const ascending = Float64Array.from(resampled).sort();
   const most = resampled.length + 1;
   const below = ascending.filter((value) => value <= 0).length + 1;

@@ -1,7 +1,7 @@
 import { DataError, ShapeError } from '../errors.js';
 import { addon } from '../native/load.js';
 import { shown } from '../options.js';
-import { requireNumbers } from './bootstrap.js';
+import { requireArray, requireLength, requireNumbers } from './require.js';
 
 export {
   type BootstrapOptions,
@@ -53,11 +53,22 @@ function means(scores: readonly DomainMetrics[], value: (score: DomainMetrics) =
   };
 }
 
-/** Gathers the domains' scores. */
+/** Gathers the domains' scores. Throws ShapeError for others than one per domain, and DataError for what are none. */
 export function summarize(
   domains: readonly string[],
   scores: readonly DomainMetrics[],
 ): SplitMetrics {
+  requireArray(domains, 'summarize', 'names of domains');
+  requireArray(scores, 'summarize: scores', 'scores, one per domain');
+  requireLength(scores, 'summarize: scores', domains.length);
+  scores.forEach((own, d) => {
+    const { auc, loss, rows } = Object(own) as Partial<DomainMetrics>;
+    const isNumber = (value: unknown) => typeof value === 'number';
+    if (isNumber(loss) && isNumber(rows) && (auc === null || isNumber(auc))) return;
+    throw new DataError(
+      `summarize: scores of domain '${domains[d]}' ${shown(own)}; expected { auc, loss, rows }`,
+    );
+  });
   const loss = (score: DomainMetrics): number | null => (score.rows > 0 ? score.loss : null);
   const byDomain = <Value>(value: (score: DomainMetrics) => Value): Record<string, Value> =>
     Object.fromEntries(domains.map((domain, d) => [domain, value(scores[d] as DomainMetrics)]));

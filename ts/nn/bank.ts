@@ -1,8 +1,10 @@
 import type { NativeInitializer } from '../native/addon.js';
+import { requireOptions } from '../options.js';
 import type { Operand } from '../tensor/apply.js';
 import * as ops from '../tensor/ops.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { Module, Parameter } from './module.js';
+import { requireSizes } from './sizes.js';
 
 /**
  * A linear layer of each domain's own: slot d of the bank is domain d's weight [out, in] and bias
@@ -21,6 +23,8 @@ export class BankLinear extends Module<[Operand, Operand], Tensor> {
     options: { readonly bias?: boolean; readonly initializer?: NativeInitializer } = {},
   ) {
     super();
+    requireSizes('BankLinear', { slots, inputs, outputs });
+    requireOptions(options, 'BankLinear');
     const deviation = Math.sqrt(2 / (inputs + outputs));
     this.weight = new Parameter([slots, outputs * inputs], {
       kind: 'table',

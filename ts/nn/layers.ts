@@ -1,18 +1,12 @@
 import { brand } from '../brand.js';
 import { ConfigError } from '../errors.js';
 import type { NativeInitializer } from '../native/addon.js';
+import { requireOptions, shown } from '../options.js';
 import type { Operand } from '../tensor/apply.js';
 import * as ops from '../tensor/ops.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { Module, Parameter, type ParameterOptions } from './module.js';
-
-/** Ids are of 32 bits. */
-const most = 2 ** 31 - 1;
-
-function requireSize(layer: string, what: string, size: number): void {
-  if (Number.isInteger(size) && size > 0 && size <= most) return;
-  throw new ConfigError(`${layer}: ${what} ${size}; expected an integer from 1 to ${most}`);
-}
+import { requireSizes } from './sizes.js';
 
 /** y = x W' + b with weight [out, in] (Glorot normal unless another start is given) and bias [out] (zeros). */
 export class Linear extends Module<[Operand], Tensor> {
@@ -25,8 +19,8 @@ export class Linear extends Module<[Operand], Tensor> {
     options: { readonly bias?: boolean; readonly initializer?: NativeInitializer } = {},
   ) {
     super();
-    requireSize('Linear', 'inputs', inputs);
-    requireSize('Linear', 'outputs', outputs);
+    requireSizes('Linear', { inputs, outputs });
+    requireOptions(options, 'Linear');
     const deviation = Math.sqrt(2 / (inputs + outputs));
     this.weight = new Parameter([outputs, inputs], {
       initializer: options.initializer ?? { kind: 'normal', a: 0, b: deviation },
@@ -54,9 +48,8 @@ export class Embedding extends Module<[Operand], Tensor> {
     } & Pick<ParameterOptions, 'trainable' | 'fill'> = {},
   ) {
     super();
-    requireSize('Embedding', 'count', count);
-    requireSize('Embedding', 'dim', dim);
-    const { deviation = 1e-4, ...own } = options;
+    requireSizes('Embedding', { count, dim });
+    const { deviation = 1e-4, ...own } = requireOptions(options, 'Embedding');
     this.weight = new Parameter([count, dim], {
       initializer: { kind: 'normal', a: 0, b: deviation },
       ...own,
@@ -83,8 +76,8 @@ export class Dropout extends Module<[Operand], Tensor> {
 
   constructor(readonly rate: number) {
     super();
-    if (!(rate >= 0 && rate < 1)) {
-      throw new ConfigError(`Dropout: rate ${rate}; expected a number in [0, 1)`);
+    if (!(typeof rate === 'number' && rate >= 0 && rate < 1)) {
+      throw new ConfigError(`Dropout: rate ${shown(rate)}; expected a number in [0, 1)`);
     }
   }
 
@@ -106,6 +99,10 @@ export class Sequential extends Module<[Operand], Operand> {
 
   constructor(...layers: readonly Module<[Operand], Operand>[]) {
     super();
+    for (const [i, layer] of layers.entries()) {
+      if (layer instanceof Module) continue;
+      throw new ConfigError(`Sequential: layer ${i} is ${shown(layer)}; expected a module`);
+    }
     this.layers = layers;
   }
 

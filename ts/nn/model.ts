@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
 import { brand } from '../brand.js';
 import { hasIds } from '../data/features.js';
+import { schemaShape } from '../data/schema.js';
 import type { Schema } from '../data/types.js';
 import type { Vocabulary } from '../data/vocabulary.js';
 import { BusyError, ConfigError } from '../errors.js';
@@ -61,12 +62,13 @@ export abstract class Model extends Module<[Batch], Tensor> {
   /** Whether open() is at work. */
   #opening = false;
 
-  /** Throws ConfigError for a seed that a run folder could not hold, and without a schema. */
+  /** Throws ConfigError for a seed that a run folder could not hold, and for what is no schema. */
   constructor(schema: Schema, seed = 0) {
     super();
     if (!Array.isArray(schema?.features) || !Array.isArray(schema.domains)) {
       throw new ConfigError('schema: missing; expected that of a dataset');
     }
+    parse(schemaShape, schema, 'schema');
     this.#schema = schema;
     this.seed = parse(z.int().gte(0), seed, 'seed');
   }

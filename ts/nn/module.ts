@@ -1,9 +1,10 @@
 import { brand } from '../brand.js';
 import { ConfigError, TraceError } from '../errors.js';
 import type { NativeInitializer, NativeParameterSpec } from '../native/addon.js';
+import { requireOptions } from '../options.js';
 import { symbolicTensor, type TensorLike } from '../tensor/apply.js';
 import * as ops from '../tensor/ops.js';
-import { elementCount } from '../tensor/shape.js';
+import { elementCount, requireShape } from '../tensor/shape.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { currentTrace } from '../tensor/trace.js';
 
@@ -30,10 +31,14 @@ export class Parameter implements TensorLike {
   name = '';
   #slots: number | undefined;
 
+  /** Throws ShapeError, ConfigError. */
   constructor(
     private readonly own: readonly number[],
     readonly options: ParameterOptions = {},
-  ) {}
+  ) {
+    requireShape(own, 'Parameter');
+    requireOptions(options, 'Parameter');
+  }
 
   /** Of its values; of one that was split [slots, values of a slot]. */
   get shape(): readonly number[] {

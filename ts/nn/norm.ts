@@ -4,6 +4,7 @@ import type { Operand } from '../tensor/apply.js';
 import * as ops from '../tensor/ops.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { Module, Parameter } from './module.js';
+import { requireSizes } from './sizes.js';
 
 const batchNormOptions = z.strictObject({
   momentum: z
@@ -39,6 +40,7 @@ export class BatchNorm1d extends Module<[Operand], Tensor> {
 
   constructor(features: number, options: BatchNormOptions = {}) {
     super();
+    requireSizes('BatchNorm1d', { features });
     this.#options = parse(batchNormOptions, options, 'BatchNorm1d');
     this.weight = new Parameter([features], { initializer: ones });
     this.bias = new Parameter([features]);
@@ -65,6 +67,7 @@ export class BankBatchNorm extends Module<[Operand, Operand], Tensor> {
 
   constructor(slots: number, features: number, options: BatchNormOptions = {}) {
     super();
+    requireSizes('BankBatchNorm', { slots, features });
     this.#options = parse(batchNormOptions, options, 'BankBatchNorm');
     const table = (options: object) =>
       new Parameter([slots, features], { kind: 'table', bank: true, ...options });

@@ -1,6 +1,8 @@
+import { categoryExpected, textOf } from '../data/raw.js';
 import type { Vocabulary } from '../data/vocabulary.js';
-import { DataError } from '../errors.js';
+import { ConfigError, DataError } from '../errors.js';
 import type { Model } from '../nn/model.js';
+import { requireOptions, shown } from '../options.js';
 import {
   type Columns,
   featureValues,
@@ -25,8 +27,14 @@ export class Predictor {
     readonly vocabulary: Vocabulary,
   ) {}
 
-  /** The scorer of one domain. Throws DataError for one that training has not seen. */
-  forDomain(domain: string, { unknownDomain = 'error' }: PredictOptions = {}): Scorer {
+  /** The scorer of one domain. Throws DataError for one that training has not seen, ConfigError for wrong options. */
+  forDomain(domain: string, options: PredictOptions = {}): Scorer {
+    const { unknownDomain = 'error' } = requireOptions(options, 'predict');
+    if (unknownDomain !== 'error' && unknownDomain !== 'shared') {
+      throw new ConfigError(
+        `predict.unknownDomain: ${shown(unknownDomain)}; expected error or shared`,
+      );
+    }
     const { domains } = this.vocabulary.schema;
     const known = unknownDomain === 'error' || this.vocabulary.hasDomain(domain);
     const index = known ? this.vocabulary.domain(domain) : domains.length;
@@ -64,7 +72,12 @@ export class Predictor {
     });
     const groups = new Map<string, number[]>();
     for (let row = 0; row < domains.length; row++) {
-      const name = String(domains[row]);
+      const name = textOf(domains[row]);
+      if (name === undefined) {
+        throw new DataError(
+          `row ${row}: '${domain}' is ${shown(domains[row])}; expected ${categoryExpected}`,
+        );
+      }
       const rows = groups.get(name);
       if (rows) rows.push(row);
       else groups.set(name, [row]);

@@ -118,7 +118,7 @@ export class Scorer {
   ): Promise<TopK> {
     const k = typeof second === 'number' ? second : (third as number);
     if (!Number.isInteger(k) || k < 1) {
-      throw new ConfigError(`topK: k ${k}; expected an integer of 1 at least`);
+      throw new ConfigError(`topK: k ${shown(k)}; expected an integer of 1 at least`);
     }
     const input =
       typeof second === 'number'
@@ -224,6 +224,8 @@ function oneRow(feature: Feature): Int32Array | Float32Array {
 
 /** The candidates' columns beside columns of one value. */
 function repeated(once: Row, candidates: Columns): Columns {
+  requireObject('once', once, 'an object of values');
+  requireObject('candidates', candidates, 'an object of arrays');
   for (const [name, values] of Object.entries(candidates)) requireArray(name, values);
   const rows = Object.values(candidates)[0]?.length ?? 0;
   const same = Object.entries(once).map(([name, value]) => [name, Array(rows).fill(value)]);

@@ -1,7 +1,8 @@
-import { ShapeError, TraceError } from '../errors.js';
+import { z } from 'zod';
+import { ConfigError, ShapeError, TraceError } from '../errors.js';
 import type { Attributes } from '../native/addon.js';
 import { addon } from '../native/load.js';
-import { shown } from '../options.js';
+import { parse, requireOptions, shown } from '../options.js';
 import { type ArrayOf, type DType, Tensor } from './tensor.js';
 import { currentTrace, type Trace } from './trace.js';
 
@@ -23,9 +24,9 @@ export function toTensor(operand: Operand, what = 'operand'): Tensor {
 let randomSeed = 0;
 let randomStep = 0;
 
-/** Seeds the random numbers of eager ops (dropout). */
+/** Seeds the random numbers of eager ops (dropout). Throws ConfigError for another number than an integer from 0 on. */
 export function manualSeed(seed: number): void {
-  randomSeed = seed;
+  randomSeed = parse(z.int().gte(0), seed, 'manualSeed');
   randomStep = 0;
 }
 
@@ -35,15 +36,28 @@ export function symbolicTensor(trace: Trace, value: number): Tensor {
   return new Tensor(node.dtype, node.shape, { kind: 'symbolic', trace, value });
 }
 
+function requireCall(op: string, operands: readonly Operand[], attributes: Attributes): void {
+  if (typeof op !== 'string') throw new ConfigError(`op: ${shown(op)}; expected the name of one`);
+  if (!Array.isArray(operands)) {
+    throw new ShapeError(`${op}: operands ${shown(operands)}; expected an array of tensors`);
+  }
+  for (const [name, value] of Object.entries(requireOptions(attributes, op))) {
+    if (!Array.isArray(value) || value.every(Number.isInteger)) continue;
+    throw new ConfigError(`${op}: ${name} ${shown(value)}; expected integers`);
+  }
+}
+
 /**
  * Calls a native op by name: now, or as a node of the trace when an operand belongs to one. The op
- * table is that of `doctor`; this is how custom kernels are called.
+ * table is that of `doctor`; this is how custom kernels are called. Throws ConfigError for an op or an attribute that
+ * there is none of, ShapeError for operands that do not fit, and TraceError.
  */
 export function apply(
   op: string,
   operands: readonly Operand[],
   attributes: Attributes = {},
 ): Tensor {
+  requireCall(op, operands, attributes);
   const tensors = operands.map((operand, i) => toTensor(operand, `${op}: operand ${i}`));
   const trace = currentTrace();
   if (trace) {

@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import { TraceError } from '../errors.js';
+import { ShapeError, TraceError } from '../errors.js';
 import { addon } from '../native/load.js';
-import { parse } from '../options.js';
+import { anyFunction, parse, shown } from '../options.js';
 import { call, nextRandomStep, symbolicTensor, toTensor } from './apply.js';
 import { elementCount } from './shape.js';
 import { Tensor } from './tensor.js';
@@ -10,12 +10,17 @@ import { Trace, withTrace } from './trace.js';
 /**
  * The value of a scalar function and its gradients with respect to each of its tensors, computed
  * now: the function is traced, differentiated natively, and its nodes are run one by one.
- * Integer tensors get no gradient (undefined).
+ * Integer tensors get no gradient (undefined). Throws ConfigError for what is no function, ShapeError for what are no
+ * tensors, and TraceError for a result that does not depend on them.
  */
 export function valueAndGradients(
   body: (...tensors: Tensor[]) => Tensor,
   tensors: readonly Tensor[],
 ): { value: Tensor; gradients: (Tensor | undefined)[] } {
+  parse(anyFunction, body, 'valueAndGradients');
+  if (!Array.isArray(tensors) || !tensors.every((own) => own instanceof Tensor)) {
+    throw new ShapeError(`valueAndGradients: ${shown(tensors)}; expected an array of tensors`);
+  }
   const trace = new Trace();
   const inputs = tensors.map((tensor, i) => trace.graph.input(`${i}`, tensor.dtype, tensor.shape));
   const result = withTrace(trace, () =>

@@ -1,3 +1,4 @@
+import { requireOptions } from '../options.js';
 import { apply, type Operand } from './apply.js';
 import type { Tensor } from './tensor.js';
 
@@ -29,19 +30,19 @@ export interface Reduction {
   readonly keepDims?: boolean;
 }
 export const sum = (x: Operand, options: Reduction = {}): Tensor =>
-  apply('sum', [x], { ...options });
+  apply('sum', [x], { ...requireOptions(options, 'sum') });
 export const mean = (x: Operand, options: Reduction = {}): Tensor =>
-  apply('mean', [x], { ...options });
+  apply('mean', [x], { ...requireOptions(options, 'mean') });
 export const max = (x: Operand, options: Reduction = {}): Tensor =>
-  apply('max', [x], { ...options });
+  apply('max', [x], { ...requireOptions(options, 'max') });
 /**
  * The k largest values along an axis, of equal ones the first, in the order in which they stand (Kalchbrenner et
  * al. 2014, section 3.2). A NaN counts as infinity does. ShapeError for an axis of fewer than k.
  */
 export const kMaxPool = (
   x: Operand,
-  { axis, k }: { readonly axis: number; readonly k: number },
-): Tensor => apply('k_max_pool', [x], { axis, k });
+  options: { readonly axis: number; readonly k: number },
+): Tensor => apply('k_max_pool', [x], { ...requireOptions(options, 'kMaxPool') });
 /** Over the last axis. */
 export const softmax = (x: Operand): Tensor => apply('softmax', [x]);
 export const logSoftmax = (x: Operand): Tensor => apply('log_softmax', [x]);
@@ -56,8 +57,8 @@ export const attention = (
   query: Operand,
   key: Operand,
   value: Operand,
-  { heads }: { readonly heads: number },
-): Tensor => apply('attention', [query, key, value], { heads });
+  options: { readonly heads: number },
+): Tensor => apply('attention', [query, key, value], { ...requireOptions(options, 'attention') });
 
 /** Along the last axis. */
 export const concat = (parts: readonly Operand[]): Tensor => apply('concat', parts);
@@ -91,8 +92,9 @@ export const batchNorm = (
   x: Operand,
   weight: Operand,
   bias: Operand,
-  { epsilon, running }: { readonly epsilon: number; readonly running?: RunningMoments },
+  options: { readonly epsilon: number; readonly running?: RunningMoments },
 ): Tensor => {
+  const { epsilon, running } = requireOptions(options, 'batchNorm');
   const mean = apply('mean', [x], { axis: 0 });
   const variance = apply('variance', [x, mean]);
   const average = (value: Tensor, buffer: Operand | undefined) =>
@@ -109,10 +111,10 @@ export const matmul = (
   a: Operand,
   b: Operand,
   options: { readonly transposeA?: boolean; readonly transposeB?: boolean } = {},
-): Tensor => apply('matmul', [a, b], { ...options });
+): Tensor => apply('matmul', [a, b], { ...requireOptions(options, 'matmul') });
 /** x [.., in] times weight [out, in] transposed, plus bias [out]: PyTorch's layout. */
 export const linear = (x: Operand, weight: Operand, bias?: Operand): Tensor =>
-  apply('linear', bias ? [x, weight, bias] : [x, weight]);
+  apply('linear', bias === undefined ? [x, weight] : [x, weight, bias]);
 /**
  * x [rows, in, length, ..] convolved along the length with weight [out, in, width], without a bias and with zeros
  * around, to [rows, out, length, ..]: PyTorch's conv1d of padding 'same', for each of the values behind.
@@ -130,7 +132,7 @@ export const embeddingBag = (
   table: Operand,
   ids: Operand,
   options: { readonly pooling: Pooling },
-): Tensor => apply('embedding_bag', [table, ids], { ...options });
+): Tensor => apply('embedding_bag', [table, ids], { ...requireOptions(options, 'embeddingBag') });
 /** Keeps each element with probability `keep`, scaled by 1 / keep; `stream` names the sequence. */
 export const dropout = (x: Operand, keep: number, stream = 0): Tensor =>
   apply('dropout', [x], { keep, stream });
@@ -139,4 +141,4 @@ export const dropout = (x: Operand, keep: number, stream = 0): Tensor =>
  * the rows, the mean over the rows of weight times cross entropy (PyTorch's reduction mean).
  */
 export const bceWithLogits = (logits: Operand, labels: Operand, weights?: Operand): Tensor =>
-  apply('bce_with_logits', weights ? [logits, labels, weights] : [logits, labels]);
+  apply('bce_with_logits', weights === undefined ? [logits, labels] : [logits, labels, weights]);

@@ -1,9 +1,10 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { brand } from '../brand.js';
-import { BusyError, ShapeError, TraceError } from '../errors.js';
+import { BusyError, DataError, ShapeError, TraceError } from '../errors.js';
 import type { TypedArray } from '../native/addon.js';
 import { addon } from '../native/load.js';
-import { elementCount } from './shape.js';
+import { anyFunction, parse, shown } from '../options.js';
+import { elementCount, requireShape } from './shape.js';
 import type { Trace } from './trace.js';
 
 /** Element types and the arrays that hold them. */
@@ -61,26 +62,37 @@ export class Tensor<D extends DType = DType> {
   static from(data: Float64Array, shape?: readonly number[]): Tensor<'float64'>;
   static from(data: Int32Array, shape?: readonly number[]): Tensor<'int32'>;
   static from(data: Uint8Array, shape?: readonly number[]): Tensor<'uint8'>;
-  static from(data: TypedArray, shape: readonly number[] = [data.length]): Tensor {
-    const dtype = dtypeNames.get(data.constructor);
+  static from(data: TypedArray, shape?: readonly number[]): Tensor {
+    const dtype = dtypeNames.get(Object(data).constructor);
+    if (!dtype) {
+      throw new ShapeError(
+        `Tensor.from: ${shown(data)}; expected a Float32Array, Float64Array, Int32Array or Uint8Array`,
+      );
+    }
+    if (shape === undefined)
+      return new Tensor(dtype, [data.length], { kind: 'eager', data, owned: false });
+    requireShape(shape, 'Tensor.from');
     const count = elementCount(shape);
-    if (
-      !dtype ||
-      count !== data.length ||
-      shape.some((size) => !(Number.isInteger(size) && size >= 0))
-    ) {
+    if (count !== data.length) {
       throw new ShapeError(
         `Tensor.from: ${data.length} elements of ${data.constructor.name} with shape [${shape}]; ` +
-          `expected a Float32Array, Float64Array, Int32Array or Uint8Array of ${count} elements`,
+          `expected ${count} elements`,
       );
     }
     return new Tensor(dtype, [...shape], { kind: 'eager', data, owned: false });
   }
 
-  /** A float32 tensor with a copy of `values`. */
+  /** A float32 tensor with a copy of `values`. Throws ShapeError when the shape does not hold as many, DataError for what are no numbers. */
   static copyOf(values: Iterable<number>, shape?: readonly number[]): Tensor<'float32'> {
-    const data = Float32Array.from(values);
-    return Tensor.from(data, shape ?? [data.length]);
+    if (typeof values !== 'object' || !(Symbol.iterator in Object(values))) {
+      throw new ShapeError(`Tensor.copyOf: ${shown(values)}; expected an array of numbers`);
+    }
+    const copied = [...values];
+    const at = copied.findIndex((value) => typeof value !== 'number');
+    if (at >= 0) {
+      throw new DataError(`Tensor.copyOf: value ${at} is ${shown(copied[at])}; expected a number`);
+    }
+    return Tensor.from(Float32Array.from(copied), shape);
   }
 
   /** A live view of the values. Throws TraceError in a traced function, BusyError once disposed. */
@@ -144,9 +156,10 @@ function tensorsIn(value: unknown, found = new Set<Tensor>()): Set<Tensor> {
 
 /**
  * Runs `body` and frees the tensors that ops made meanwhile, except those it returns (alone, in
- * arrays or in objects). With a promise, the scope lasts until it settles.
+ * arrays or in objects). With a promise, the scope lasts until it settles. Throws ConfigError for what is no function.
  */
 export function scope<Result>(body: () => Result): Result {
+  parse(anyFunction, body, 'scope');
   const outer = openScope.getStore();
   const own: Scope = { made: new Set(), outer };
   const leave = (result: unknown): void => {

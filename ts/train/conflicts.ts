@@ -8,14 +8,20 @@ import type { Model } from '../nn/model.js';
 import { asModel, type BatchModule } from '../nn/module-model.js';
 import { count, parse } from '../options.js';
 
+const defaultBatchSize = 1024;
+
 export interface ConflictOptions {
   /** Indices of the domains to compare; all by default. */
-  readonly domains?: readonly number[];
+  readonly domains?: readonly number[] | undefined;
   /** Rows of a batch; 1024 by default. Larger ones are faster, smaller ones take less memory. */
-  readonly batchSize?: number;
+  readonly batchSize?: number | undefined;
 }
 
-const defaultBatchSize = 1024;
+const conflictOptions = z.strictObject({
+  domains: z.array(z.int()).optional(),
+  batchSize: count.default(defaultBatchSize),
+});
+
 /** The buffers of all domains hold this many bytes at most: a sample of rows has to do beyond. */
 const mostBytes = 256e6;
 
@@ -62,9 +68,11 @@ export async function gradientCosines(
   options: ConflictOptions = {},
 ): Promise<number[][]> {
   requireDataset(data);
-  const { domains = [...data.schema.domains.keys()], batchSize = defaultBatchSize } = options;
-  parse(count, batchSize, 'batchSize');
-  parse(z.array(z.int()), domains, 'domains');
+  const { domains = [...data.schema.domains.keys()], batchSize } = parse(
+    conflictOptions,
+    options,
+    'gradientCosines',
+  );
   const model = asModel(module, data.schema);
   model.requireSchema(data.schema);
   const compiled = model.compile();

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { Optimizer } from '../optim/optimizers.js';
-import { abortSignal, anyFunction } from '../options.js';
+import { abortSignal, anyFunction, folderPath } from '../options.js';
 import type { Predictor } from '../serve/predictor.js';
 import type { FinetuneOptions } from '../strategies/finetune.js';
 import type { StagedStrategy, Strategy } from '../strategies/types.js';
@@ -52,17 +52,15 @@ export function isJson(value: unknown): boolean {
   }
 }
 
-const folder = z.string().min(1, 'expected a path').optional();
-
 /** The options that are neither numbers of `trainingOptions` nor objects of their own; what is wrong with these is told elsewhere. */
 export const callOptions = z.object({
   onEvent: anyFunction.optional(),
   signal: abortSignal.optional(),
-  runFolder: folder,
+  runFolder: folderPath.optional(),
   resume: z.boolean().optional(),
   inPlace: z.boolean().optional(),
   keepOptimizer: z.boolean().optional(),
-  profile: folder,
+  profile: folderPath.optional(),
   config: z
     .record(z.string(), z.unknown())
     .refine(isJson, 'expected what JSON can hold')

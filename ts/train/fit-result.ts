@@ -7,6 +7,7 @@ import { makeFolder, writeJsonAtomic } from '../io/atomic.js';
 import { saveModel } from '../io/run-folder.js';
 import type { NativeOptimizer } from '../native/addon.js';
 import type { Model } from '../nn/model.js';
+import { folderPath, parse } from '../options.js';
 import { Predictor } from '../serve/predictor.js';
 import type { EpochRecord } from './events.js';
 import type { RunMetrics } from './result.js';
@@ -30,6 +31,7 @@ export class FitResult extends Predictor {
 
   /** Writes a folder that load() reads, and metrics.json. Throws ConfigError when it has a model. */
   async save(folder: string): Promise<void> {
+    parse(folderPath, folder, 'folder');
     if (existsSync(join(folder, 'model.json'))) {
       throw new ConfigError(`'${folder}' holds a model already; expected a new folder`);
     }

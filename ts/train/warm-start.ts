@@ -5,6 +5,7 @@ import { ConfigError, DataError } from '../errors.js';
 import { readRun, readSpecific } from '../io/run-folder.js';
 import type { NativeGraph, OverlayEntries } from '../native/addon.js';
 import type { Model } from '../nn/model.js';
+import { shown } from '../options.js';
 import { Predictor } from '../serve/predictor.js';
 import type { OverlayRule } from '../strategies/types.js';
 import { elementCount } from '../tensor/shape.js';
@@ -26,7 +27,7 @@ export async function trainedOf(from: string | Predictor): Promise<Trained> {
   if (from instanceof Predictor) return inMemory(from);
   if (typeof from !== 'string') {
     throw new ConfigError(
-      `fit.from: ${String(from)}; expected a run folder, or what fit or load gave`,
+      `fit.from: ${shown(from)}; expected a run folder, or what fit or load gave`,
     );
   }
   const { stored, vocabulary, tensors } = await readRun(from);
