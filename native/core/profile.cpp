@@ -26,9 +26,14 @@ void absorb(Profile::Span& span, const Profile::Span& next) {
   for (const Profile::Total& total : next.totals) add(span.totals, total);
 }
 
+uint64_t nextId() {
+  static std::atomic<uint64_t> last = 0;
+  return ++last;
+}
+
 }  // namespace
 
-Profile::Profile(size_t mostSpans) : mostSpans_(mostSpans) {
+Profile::Profile(size_t mostSpans) : id_(nextId()), mostSpans_(mostSpans) {
   for (const char* text :
        {"order rows", "open pass", "gather batch", "find rows", "catch up rows", "row gradients",
         "optimizer: table rows", "optimizer: dense parameters", "collect gradients",

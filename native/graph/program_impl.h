@@ -158,7 +158,7 @@ class Program::Impl {
   std::shared_ptr<Storage> gradients_;  // laid out like the dense slab
   int64_t capacity_ = 0;
   int64_t rows_ = 0;
-  const Profile* profile_ = nullptr;  // that the steps are labelled for
+  uint64_t labelledFor_ = 0;  // the profile whose numbers the steps' labels are
 };
 
 }  // namespace polydomain

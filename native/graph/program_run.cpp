@@ -130,8 +130,8 @@ void Program::Impl::requireFinite(float loss) const {
 }
 
 void Program::Impl::labelSteps(Profile& profile) {
-  if (profile_ == &profile) return;
-  profile_ = &profile;
+  if (labelledFor_ == profile.id()) return;
+  labelledFor_ = profile.id();
   for (Step& step : steps_) {
     std::string text = graph_[step.value].op->name;
     for (size_t i = 0; i < trained_.size(); ++i) {

@@ -7,6 +7,8 @@
 #include <functional>
 #include <limits>
 #include <memory>
+#include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -54,6 +56,7 @@ class Trained {
     run.seed = 9;
     run.step = step;
     run.optimizer = &optimizer_;
+    run.profile = profile;
     for (const std::string& name : program_->inputNames()) {
       if (name == "feature:0") run.inputs.push_back({batch.users.data() + firstRow});
       if (name == "feature:1") run.inputs.push_back({batch.items.data() + firstRow});
@@ -76,6 +79,7 @@ class Trained {
   ParameterSpace& space() { return space_; }
   Program& program() { return *program_; }
   OptimizerState& optimizer() { return optimizer_; }
+  Profile* profile = nullptr;
 
  private:
   // Momentum, so that the steps depend on one another; not Adam, whose quotients magnify the
@@ -304,6 +308,26 @@ TEST(Failures, AProgramNeedsAColumnOfLogitsAndAScalarLoss) {
   options.loss = model.output;
   EXPECT_EQ(kindOfFailure([&] { Program program(model.graph, space, options); }),
             ErrorKind::kShape);
+}
+
+TEST(Program, LabelsItsStepsForTheProfileAtHandThoughItLieWhereAnotherWas) {
+  Trained trained(Mode::kTrain, true);
+  std::optional<Profile> profile;
+  const auto labels = [&](const char* known) {
+    trained.profile = &profile.emplace();
+    profile->label(known);
+    profile->beginCommand();
+    trained.run(Batch(8));
+    profile->endCommand("run", 0, -1);
+    std::set<std::string> texts;
+    for (const Profile::Total& total : profile->spans()[0].totals) {
+      texts.insert(profile->labels()[static_cast<size_t>(total.label)]);
+    }
+    return texts;
+  };
+  const std::set<std::string> first = labels("run");
+  EXPECT_TRUE(first.contains("gather_concat, embedding.user, embedding.item, embedding.domain"));
+  EXPECT_EQ(labels("what no step of the program is called"), first);
 }
 
 TEST(Program, ARunningAverageOfALayerThatIsNotTrainedStaysAndIsRead) {

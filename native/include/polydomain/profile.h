@@ -55,6 +55,9 @@ class Profile {
 
   explicit Profile(size_t mostSpans = 4096);
 
+  // 1 at least, and no other profile's of this process.
+  uint64_t id() const { return id_; }
+
   // The number of a label by its text.
   int32_t label(const std::string& text);
 
@@ -102,6 +105,7 @@ class Profile {
   void coarsen();
 
   const Clock::time_point start_ = Clock::now();
+  const uint64_t id_;
   const size_t mostSpans_;
   std::vector<std::string> labels_;
   std::map<std::string, int32_t> numbers_;
