@@ -1,9 +1,11 @@
 #pragma once
 
 #include <cstdint>
+#include <memory_resource>
 #include <span>
 #include <vector>
 
+#include "core/page_memory.h"
 #include "polydomain/thread_pool.h"
 
 namespace polydomain::cpu {
@@ -62,7 +64,7 @@ class UniqueIds {
 
  private:
   // By table row: base_ + its index in ids(). What earlier builds left is below base_.
-  std::vector<uint32_t> stamps_;
+  std::pmr::vector<uint32_t> stamps_{pageMemory()};
   uint32_t base_ = 1;
   size_t unique_ = 0, occurrences_ = 0;
   // With room for every occurrence of the largest build:

@@ -111,7 +111,11 @@ class UnitIndex {
   }
 
  private:
-  size_t homeOf(uint32_t unit) const { return (unit * 0x9E3779B1u) & (slots_.size() - 1); }
+  // By the product's high bits: its low ones are as regular as the units, every tenth row of a
+  // table for example.
+  size_t homeOf(uint32_t unit) const {
+    return static_cast<size_t>((uint64_t{unit * 0x9E3779B1u} * slots_.size()) >> 32);
+  }
 
   // The slot that holds the unit, or the free one where it belongs.
   size_t slotOf(uint32_t unit, size_t home) const {

@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "page_memory.h"
+#include "core/page_memory.h"
 
 namespace polydomain {
 
