@@ -1,8 +1,9 @@
+import { existsSync, readdirSync, readlinkSync } from 'node:fs';
 import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { CheckpointError, fit, load, optim, strategies } from '../../ts/index.js';
+import { CheckpointError, ConfigError, fit, load, optim, strategies } from '../../ts/index.js';
 import { errorOf } from '../error-of.js';
 import { toyData, toyModel } from '../toy.js';
 
@@ -81,6 +82,61 @@ describe('a run folder with damaged values', () => {
     // A warm start reads the same.
     await expect(fit(toyModel(data), data, { ...options, from: copy })).rejects.toThrow(message);
   });
+});
+
+/** Places of a text, one for each three bytes in a row that it has; all digits count as one. */
+function differentPlaces(text: Buffer): number[] {
+  const places = new Map<string, number>();
+  const letters = text.toString('latin1').replaceAll(/\d/g, '0');
+  for (let at = 0; at < text.length; at++) {
+    places.set(letters.slice(Math.max(0, at - 1), at + 2), at);
+  }
+  return [...places.values()];
+}
+
+describe('a run folder with any byte of its texts damaged', () => {
+  it.for(['model.json', 'vocabulary.jsonl', 'model.safetensors', users])(
+    'is told, if it does not load all the same: %s',
+    async (name) => {
+      const copy = await damaged(name, (content) => content);
+      const content = await readFile(join(copy, name));
+      const isText = !name.endsWith('.safetensors');
+      const end = isText ? content.length : 8 + Number(content.readBigUInt64LE(0));
+      const untyped = new Set<string>();
+      let refused = 0;
+      for (const at of differentPlaces(content.subarray(0, end))) {
+        const spoilt = Buffer.from(content);
+        spoilt[at] = spoilt[at] === 120 ? 121 : 120;
+        await writeFile(join(copy, name), spoilt);
+        await load(copy).catch((error: unknown) => {
+          refused++;
+          if (error instanceof CheckpointError || error instanceof ConfigError) return;
+          untyped.add(`byte ${at}: ${String(error)}`);
+        });
+      }
+      expect([...untyped]).toEqual([]);
+      expect(refused).toBeGreaterThan(20);
+    },
+  );
+
+  it
+    .runIf(existsSync('/proc/self/fd'))
+    .each(['model.json', 'vocabulary.jsonl', 'model.safetensors', users])(
+    'leaves no file open: %s',
+    async (name) => {
+      const copy = await damaged(name, (content) => `x${content.toString('latin1')}`);
+      const openFiles = () =>
+        readdirSync('/proc/self/fd').filter((file) => {
+          try {
+            return readlinkSync(`/proc/self/fd/${file}`).startsWith(copy);
+          } catch {
+            return false;
+          }
+        });
+      expect(await errorOf(() => load(copy))).toBeInstanceOf(CheckpointError);
+      expect(openFiles()).toEqual([]);
+    },
+  );
 });
 
 describe('a damaged progress.json', () => {

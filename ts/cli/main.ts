@@ -22,11 +22,16 @@ function exitCodeOf(error: unknown): number {
   return 1;
 }
 
-function integerFrom(lowest: number): (text: string) => number {
+function integerFrom(lowest: number, highest?: number): (text: string) => number {
   return (text) => {
     const value = Number(text);
-    if (/^\d+$/.test(text) && Number.isSafeInteger(value) && value >= lowest) return value;
-    throw new InvalidArgumentError(`expected an integer of ${lowest} at least`);
+    const most = highest ?? Number.MAX_SAFE_INTEGER;
+    if (/^\d+$/.test(text) && value >= lowest && value <= most) return value;
+    throw new InvalidArgumentError(
+      highest === undefined
+        ? `expected an integer of ${lowest} at least`
+        : `expected an integer from ${lowest} to ${highest}`,
+    );
   };
 }
 
@@ -200,7 +205,11 @@ program
   .option('--shapes <names>', 'paper, small, overhead (default: paper,small)', namesFrom)
   .option('--peers <names>', 'beside polydomain (default: all that are installed)', namesFrom)
   .option('--no-peers', 'polydomain alone')
-  .option('--threads <n>', 'of each library (default: those that doctor shows)', integerFrom(1))
+  .option(
+    '--threads <n>',
+    'of each library (default: those that doctor shows)',
+    integerFrom(1, 256),
+  )
   .option('--rounds <n>', 'of which the median counts', integerFrom(1), 7)
   .option(
     '--patience <seconds>',

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { CompareFolder } from '../compare/folder.js';
 import { ConfigError } from '../errors.js';
-import { writeFileAtomic } from '../io/atomic.js';
+import { requirePlace, writeFileAtomic } from '../io/atomic.js';
 import { libraryVersion } from '../native/load.js';
 import { page } from '../report/page.js';
 import { readRun, runsReport } from '../report/runs.js';
@@ -18,6 +18,7 @@ export async function report(
   folders: readonly string[],
   { output }: { readonly output: string },
 ): Promise<ReportReport> {
+  await requirePlace(output);
   const compared = folders.find((folder) => existsSync(join(folder, 'compare.json')));
   if (compared !== undefined && folders.length > 1) {
     throw new ConfigError(`'${compared}' is a comparison; expected it alone, or folders of runs`);

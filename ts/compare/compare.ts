@@ -9,11 +9,16 @@ import { ConfigError } from '../errors.js';
 import { makeFolder, removeUnfinished, writeFileAtomic } from '../io/atomic.js';
 import { modelOf } from '../models/registry.js';
 import { libraryVersion } from '../native/load.js';
-import { abortSignal, anyFunction, count, parse } from '../options.js';
+import { abortSignal, anyFunction, parse } from '../options.js';
 import { strategyOf } from '../strategies/registry.js';
 import type { FitEvent } from '../train/events.js';
 import { checkFit } from '../train/fit.js';
-import { type CompareConfig, type CompareConfigInput, parseCompareConfig } from './config.js';
+import {
+  type CompareConfig,
+  type CompareConfigInput,
+  parseCompareConfig,
+  seedCount,
+} from './config.js';
 import { digestOf } from './digest.js';
 import {
   type Candidate,
@@ -58,7 +63,7 @@ export interface CompareOptions extends Crossing {
 const compareOptions = z.strictObject({
   output: z.string().min(1),
   resume: z.boolean().optional(),
-  seeds: count.optional(),
+  seeds: seedCount.optional(),
   models: z.array(z.string()).optional(),
   strategies: z.array(z.string()).optional(),
   onEvent: anyFunction.optional(),

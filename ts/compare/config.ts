@@ -29,9 +29,12 @@ const entry = z.strictObject({
     ),
 });
 
+/** A count of seeds: more would be a slip, and each is a run. */
+export const seedCount = count.lte(10_000);
+
 export const compareSection = z.strictObject({
   seeds: z
-    .union([count, z.array(seed).min(1)])
+    .union([seedCount, z.array(seed).min(1)])
     .default(3)
     .describe("How many, from the config's seed on, or which"),
   baseline: z

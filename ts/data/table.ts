@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { DataError, LoadError } from '../errors.js';
 import { suggest } from '../nearest.js';
 import { shown } from '../options.js';
@@ -40,14 +40,28 @@ export async function duckdb() {
   }
 }
 
+/** Throws DataError for what DuckDB would take for a pattern, or for rows without columns. */
+function requireRows(source: string, shownAs: string): void {
+  const stats = statSync(source);
+  if (stats.isDirectory()) {
+    throw new DataError(
+      `'${shownAs}' is a folder; expected a CSV, Parquet or JSON Lines file, or a query`,
+    );
+  }
+  if (stats.isFile() && stats.size === 0) {
+    throw new DataError(`'${shownAs}' is empty; expected rows, with the names of their columns`);
+  }
+}
+
 /**
  * SQL for the rows of a CSV, Parquet or JSON Lines file; of `query`, SQL in which {source} stands for
- * the path (a file or a folder). Throws DataError when the file is missing or of another kind.
+ * the path (a file or a folder). Throws DataError when the file is missing, empty or of another kind.
  */
-export function sqlOf(source: string, query?: string): string {
+export function sqlOf(source: string, query?: string, shownAs = source): string {
   if (!existsSync(source)) {
     throw new DataError(`'${source}' does not exist; expected a CSV, Parquet or JSON Lines file`);
   }
+  if (!query) requireRows(source, shownAs);
   if (!query && /[*?[\]]/.test(source)) {
     throw new DataError(
       `'${source}' has a character that stands for others (* ? [ ]); expected a name without, or a query`,
@@ -70,7 +84,7 @@ export function sqlOf(source: string, query?: string): string {
  * cannot be read.
  */
 export async function readTable(source: string, query?: string, shownAs = source): Promise<Table> {
-  const sql = sqlOf(source, query);
+  const sql = sqlOf(source, query, shownAs);
   const { DuckDBInstance } = await duckdb();
   const instance = await DuckDBInstance.create(':memory:');
   const connection = await instance.connect();

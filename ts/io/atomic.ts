@@ -126,6 +126,7 @@ export async function requirePlace(path: string): Promise<void> {
   const refuse = (why: string): never => {
     throw new CheckpointError(`'${path}' could not be written: ${why}`);
   };
+  if (path === '') refuse('it has no name; expected the path of a file');
   if (!(await isFolder(dirname(path)))) refuse(`'${dirname(path)}' is no folder; expected one`);
   if (await isFolder(path)) refuse('it is a folder; expected the path of a file');
 }

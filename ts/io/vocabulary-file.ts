@@ -69,13 +69,17 @@ export async function writeVocabulary(
 /** Reads what writeVocabulary() wrote. Throws CheckpointError where it is missing, truncated or foreign. */
 export async function readVocabulary(folder: string): Promise<StoredVocabulary> {
   const path = pathIn(folder);
+  const lines = linesOf(path);
   try {
-    return await parsed(linesOf(path));
+    return await parsed(lines);
   } catch (cause) {
     throw new CheckpointError(
       `'${path}' cannot be read (${(cause as Error).message}); expected a vocabulary`,
       { cause },
     );
+  } finally {
+    // The file is closed where the first line is none.
+    await lines.return(undefined);
   }
 }
 
