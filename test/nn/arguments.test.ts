@@ -1,12 +1,33 @@
 import { describe, expect, it } from 'vitest';
-import { ConfigError, models, nn, ShapeError } from '../../ts/index.js';
+import {
+  type Batch,
+  ConfigError,
+  evaluate,
+  Module,
+  models,
+  nn,
+  ShapeError,
+  type Tensor,
+} from '../../ts/index.js';
 import { errorOf } from '../error-of.js';
 import { dataOf } from '../purchases.js';
 
 // What JavaScript lets through and TypeScript does not.
 
 const wrong = (value: unknown) => value as never;
-const { schema } = dataOf(['a', 'b']);
+const data = dataOf(['a', 'b']);
+const { schema } = data;
+/** A number per domain. */
+class Lookup extends Module<[Batch], Tensor> {
+  constructor(readonly table: nn.Embedding) {
+    super();
+  }
+
+  forward({ domain }: Batch): Tensor {
+    return this.table.forward(domain);
+  }
+}
+
 const size = 'expected an integer from 1 to 2147483647';
 
 describe('wrong arguments of modules', () => {
@@ -55,7 +76,36 @@ describe('wrong arguments of modules', () => {
     'null for the options of a parameter': [
       () => new nn.Parameter([3], wrong(null)),
       ConfigError,
-      /^Parameter: null; expected an object/,
+      /^Parameter: null; expected object/,
+    ],
+    'a text for a coefficient': [
+      () => new nn.Embedding(3, 2, { l2: wrong('1') }),
+      ConfigError,
+      /^Parameter\.l2: "1"; expected number/,
+    ],
+    'a deviation that is none': [
+      () => new nn.Embedding(3, 2, { deviation: Number.NaN }),
+      ConfigError,
+      /^Parameter\.initializer\.b: NaN; expected number/,
+    ],
+    'a start of no kind': [
+      () => new nn.Linear(3, 2, { initializer: wrong({ kind: 'nromal', a: 0, b: 1 }) }),
+      ConfigError,
+      /^Parameter\.initializer\.kind: "nromal"; expected one of/,
+    ],
+    'a text for whether it is trained': [
+      () => new nn.Parameter([3], { trainable: wrong('no') }),
+      ConfigError,
+      /^Parameter\.trainable: "no"; expected boolean/,
+    ],
+    'a fill that gives nothing to iterate': [
+      () => {
+        const fill = (values: Float32Array) => values.fill(1).length;
+        const weight = new nn.Embedding(10, 1, { fill: wrong(fill) });
+        return evaluate(new Lookup(weight), data);
+      },
+      ConfigError,
+      /^parameter 'table\.weight': fill\(\) gave 10; expected something to iterate/,
     ],
     'a feature of nothing': [
       () => models.mlp({ schema: { ...schema, features: wrong([null]) } }),

@@ -61,6 +61,26 @@ describe('wrong arguments', () => {
       () => own({ epoch: () => [null] }),
       /'own': null; expected a command/,
     ],
+    'an epoch with a command of no kind': [
+      () => own({ epoch: () => [{ kind: null }] }),
+      /'own': a command of kind null; expected one of run, converge/,
+    ],
+    'an epoch with a command that every object has': [
+      () => own({ epoch: () => [{ kind: 'constructor' }] }),
+      /command 'constructor': unknown; did you mean/,
+    ],
+    'a symbol for a domain of a command': [
+      () => own({ epoch: () => [{ kind: 'run', domain: Symbol('a') }] }),
+      /command 'run': domain Symbol\(a\); expected an integer from 0/,
+    ],
+    'a model that describes itself as a number': [
+      () => {
+        const model = makers.mlp(data);
+        model.describe = () => 3 as never;
+        return fit(model, data, { ...options, runFolder: inFolder('described') });
+      },
+      /^model\.describe\(\): 3; expected object/,
+    ],
     'a listener that is none': [
       () => train({ onEvent: 'log' }),
       /fit\.onEvent: "log"; .*a function/,

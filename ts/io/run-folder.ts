@@ -64,6 +64,7 @@ function specificFile(folder: string, parameter: string): string {
  * that a folder that has it is complete. Throws CheckpointError.
  */
 export async function saveModel(folder: string, { model, vocabulary }: Predictor): Promise<void> {
+  const description = model.description();
   await makeFolder(folder);
   const parameters = model.readParameters();
   await writeTensors(join(folder, 'model.safetensors'), parameters);
@@ -77,7 +78,7 @@ export async function saveModel(folder: string, { model, vocabulary }: Predictor
   }
   await writeVocabulary(folder, vocabulary);
   const { seed, split } = model;
-  const stored = { format, version, ...model.describe(), seed, schema, split, overlays };
+  const stored = { format, version, ...description, seed, schema, split, overlays };
   await writeJsonAtomic(join(folder, 'model.json'), stored);
 }
 

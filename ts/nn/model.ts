@@ -14,7 +14,7 @@ import type {
   NativeSpace,
 } from '../native/addon.js';
 import { addon } from '../native/load.js';
-import { parse } from '../options.js';
+import { parse, shown } from '../options.js';
 import type { OverlayRule } from '../strategies/types.js';
 import * as ops from '../tensor/ops.js';
 import { Tensor } from '../tensor/tensor.js';
@@ -35,6 +35,8 @@ export interface ModelContext {
   /** Of the parameters' start. */
   readonly seed?: number | undefined;
 }
+
+const description = z.object({ name: z.string(), options: z.record(z.string(), z.unknown()) });
 
 /** A traced model: what training and scoring programs are made of. */
 export interface Compiled extends Traced {
@@ -184,6 +186,11 @@ export abstract class Model extends Module<[Batch], Tensor> {
     return parameters;
   }
 
+  /** @internal What describe() says. Throws ConfigError where that is something else. */
+  description(): z.output<typeof description> {
+    return parse(description, this.describe(), 'model.describe()');
+  }
+
   /** What a run folder stores to build the model again: a registered name and options. */
   describe(): { readonly name: string; readonly options: Readonly<Record<string, unknown>> } {
     return { name: this.constructor.name, options: {} };
@@ -305,7 +312,14 @@ export abstract class Model extends Module<[Batch], Tensor> {
     if (this.#filled) return;
     try {
       for (const [name, { options }] of this.#parameters()) {
-        if (options.fill) yield* options.fill(space.read(name));
+        if (!options.fill) continue;
+        const filling = options.fill(space.read(name));
+        if (!(Symbol.iterator in Object(filling))) {
+          throw new ConfigError(
+            `parameter '${name}': fill() gave ${shown(filling)}; expected something to iterate, as a generator function gives`,
+          );
+        }
+        yield* filling;
       }
       space.withdraw();
     } catch (error) {

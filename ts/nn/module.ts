@@ -1,12 +1,28 @@
+import { z } from 'zod';
 import { brand } from '../brand.js';
 import { ConfigError, TraceError } from '../errors.js';
 import type { NativeInitializer, NativeParameterSpec } from '../native/addon.js';
-import { requireOptions } from '../options.js';
+import { anyFunction, parse } from '../options.js';
 import { symbolicTensor, type TensorLike } from '../tensor/apply.js';
 import * as ops from '../tensor/ops.js';
 import { elementCount, requireShape } from '../tensor/shape.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { currentTrace } from '../tensor/trace.js';
+
+const parameterOptions = z.object({
+  kind: z.enum(['dense', 'table']).optional(),
+  initializer: z
+    .object({
+      kind: z.enum(['zeros', 'constant', 'uniform', 'normal']),
+      a: z.number(),
+      b: z.number(),
+    })
+    .optional(),
+  l2: z.number().gte(0).optional(),
+  bank: z.boolean().optional(),
+  trainable: z.boolean().optional(),
+  fill: anyFunction.optional(),
+});
 
 export interface ParameterOptions {
   /** A table is read by embedding alone; only its touched rows are updated. */
@@ -37,7 +53,7 @@ export class Parameter implements TensorLike {
     readonly options: ParameterOptions = {},
   ) {
     requireShape(own, 'Parameter');
-    requireOptions(options, 'Parameter');
+    parse(parameterOptions, options, 'Parameter');
   }
 
   /** Of its values; of one that was split [slots, values of a slot]. */

@@ -68,12 +68,18 @@ export function checked(command: Command, strategy: string): Command {
   if (typeof command !== 'object' || command === null) {
     throw new ConfigError(`strategy '${strategy}': ${shown(command)}; expected a command`);
   }
-  const known = fields[command.kind];
+  if (typeof command.kind !== 'string') {
+    throw new ConfigError(
+      `strategy '${strategy}': a command of kind ${shown(command.kind)}; expected one of ${Object.keys(fields).join(', ')}`,
+    );
+  }
   const fail = (message: string): never => {
     throw new ConfigError(`strategy '${strategy}', command '${command.kind}': ${message}`);
   };
-  if (!known) fail(`unknown${suggest(command.kind, Object.keys(fields))}`);
-  const [required, optional] = known;
+  if (!Object.hasOwn(fields, command.kind)) {
+    fail(`unknown${suggest(command.kind, Object.keys(fields))}`);
+  }
+  const [required, optional] = fields[command.kind];
   const gradient = command.kind === 'run' && command.mode === 'gradient';
   const needed = gradient ? [...required, 'target', 'rate'] : required;
   const own = command as unknown as Readonly<Record<string, unknown>>;
@@ -92,10 +98,11 @@ export function checked(command: Command, strategy: string): Command {
     }
     const whole = Number.isInteger(value) && (value as number) >= 0 && (value as number) < 2 ** 31;
     if (integers.includes(field) && !whole)
-      fail(`${field} ${value}; expected an integer from 0 to ${2 ** 31 - 1}`);
-    if (field === 'rate' && !Number.isFinite(value)) fail(`rate ${value}; expected a number`);
+      fail(`${field} ${shown(value)}; expected an integer from 0 to ${2 ** 31 - 1}`);
+    if (field === 'rate' && !Number.isFinite(value))
+      fail(`rate ${shown(value)}; expected a number`);
     if (shares.includes(field) && !((value as number) >= 0 && (value as number) <= 1)) {
-      fail(`${field} ${value}; expected a number from 0 to 1`);
+      fail(`${field} ${shown(value)}; expected a number from 0 to 1`);
     }
     if (field === 'order' && !(value instanceof Int32Array && value.length > 0)) {
       fail('order; expected an Int32Array of one row at least');

@@ -17,7 +17,7 @@ export function fingerprint(
   const { validateEvery, validationPasses, rollback, epochs, patience } = settings;
   const stages = stagesOf(strategy);
   return JSON.stringify({
-    model: model.describe(),
+    model: model.description(),
     modelSeed: model.seed,
     strategy: { name: strategy.name, options: strategy.options },
     finetune: finetune ?? null,
