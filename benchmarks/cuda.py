@@ -1,10 +1,13 @@
 """The kernels of the CUDA plugin beside PyTorch on the same device, in turns.
 
-    python3 benchmarks/cuda.py build/cuda/cuda_bench -o benchmarks/results/cuda-h200.json
+    python3 benchmarks/cuda.py build/cuda/cuda_bench build/cuda/cuda_training_bench \\
+        -o benchmarks/results/cuda-h200.json
 
 Both use float32 without TF32. Each side gives medians of its rounds; the two take turns twice, and both
 runs are kept. A step is that of an MLP 384-256-128-64-1 with relu and dropout 0.5:
-forward, binary cross entropy, gradients of weights and input, Adam.
+forward, binary cross entropy, gradients of weights and input, Adam. Training has tables below it
+(200,000, 60,000 and 30 rows of 128) and batches of 1,024 rows: ours through a session, all that it
+costs included; PyTorch's with sparse gradients and SparseAdam, its batches on the device already.
 """
 
 import argparse
@@ -73,6 +76,35 @@ def mlp(rows, rounds):
     return {'eagerMilliseconds': eager * 1e3, 'replayedMilliseconds': replayed * 1e3}
 
 
+def training(rounds):
+    torch.manual_seed(1)
+    rows, steps = 1024, 50
+    sizes = (200_000, 60_000, 30)
+    tables = [torch.nn.Embedding(size, 128, sparse=True).cuda() for size in sizes]
+    model = model_of()
+    dense = torch.optim.Adam(model.parameters(), lr=1e-3, fused=True)
+    sparse = torch.optim.SparseAdam([p for t in tables for p in t.parameters()], lr=1e-3)
+    batches = [[torch.randint(size, (rows,), device='cuda') for size in sizes] for _ in range(steps)]
+    labels = (torch.arange(rows, device='cuda') % 3 == 0).float()
+    batch = iter(())
+
+    def step():
+        nonlocal batch
+        ids = next(batch, None)
+        if ids is None:
+            batch = iter(batches)
+            ids = next(batch)
+        dense.zero_grad(set_to_none=True)
+        sparse.zero_grad(set_to_none=True)
+        x = torch.cat([table(own) for table, own in zip(tables, ids)], dim=1)
+        loss = torch.nn.functional.binary_cross_entropy_with_logits(model(x)[:, 0], labels)
+        loss.backward()
+        dense.step()
+        sparse.step()
+
+    return {'millisecondsPerStep': seconds_of(step, steps, rounds) * 1e3}
+
+
 def memory_bound(rounds):
     a = torch.rand(FLOATS, device='cuda')
     b = torch.rand(FLOATS, device='cuda')
@@ -100,6 +132,7 @@ def memory_bound(rounds):
 
 
 def ours(bench, rounds):
+    """What an executable of ours measures."""
     result = subprocess.run([bench, str(rounds)], stdout=subprocess.PIPE, check=True)
     return json.loads(result.stdout)
 
@@ -107,6 +140,7 @@ def ours(bench, rounds):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
     parser.add_argument('bench', help='the executable cuda_bench')
+    parser.add_argument('training', help='the executable cuda_training_bench')
     parser.add_argument('-o', '--output', required=True)
     parser.add_argument('--rounds', type=int, default=15)
     options = parser.parse_args()
@@ -116,9 +150,11 @@ def main():
     for _ in range(2):
         torch.cuda.empty_cache()
         polydomain = ours(options.bench, options.rounds)
+        polydomain['training'] = ours(options.training, 3)
         peer = {'version': torch.__version__, 'memoryBound': memory_bound(options.rounds)}
         for rows in (1024, 16384):
             peer[f'mlp, batch {rows}'] = mlp(rows, options.rounds)
+        peer['training'] = training(options.rounds)
         runs.append({'polydomain': polydomain, 'pytorch': peer})
     document = {
         'device': torch.cuda.get_device_name(0),

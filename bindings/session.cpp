@@ -183,6 +183,10 @@ SessionObject::SessionObject(const Napi::CallbackInfo& info)
     if (options.Get("spillFolder").IsString()) {
       own.spillFolder = options.Get("spillFolder").As<Napi::String>();
     }
+    const Napi::Value device = options.Get("device");
+    if (device.IsString() && device.As<Napi::String>().Utf8Value() == "cuda") {
+      own.device = Device::open();
+    }
     if (options.Get("lease").ToBoolean()) {
       space_->beginTraining();
       leased_ = true;

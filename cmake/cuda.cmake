@@ -31,3 +31,5 @@ target_link_libraries(cuda_device_tests PRIVATE polydomain_core GTest::gtest GTe
 
 add_executable(cuda_bench native/bench/cuda/bench.cpp)
 target_link_libraries(cuda_bench PRIVATE polydomain_core)
+add_executable(cuda_training_bench native/bench/cuda/training.cpp)
+target_link_libraries(cuda_training_bench PRIVATE polydomain_core)

@@ -61,6 +61,11 @@ class UniqueIds {
     const auto u = static_cast<size_t>(unique);
     return {positions_.data() + offsets_[u], positions_.data() + offsets_[u + 1]};
   }
+  // Those of all ids one after the other, and the size() + 1 borders between them.
+  std::span<const Position> positions() const { return {positions_.data(), occurrences_}; }
+  std::span<const int32_t> offsets() const {
+    return {offsets_.data(), offsets_.empty() ? 0 : unique_ + 1};
+  }
 
  private:
   // By table row: base_ + its index in ids(). What earlier builds left is below base_.

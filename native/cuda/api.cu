@@ -3,12 +3,14 @@
 #include <exception>
 
 #include "dropout.h"
+#include "elementwise.h"
 #include "embedding.h"
 #include "gemm.h"
 #include "interpolate.h"
 #include "loss.h"
 #include "optimizer_update.h"
 #include "reduce.h"
+#include "softmax.h"
 
 namespace polydomain::cuda {
 
@@ -62,6 +64,8 @@ constexpr PolydomainCudaApi kApi = {
     .synchronize = Entry<synchronize>::call,
     .allocate = Getter<allocate>::call,
     .release = Entry<release>::call,
+    .allocateHost = Getter<allocateHost>::call,
+    .releaseHost = Entry<releaseHost>::call,
     .copyIn = Entry<copyIn>::call,
     .copyOut = Entry<copyOut>::call,
     .copyWithin = Entry<copyWithin>::call,
@@ -73,6 +77,8 @@ constexpr PolydomainCudaApi kApi = {
     .gatherRows = Entry<gatherRows>::call,
     .restoreRows = Entry<restoreRows>::call,
     .sumRows = Entry<sumRows>::call,
+    .poolRows = Entry<poolRows>::call,
+    .divideByBagSize = Entry<divideByBagSize>::call,
     .updateWeights = Entry<updateWeights>::call,
     .updateRows = Entry<updateRows>::call,
     .lerp = Entry<lerp>::call,
@@ -83,6 +89,10 @@ constexpr PolydomainCudaApi kApi = {
     .product = Entry<product>::call,
     .columnSum = Entry<columnSum>::call,
     .dropout = Entry<dropout>::call,
+    .elementwise = Entry<elementwise>::call,
+    .sumMiddle = Entry<sumMiddle>::call,
+    .softmax = Entry<softmax>::call,
+    .softmaxGradient = Entry<softmaxGradient>::call,
     .bceWithLogits = Entry<bceWithLogits>::call,
     .bceWithLogitsGradient = Entry<bceWithLogitsGradient>::call,
 };

@@ -15,6 +15,8 @@ void destroyStream(Stream* stream);
 void synchronize(Stream* stream);
 void* allocate(Stream* stream, size_t bytes);
 void release(Stream* stream, void* memory);
+void* allocateHost(Stream* stream, size_t bytes);
+void releaseHost(Stream* stream, void* memory);
 void copyIn(Stream* stream, void* to, const void* host, size_t bytes);
 void copyOut(Stream* stream, void* host, const void* from, size_t bytes);
 void copyWithin(Stream* stream, void* to, const void* from, size_t bytes);

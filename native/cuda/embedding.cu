@@ -101,6 +101,51 @@ void launchSum(Stream& stream, SumRowsKernel<W> kernel, const PolydomainCudaList
          ceilDivide(kernel.segments, SumRowsKernel<W>::kThreads >> kernel.laneBits));
 }
 
+constexpr int32_t kNoId = -1;
+
+// A thread makes one element of a bag.
+struct PoolRowsKernel {
+  static constexpr int kThreads = 256;
+  const float* table;
+  PolydomainCudaRows bags;
+  int64_t width, stride;
+  bool mean;
+  float* out;
+
+  POLYDOMAIN_DEVICE void operator()(const Thread& thread) const {
+    const int64_t at = thread.block * kThreads + thread.index;
+    const int64_t bag = at / bags.dim, column = at % bags.dim;
+    if (bag >= bags.count) return;
+    float sum = 0.0f;
+    int count = 0;
+    for (int64_t i = bag * width; i < (bag + 1) * width; ++i) {
+      if (bags.ids[i] == kNoId) continue;
+      const float value = table[bags.ids[i] * bags.dim + column];
+      sum = count == 0 ? value : sum + value;
+      ++count;
+    }
+    if (mean && count > 0) sum *= 1.0f / static_cast<float>(count);
+    out[bag * stride + column] = sum;
+  }
+};
+
+struct DivideByBagSizeKernel {
+  static constexpr int kThreads = 256;
+  const float* in;
+  PolydomainCudaRows bags;
+  int64_t width;
+  float* out;
+
+  POLYDOMAIN_DEVICE void operator()(const Thread& thread) const {
+    const int64_t at = thread.block * kThreads + thread.index;
+    const int64_t bag = at / bags.dim;
+    if (bag >= bags.count) return;
+    int count = 0;
+    for (int64_t i = bag * width; i < (bag + 1) * width; ++i) count += bags.ids[i] != kNoId;
+    out[at] = in[at] * (count > 0 ? 1.0f / static_cast<float>(count) : 0.0f);
+  }
+};
+
 }  // namespace
 
 void gatherRows(Stream* stream, const float* table, PolydomainCudaRows rows, float* out,
@@ -132,6 +177,18 @@ void sumRows(Stream* stream, const PolydomainCudaList* lists, int32_t listCount,
     launchSum(*stream, SumRowsKernel<1>{{}, positions, offsets, segments, dim, out, 0}, lists,
               listCount);
   }
+}
+
+void poolRows(Stream* stream, const float* table, PolydomainCudaRows bags, int64_t width,
+              int32_t mean, float* out, int64_t stride) {
+  launch(*stream, PoolRowsKernel{table, bags, width, stride, mean != 0, out},
+         ceilDivide(bags.count * bags.dim, PoolRowsKernel::kThreads));
+}
+
+void divideByBagSize(Stream* stream, const float* in, PolydomainCudaRows bags, int64_t width,
+                     float* out) {
+  launch(*stream, DivideByBagSizeKernel{in, bags, width, out},
+         ceilDivide(bags.count * bags.dim, DivideByBagSizeKernel::kThreads));
 }
 
 }  // namespace polydomain::cuda

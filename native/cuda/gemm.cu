@@ -204,6 +204,53 @@ struct GemmKernel {
   }
 };
 
+// A product of one column: kLanes threads add up an element, each every kLanes-th four of its
+// terms.
+struct RowDotKernel {
+  static constexpr int kThreads = 256, kLanes = 8, kRows = kThreads / kLanes;
+  struct Shared {
+    float partial[kRows][kLanes + 1];
+  };
+  const float* a;
+  const float* b;
+  int64_t lda, bStep, m, k;
+  bool aligned;
+  Epilogue epilogue;
+
+  POLYDOMAIN_DEVICE void operator()(const Thread& thread, Shared& shared) const {
+    const int lane = thread.index % kLanes;
+    const int64_t row = thread.block * kRows + thread.index / kLanes;
+    float sum = 0.0f;
+    if (row < m) {
+      const float* left = a + row * lda;
+      POLYDOMAIN_UNROLL(4)
+      for (int64_t at = lane * 4; at < k; at += kLanes * 4) {
+        Vec<4> x{}, y{};
+        if (aligned && at + 4 <= k) {
+          x = cuda::load<4>(left + at);
+          y = cuda::load<4>(b + at);
+        } else {
+          POLYDOMAIN_UNROLL()
+          for (int i = 0; i < 4; ++i) {
+            if (at + i < k) x.v[i] = left[at + i], y.v[i] = b[(at + i) * bStep];
+          }
+        }
+        POLYDOMAIN_UNROLL()
+        for (int i = 0; i < 4; ++i) sum = std::fma(x.v[i], y.v[i], sum);
+      }
+    }
+    shared.partial[thread.index / kLanes][lane] = sum;
+    thread.barrier();
+    if (lane == 0 && row < m) {
+      POLYDOMAIN_UNROLL()
+      for (int i = 1; i < kLanes; ++i) sum += shared.partial[thread.index / kLanes][i];
+      Epilogue out = epilogue;
+      out.begin();
+      out.store(row, 0, Vec<1>{{sum}});
+    }
+  }
+};
+
 // Adds up the parts of a product that is cut along k, and does what is left of its epilogue.
 struct FinishKernel {
   static constexpr int kThreads = 256;
@@ -236,12 +283,18 @@ Epilogue epilogueOf(const PolydomainCudaProduct& p) {
           p.gate, p.gateStride, p.gateScale};
 }
 
+bool rowsAligned(const float* data, int64_t stride) { return aligned16(data) && stride % 4 == 0; }
+
+void launchRowDot(Stream& stream, const PolydomainCudaProduct& p) {
+  const int64_t bStep = p.transposeB != 0 ? 1 : p.ldb;
+  const bool aligned = bStep == 1 && aligned16(p.b) && rowsAligned(p.a, p.lda);
+  launch(stream, RowDotKernel{p.a, p.b, p.lda, bStep, p.m, p.k, aligned, epilogueOf(p)},
+         ceilDivide(p.m, RowDotKernel::kRows));
+}
+
 template <int kM, int kN, int kTm, int kTn>
 void launchProduct(Stream& stream, const PolydomainCudaProduct& p) {
   using Kernel = GemmKernel<kM, kN, kTm, kTn>;
-  const auto aligned = [](const float* data, int64_t stride) {
-    return aligned16(data) && stride % 4 == 0;
-  };
   const int64_t tileRows = ceilDivide(p.m, kM), tileColumns = ceilDivide(p.n, kN);
   const int64_t tiles = tileRows * tileColumns;
   int64_t parts = 1;
@@ -259,8 +312,8 @@ void launchProduct(Stream& stream, const PolydomainCudaProduct& p) {
   const Epilogue epilogue = epilogueOf(p);
   auto* partial = parts > 1 ? static_cast<float*>(stream.workspace) : nullptr;
   launch(stream,
-         Kernel{{p.a, p.lda, p.transposeA == 0, aligned(p.a, p.lda)},
-                {p.b, p.ldb, p.transposeB != 0, aligned(p.b, p.ldb)},
+         Kernel{{p.a, p.lda, p.transposeA == 0, rowsAligned(p.a, p.lda)},
+                {p.b, p.ldb, p.transposeB != 0, rowsAligned(p.b, p.ldb)},
                 p.m,
                 p.n,
                 p.k,
@@ -276,7 +329,9 @@ void launchProduct(Stream& stream, const PolydomainCudaProduct& p) {
 void ownProduct(Stream& stream, const PolydomainCudaProduct& p) {
   // Larger tiles read less, smaller ones fill a device sooner. No element depends on the choice,
   // unless the product is cut along k.
-  if (ceilDivide(p.m, 128) * ceilDivide(p.n, 128) >= 128) {
+  if (p.n == 1 && p.transposeA == 0) {
+    launchRowDot(stream, p);
+  } else if (ceilDivide(p.m, 128) * ceilDivide(p.n, 128) >= 128) {
     launchProduct<128, 128, 8, 8>(stream, p);
   } else if (ceilDivide(p.m, 64) * ceilDivide(p.n, 64) >= 128 || p.transposeA != 0) {
     launchProduct<64, 64, 4, 4>(stream, p);
@@ -308,12 +363,9 @@ void blasProduct(Stream& stream, const PolydomainCudaProduct& p) {
 }
 
 bool choosesBlas(const Stream& stream, const PolydomainCudaProduct& p) {
-  // Below, cuBLASLt's kernels are faster too, but queueing them costs the host more than that
-  // saves, and a row's bits would depend on its batch (benchmarks/results/cuda-h200.json).
-  constexpr int64_t kLargeProduct = int64_t{1} << 28;
+  // It is faster but for a single column (benchmarks/results/cuda-h200.json).
   return p.producer == POLYDOMAIN_CUDA_CUBLASLT ||
-         (p.producer == POLYDOMAIN_CUDA_CHOOSE && stream.blas != nullptr && p.k > 0 &&
-          p.m * p.n * p.k >= kLargeProduct);
+         (p.producer == POLYDOMAIN_CUDA_CHOOSE && stream.blas != nullptr && p.k > 0 && p.n > 1);
 }
 
 #else

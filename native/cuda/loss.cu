@@ -32,14 +32,18 @@ struct BceGradientOperation {
   const float* logits;
   const float* labels;
   const float* weights;
-  float scale;
+  const float* gradient;
+  double rows;
   float* out;
+  float scale = 0.0f;
 
   template <int W>
   struct Values {
     Vec<W> z, y, weight;
   };
-  POLYDOMAIN_DEVICE void begin() {}
+  POLYDOMAIN_DEVICE void begin() {
+    scale = static_cast<float>(static_cast<double>(*gradient) / rows);
+  }
   template <int W>
   POLYDOMAIN_DEVICE Values<W> load(int64_t at, int64_t) const {
     Values<W> x{};
@@ -50,16 +54,16 @@ struct BceGradientOperation {
   }
   template <int W>
   POLYDOMAIN_DEVICE void store(int64_t at, int64_t, const Values<W>& x) const {
-    Vec<W> gradient;
+    Vec<W> own;
     POLYDOMAIN_UNROLL()
     for (int i = 0; i < W; ++i) {
       // Neither branch overflows.
       const float e = std::exp(-std::abs(x.z.v[i]));
       const float sigmoid = (x.z.v[i] >= 0.0f ? 1.0f : e) / (1.0f + e);
-      gradient.v[i] = (sigmoid - x.y.v[i]) * scale;
-      if (weights != nullptr) gradient.v[i] *= x.weight.v[i];
+      own.v[i] = (sigmoid - x.y.v[i]) * scale;
+      if (weights != nullptr) own.v[i] *= x.weight.v[i];
     }
-    cuda::store(out + at, gradient);
+    cuda::store(out + at, own);
   }
   bool aligned() const {
     return aligned16(logits) && aligned16(labels) && aligned16(weights) && aligned16(out);
@@ -74,8 +78,10 @@ void bceWithLogits(Stream* stream, int64_t rows, const float* logits, const floa
 }
 
 void bceWithLogitsGradient(Stream* stream, int64_t rows, const float* logits, const float* labels,
-                           const float* weights, float scale, float* out) {
-  sweepSlab(*stream, BceGradientOperation{logits, labels, weights, scale, out}, rows);
+                           const float* weights, const float* gradient, float* out) {
+  sweepSlab(*stream,
+            BceGradientOperation{logits, labels, weights, gradient, static_cast<double>(rows), out},
+            rows);
 }
 
 }  // namespace polydomain::cuda

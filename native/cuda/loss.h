@@ -8,6 +8,6 @@ namespace polydomain::cuda {
 void bceWithLogits(Stream* stream, int64_t rows, const float* logits, const float* labels,
                    const float* weights, float* out);
 void bceWithLogitsGradient(Stream* stream, int64_t rows, const float* logits, const float* labels,
-                           const float* weights, float scale, float* out);
+                           const float* weights, const float* gradient, float* out);
 
 }  // namespace polydomain::cuda

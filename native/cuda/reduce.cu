@@ -59,6 +59,7 @@ struct ColumnsKernel {
   static constexpr int kThreads = 128;
   const double* partial;
   int64_t chunks, columns;
+  double scale;
   float* out;
 
   POLYDOMAIN_DEVICE void operator()(const Thread& thread) const {
@@ -66,18 +67,44 @@ struct ColumnsKernel {
     if (column >= columns) return;
     double sum = 0.0;
     for (int64_t i = 0; i < chunks; ++i) sum += partial[i * columns + column];
-    out[column] = static_cast<float>(sum);
+    out[column] = static_cast<float>(scale * sum);
   }
 };
 
-}  // namespace
+struct SumTerm {
+  const float* x;
+  template <int W>
+  POLYDOMAIN_DEVICE double sum(int64_t at) const {
+    const Vec<W> terms = load<W>(x + at);
+    double total = 0.0;
+    POLYDOMAIN_UNROLL()
+    for (int i = 0; i < W; ++i) total += static_cast<double>(terms.v[i]);
+    return total;
+  }
+  bool aligned() const { return aligned16(x); }
+};
 
-void dot(Stream* stream, int64_t n, const float* a, const float* b, double* out) {
-  sumTerms(*stream, DotTerm{a, b}, n, 1.0, out);
-}
+// A thread adds up what belongs to one result.
+struct SumMiddleKernel {
+  static constexpr int kThreads = 128;
+  const float* x;
+  int64_t results, reduced, inner;
+  double scale;
+  float* y;
 
-void columnSum(Stream* stream, const float* x, int64_t stride, int64_t rows, int64_t columns,
-               float* out) {
+  POLYDOMAIN_DEVICE void operator()(const Thread& thread) const {
+    const int64_t at = thread.block * kThreads + thread.index;
+    if (at >= results) return;
+    const float* from = x + at / inner * reduced * inner + at % inner;
+    double sum = 0.0;
+    POLYDOMAIN_UNROLL(8)
+    for (int64_t r = 0; r < reduced; ++r) sum += static_cast<double>(from[r * inner]);
+    y[at] = static_cast<float>(scale * sum);
+  }
+};
+
+void sumColumns(Stream& stream, const float* x, int64_t stride, int64_t rows, int64_t columns,
+                double scale, float* out) {
   if (columns == 0) return;
   constexpr int64_t kChunk = 256;
   // The partial sums have to fit into the workspace.
@@ -87,11 +114,34 @@ void columnSum(Stream* stream, const float* x, int64_t stride, int64_t rows, int
       kChunk * ceilDivide(ceilDivide(rows, kChunk), std::min<int64_t>(mostChunks, 256));
   const int64_t chunks = rows == 0 ? 0 : ceilDivide(rows, chunk);
   const int64_t columnBlocks = ceilDivide(columns, ColumnChunksKernel::kColumns);
-  auto* partial = static_cast<double*>(stream->workspace);
-  launch(*stream, ColumnChunksKernel{x, stride, rows, columns, chunk, columnBlocks, partial},
+  auto* partial = static_cast<double*>(stream.workspace);
+  launch(stream, ColumnChunksKernel{x, stride, rows, columns, chunk, columnBlocks, partial},
          chunks * columnBlocks);
-  launch(*stream, ColumnsKernel{partial, chunks, columns, out},
+  launch(stream, ColumnsKernel{partial, chunks, columns, scale, out},
          ceilDivide(columns, ColumnsKernel::kThreads));
+}
+
+}  // namespace
+
+void dot(Stream* stream, int64_t n, const float* a, const float* b, double* out) {
+  sumTerms(*stream, DotTerm{a, b}, n, 1.0, out);
+}
+
+void columnSum(Stream* stream, const float* x, int64_t stride, int64_t rows, int64_t columns,
+               float* out) {
+  sumColumns(*stream, x, stride, rows, columns, 1.0, out);
+}
+
+void sumMiddle(Stream* stream, int64_t outer, int64_t reduced, int64_t inner, double scale,
+               const float* x, float* y) {
+  if (outer == 1 && inner == 1) {
+    sumTerms(*stream, SumTerm{x}, reduced, 1.0 / scale, y);
+  } else if (outer == 1) {
+    sumColumns(*stream, x, inner, reduced, inner, scale, y);
+  } else {
+    launch(*stream, SumMiddleKernel{x, outer * inner, reduced, inner, scale, y},
+           ceilDivide(outer * inner, SumMiddleKernel::kThreads));
+  }
 }
 
 }  // namespace polydomain::cuda

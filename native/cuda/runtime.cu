@@ -92,6 +92,23 @@ void release(Stream* stream, void* memory) {
   check(error, "waiting for a stream");
 }
 
+void* allocateHost(Stream* stream, size_t bytes) {
+  if (bytes == 0) return nullptr;
+  choose(stream);
+  void* memory = nullptr;
+  const cudaError_t error = cudaMallocHost(&memory, bytes);
+  if (error != cudaSuccess) cudaGetLastError();
+  check(error, ("allocating " + std::to_string(bytes) + " bytes of the host").c_str());
+  return memory;
+}
+
+void releaseHost(Stream* stream, void* memory) {
+  choose(stream);
+  const cudaError_t error = cudaStreamSynchronize(stream->queue);
+  cudaFreeHost(memory);
+  check(error, "waiting for a stream");
+}
+
 void copyIn(Stream* stream, void* to, const void* host, size_t bytes) {
   check(cudaMemcpyAsync(to, host, bytes, cudaMemcpyHostToDevice, stream->queue),
         "copying to the device");

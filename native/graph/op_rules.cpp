@@ -72,6 +72,19 @@ int64_t outerSize(const Shape& shape, size_t to) {
   return elementCount(std::span(shape).first(to));
 }
 
+Middle middleOf(const Attributes& attributes, const Shape& shape) {
+  if (!attributes.has("axis")) return {1, outerSize(shape, shape.size()), 1};
+  const auto axis = attributes.get<int64_t>("axis");
+  const auto at = static_cast<size_t>(axis < 0 ? axis + static_cast<int64_t>(shape.size()) : axis);
+  return {outerSize(shape, at), shape[at], innerSize(shape, at + 1)};
+}
+
+int64_t matrixRows(const TensorView& view) { return outerSize(view.shape, view.shape.size() - 1); }
+
+int64_t matrixStride(const TensorView& view) {
+  return view.shape.size() == 2 ? view.rowStride : view.shape.back();
+}
+
 TensorType lastInputType(const Attributes&, std::span<const TensorType> inputs) {
   return inputs.back();
 }

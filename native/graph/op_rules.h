@@ -39,6 +39,17 @@ int64_t innerSize(const Shape& shape, size_t from);
 // The number of elements of the dimensions [0, to).
 int64_t outerSize(const Shape& shape, size_t to);
 
+// A shape seen as [outer, reduced, inner], of which the middle is reduced: attribute axis, or all.
+struct Middle {
+  int64_t outer, reduced, inner;
+};
+Middle middleOf(const Attributes& attributes, const Shape& shape);
+
+// Rows of a value seen as a matrix of its last dimension.
+int64_t matrixRows(const TensorView& view);
+// Their distance. A two-dimensional value may lie inside a wider buffer; others are contiguous.
+int64_t matrixStride(const TensorView& view);
+
 // Output like input 0; all inputs float32 of one shape.
 template <OpName name>
 TensorType sameType(const Attributes&, std::span<const TensorType> inputs) {

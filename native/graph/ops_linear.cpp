@@ -17,14 +17,6 @@ using cpu::Transpose;
 // All dimensions but the last.
 Shape leading(const Shape& shape) { return {shape.begin(), shape.end() - 1}; }
 
-// Rows of a value seen as a matrix of its last dimension.
-int64_t matrixRows(const TensorView& view) { return outerSize(view.shape, view.shape.size() - 1); }
-
-// A two-dimensional value may lie inside a wider buffer; others are contiguous.
-int64_t matrixStride(const TensorView& view) {
-  return view.shape.size() == 2 ? view.rowStride : view.shape.back();
-}
-
 Transpose transposed(bool yes) { return yes ? Transpose::kYes : Transpose::kNo; }
 
 double keepOf(const char* op, const Attributes& attributes) {

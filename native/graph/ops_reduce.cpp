@@ -14,18 +14,6 @@ namespace polydomain {
 
 namespace {
 
-// A shape seen as [outer, reduced, inner], of which the middle is reduced.
-struct Middle {
-  int64_t outer, reduced, inner;
-};
-
-Middle middleOf(const Attributes& attributes, const Shape& shape) {
-  if (!attributes.has("axis")) return {1, outerSize(shape, shape.size()), 1};
-  const auto axis = attributes.get<int64_t>("axis");
-  const auto at = static_cast<size_t>(axis < 0 ? axis + static_cast<int64_t>(shape.size()) : axis);
-  return {outerSize(shape, at), shape[at], innerSize(shape, at + 1)};
-}
-
 template <OpName name>
 TensorType reducedType(const Attributes& attributes, std::span<const TensorType> inputs) {
   requireFloat32(name.text, inputs);

@@ -12,11 +12,6 @@ namespace polydomain {
 
 namespace {
 
-// Distance of two rows of a value seen as a matrix of its last dimension.
-int64_t rowDistance(const TensorView& view) {
-  return view.shape.size() == 2 ? view.rowStride : view.shape.back();
-}
-
 // Attribute shape: with run-time rows the leading dimension stays rows (-1); otherwise one
 // dimension may be -1 and follows from the others.
 TensorType reshapeType(const Attributes& attributes, std::span<const TensorType> inputs) {
@@ -96,11 +91,11 @@ void concatKernel(const RunContext& context, const Attributes&, std::span<const 
                   const TensorView& output) {
   const int64_t width = output.shape.back();
   const int64_t rows = outerSize(output.shape, output.shape.size() - 1);
-  const int64_t stride = rowDistance(output);
+  const int64_t stride = matrixStride(output);
   cpu::forChunks(context.pool, rows, cpu::rowsPerChunk(width), [&](int64_t begin, int64_t end) {
     float* to = output.f32() + begin * stride;
     for (const TensorView& input : inputs) {
-      const int64_t from = rowDistance(input);
+      const int64_t from = matrixStride(input);
       cpu::copyBlock(input.f32() + begin * from, from, to, stride, end - begin, input.shape.back());
       to += input.shape.back();
     }
@@ -141,8 +136,8 @@ void sliceKernel(const RunContext& context, const Attributes& attributes,
                  std::span<const TensorView> inputs, const TensorView& output) {
   const int64_t width = output.shape.back();
   const int64_t rows = outerSize(output.shape, output.shape.size() - 1);
-  const int64_t from = rowDistance(inputs[0]);
-  const int64_t to = rowDistance(output);
+  const int64_t from = matrixStride(inputs[0]);
+  const int64_t to = matrixStride(output);
   const float* start = inputs[0].f32() + attributes.get<int64_t>("start");
   cpu::forChunks(context.pool, rows, cpu::rowsPerChunk(width), [&](int64_t begin, int64_t end) {
     cpu::copyBlock(start + begin * from, from, output.f32() + begin * to, to, end - begin, width);
@@ -178,8 +173,8 @@ void sliceGradientKernel(const RunContext& context, const Attributes& attributes
   const int64_t size = output.shape.back();
   const int64_t length = inputs[0].shape.back();
   const int64_t rows = outerSize(output.shape, output.shape.size() - 1);
-  const int64_t from = rowDistance(inputs[0]);
-  const int64_t to = rowDistance(output);
+  const int64_t from = matrixStride(inputs[0]);
+  const int64_t to = matrixStride(output);
   cpu::forChunks(context.pool, rows, cpu::rowsPerChunk(size), [&](int64_t begin, int64_t end) {
     float* out = output.f32() + begin * to;
     cpu::clearBlock(out, to, end - begin, start);

@@ -33,7 +33,7 @@ void Program::Impl::findAverages() {
 void Program::Impl::announceSlots() {
   for (const RunningAverage& average : averages_) {
     if (average.slot == kNoValue) continue;
-    const auto slot = static_cast<uint32_t>(*viewOf(average.slot).i32());
+    const auto slot = static_cast<uint32_t>(*columnOf(average.slot));
     space_.touch(space_.regionOf(average.parameter), std::span(&slot, 1));
   }
 }
@@ -50,7 +50,7 @@ void Program::Impl::moveAverages() {
   }
   for (const RunningAverage& average : averages_) {
     const TensorView& value = viewOf(average.value);
-    const int64_t slot = average.slot == kNoValue ? 0 : *viewOf(average.slot).i32();
+    const int64_t slot = average.slot == kNoValue ? 0 : *columnOf(average.slot);
     float* kept = space_.data(average.parameter) + slot * value.size();
     for (int64_t i = 0; i < value.size(); ++i) {
       kept[i] = static_cast<float>(average.momentum * static_cast<double>(kept[i]) +

@@ -11,6 +11,10 @@ Program::Impl::Impl(const Graph& graph, ParameterSpace& space, ProgramOptions op
     : space_(space), options_(std::move(options)) {
   checkOutput(graph);
   build(graph);
+  if (options_.device != nullptr) {
+    DeviceProgram::requireKernels(graph_);
+    device_ = std::make_unique<DeviceProgram>(*options_.device);
+  }
   findParameters();
   if (differentiates()) findAverages();
   placeGradients();
@@ -75,6 +79,7 @@ void Program::Impl::build(const Graph& graph) {
 
 void Program::Impl::findParameters() {
   values_.resize(static_cast<size_t>(graph_.size()));
+  columns_.resize(static_cast<size_t>(graph_.size()));
   for (ValueId v = 0; v < graph_.size(); ++v) {
     const Node& node = graph_[v];
     TensorView& view = viewOf(v);
@@ -108,7 +113,8 @@ void Program::Impl::findParameters() {
     if (node.kind != NodeKind::kOp) continue;
     registerLookups(v);
     if (node.op->cpu == nullptr || skipped(v)) continue;
-    steps_.push_back({v, node.op->cpu, lookupRegions(graph_, space_, v)});
+    steps_.push_back({v, node.op->cpu, device_ ? findDeviceKernel(node.op->name) : nullptr,
+                      lookupRegions(graph_, space_, v)});
   }
 }
 
@@ -170,8 +176,12 @@ void Program::Impl::placeGradients() {
   if (loss_ != kNoValue) kept_.push_back(loss_);
   if (!differentiates()) return;
   for (const RunningAverage& average : averages_) kept_.push_back(average.value);
-  gradients_ =
-      Storage::allocate(static_cast<size_t>(space_.unitCount(0) * kDenseBlock) * sizeof(float));
+  const int64_t floats = space_.unitCount(0) * kDenseBlock;
+  if (device_) {
+    deviceGradients_ = device_->gradients(floats);
+  } else {
+    gradients_ = Storage::allocate(static_cast<size_t>(floats) * sizeof(float));
+  }
   for (size_t i = 0; i < trained_.size(); ++i) {
     const ValueId gradient = gradientsOf_[i];
     if (gradient == kNoValue) continue;

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "cpu/embedding.h"
+#include "device/device_program.h"
 #include "memory_plan.h"
 #include "polydomain/program.h"
 
@@ -24,8 +25,8 @@ class Program::Impl {
     return elementsOf(graph_[inputs_[input]].type.shape, rows);
   }
   void checkIds(size_t input, const void* column, int64_t rows) const;
-  const float* output() const { return viewOf(output_).f32(); }
-  float loss() const { return *viewOf(loss_).f32(); }
+  const float* output() { return device_ ? readOutput() : viewOf(output_).f32(); }
+  float loss() const { return device_ ? lossRead_ : *viewOf(loss_).f32(); }
   size_t scratchBytes() const {
     return (scratch_ ? scratch_->bytes() : 0) + (gradients_ ? gradients_->bytes() : 0);
   }
@@ -35,6 +36,7 @@ class Program::Impl {
   struct Step {
     ValueId value;
     Kernel kernel;
+    DeviceKernel onDevice;     // null on the CPU
     std::vector<int> regions;  // see lookupRegions()
     int32_t label = -1;        // in the profile
   };
@@ -62,6 +64,7 @@ class Program::Impl {
     cpu::UniqueIds unique;
     std::vector<cpu::IdList> lists;
     std::vector<cpu::RowGradient> rows;
+    DeviceProgram::Rows onDevice;  // the unique ids
   };
   // A value whose average over the steps a parameter keeps, or a slot of a table.
   struct RunningAverage {
@@ -86,7 +89,9 @@ class Program::Impl {
   }
   const TensorView& viewOf(ValueId value) const { return values_[static_cast<size_t>(value)]; }
   TensorView& viewOf(ValueId value) { return values_[static_cast<size_t>(value)]; }
-  float* gradientSlab() const { return static_cast<float*>(gradients_->data()); }
+  float* gradientSlab() const {
+    return device_ ? deviceGradients_ : static_cast<float*>(gradients_->data());
+  }
   TableUse* tableOf(ValueId value);
 
   // --- Building ---------------------------------------------------------------------------------
@@ -108,6 +113,10 @@ class Program::Impl {
   // Finds the distinct rows of every table and announces them before anything reads them: an open
   // overlay forms its effective values then, and rows get the steps that they lack.
   void announceRows(const Run& run);
+  // An input of the batch where the caller has it.
+  const int32_t* columnOf(ValueId ids) const {
+    return static_cast<const int32_t*>(columns_[static_cast<size_t>(ids)]);
+  }
   void findUnique(TableUse& use, const std::vector<Lookup>& lookups);
   static std::span<const uint32_t> rowsOf(const TableUse& use) {
     const std::span<const int32_t> ids = use.unique.ids();
@@ -115,6 +124,7 @@ class Program::Impl {
   }
   void touch(const TableUse& use) { space_.touch(space_.regionOf(use.parameter), rowsOf(use)); }
   void requireFinite(float loss) const;
+  void copyGradient(const TensorView& from, int64_t offset);
   // Names the steps by op and, where it has one, parameter: the one that it reads, or whose
   // gradient it makes.
   void labelSteps(Profile& profile);
@@ -125,6 +135,16 @@ class Program::Impl {
   void updateRows(OptimizerState& optimizer, const Update& update, Profile::Stopwatch& watch);
   void collectGradients(const Run& run);
   void bindRowGradients(TableUse& use);
+
+  // --- On a device ------------------------------------------------------------------------------
+
+  // The device gets the rows that the step reads, and where those with a gradient stand.
+  void bringRows();
+  void applyOnDevice(OptimizerState& optimizer);
+  // Each waits for the device.
+  void readLoss() { device_->read(viewOf(loss_).f32(), 1, &lossRead_); }
+  const float* readOutput();
+  const float* readDenseGradients();
 
   // --- Running averages -------------------------------------------------------------------------
 
@@ -159,6 +179,13 @@ class Program::Impl {
   int64_t capacity_ = 0;
   int64_t rows_ = 0;
   uint64_t labelledFor_ = 0;  // the profile whose numbers the steps' labels are
+
+  std::vector<const void*> columns_;       // by value: inputs where the caller has them
+  std::unique_ptr<DeviceProgram> device_;  // null: on the CPU
+  float* deviceGradients_ = nullptr;
+  std::vector<const PolydomainCudaScalars*> scalars_;
+  std::vector<float> outputRead_, gradientsRead_;
+  float lossRead_ = 0.0f;
 };
 
 }  // namespace polydomain

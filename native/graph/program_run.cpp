@@ -30,13 +30,16 @@ void Program::Impl::run(const Run& run) {
     announceRows(run);
     announceSlots();
   }
+  if (device_) bringRows();
   lap(run.profile, Profile::kFindRows);
   const RunContext context{*run.pool, run.seed, run.step};
   for (const Step& step : steps_) {
     const Node& node = graph_[step.value];
     views_.clear();
     for (const ValueId input : node.inputs) views_.push_back(viewOf(input));
-    if (run.overlay >= 0 && !step.regions.empty()) {
+    if (device_) {
+      device_->run(step.onDevice, node, views_, viewOf(step.value));
+    } else if (run.overlay >= 0 && !step.regions.empty()) {
       lookupEffective(space_, run.overlay, *run.pool, node, step.regions, views_,
                       viewOf(step.value));
     } else {
@@ -44,12 +47,12 @@ void Program::Impl::run(const Run& run) {
     }
     lap(run.profile, step.label);
   }
-  if (loss_ != kNoValue) requireFinite(*viewOf(loss_).f32());
-  moveAverages();
-  for (const GradientCopy& copy : copies_) {
-    std::memcpy(gradientSlab() + copy.offset, viewOf(copy.from).f32(),
-                static_cast<size_t>(viewOf(copy.from).size()) * sizeof(float));
+  if (loss_ != kNoValue) {
+    if (device_) readLoss();
+    requireFinite(loss());
   }
+  moveAverages();
+  for (const GradientCopy& copy : copies_) copyGradient(viewOf(copy.from), copy.offset);
   if (options_.mode == Mode::kTrain) applyOptimizer(run);
   if (options_.mode == Mode::kGradient) {
     collectGradients(run);
@@ -60,11 +63,17 @@ void Program::Impl::run(const Run& run) {
 void Program::Impl::bind(const Run& run) {
   if (run.rows > capacity_) {
     const MemoryPlan plan = planMemory(graph_, placed_, kept_, run.rows);
-    scratch_ = Storage::allocate(static_cast<size_t>(plan.floats) * sizeof(float));
+    float* scratch = nullptr;
+    if (device_) {
+      scratch = device_->scratch(plan.floats);
+    } else {
+      scratch_ = Storage::allocate(static_cast<size_t>(plan.floats) * sizeof(float));
+      scratch = static_cast<float*>(scratch_->data());
+    }
     for (ValueId v = 0; v < graph_.size(); ++v) {
       const int64_t offset = plan.offsets[static_cast<size_t>(v)];
       if (offset == MemoryPlan::kElsewhere) continue;
-      viewOf(v).data = static_cast<float*>(scratch_->data()) + offset;
+      viewOf(v).data = scratch + offset;
     }
     capacity_ = run.rows;
   }
@@ -72,10 +81,17 @@ void Program::Impl::bind(const Run& run) {
     for (const ValueId v : rowValues_) viewOf(v).shape[0] = run.rows;
     rows_ = run.rows;
   }
+  if (device_) device_->begin(run.seed, run.step);
   for (size_t i = 0; i < inputs_.size(); ++i) {
-    viewOf(inputs_[i]).data = const_cast<void*>(run.inputs[i].data);
+    const void* column = run.inputs[i].data;
+    TensorView& view = viewOf(inputs_[i]);
+    columns_[static_cast<size_t>(inputs_[i])] = column;
+    if (device_) column = device_->column(column, view.type, view.size());
+    view.data = const_cast<void*>(column);
   }
-  const float* slab = run.dense != nullptr ? run.dense : space_.region(0);
+  const float* slab = device_                ? device_->space().region(0)
+                      : run.dense != nullptr ? run.dense
+                                             : space_.region(0);
   for (const DenseUse& use : dense_) {
     viewOf(use.value).data =
         const_cast<float*>(slab) + space_.firstUnitOf(use.parameter) * kDenseBlock;
@@ -116,11 +132,19 @@ void Program::Impl::announceRows(const Run& run) {
 void Program::Impl::findUnique(TableUse& use, const std::vector<Lookup>& lookups) {
   use.lists.clear();
   for (const auto& [ids, width] : lookups) {
-    const TensorView& view = viewOf(ids);
-    use.lists.push_back(
-        {{view.i32(), static_cast<size_t>(view.size())}, std::max<int64_t>(1, width)});
+    const auto size = static_cast<size_t>(viewOf(ids).size());
+    use.lists.push_back({{columnOf(ids), size}, std::max<int64_t>(1, width)});
   }
   use.unique.build(space_.unitCount(space_.regionOf(use.parameter)), use.lists);
+}
+
+void Program::Impl::copyGradient(const TensorView& from, int64_t offset) {
+  float* to = gradientSlab() + offset;
+  if (device_) {
+    device_->copy(from.f32(), from.size(), to);
+  } else {
+    std::memcpy(to, from.f32(), static_cast<size_t>(from.size()) * sizeof(float));
+  }
 }
 
 void Program::Impl::requireFinite(float loss) const {

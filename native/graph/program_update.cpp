@@ -15,6 +15,7 @@ constexpr int64_t kRowBlockFloats = 4096;
 }  // namespace
 
 void Program::Impl::applyOptimizer(const Run& run) {
+  if (device_) return applyOnDevice(*run.optimizer);
   OptimizerState& optimizer = *run.optimizer;
   updates_.clear();
   for (const DenseUse& use : dense_) {
@@ -70,21 +71,26 @@ void Program::Impl::updateRows(OptimizerState& optimizer, const Update& update,
 }
 
 void Program::Impl::collectGradients(const Run& run) {
+  const float* dense = device_ ? readDenseGradients() : gradientSlab();
   for (const DenseUse& use : dense_) {
     if (use.gradient == kNoValue) continue;
     const int64_t first = space_.firstUnitOf(use.parameter);
     run.gradients->addUnits(0, first, space_.unitCountOf(use.parameter),
-                            gradientSlab() + first * kDenseBlock, run.gradientScale);
+                            dense + first * kDenseBlock, run.gradientScale);
   }
   for (TableUse& use : tables_) {
     if (use.gradients.empty()) continue;
     bindRowGradients(use);
     const int64_t dim = space_.parameter(use.parameter).shape[1];
-    std::vector<float> sum(static_cast<size_t>(dim));
+    std::vector<float> sums(static_cast<size_t>(use.unique.size() * dim));
+    if (device_) {
+      device_->read(device_->sumRows(use.onDevice, use.rows, dim), std::ssize(sums), sums.data());
+    } else {
+      cpu::sumRows(use.unique, use.rows, dim, 0, use.unique.size(), sums.data(), dim);
+    }
     for (int64_t u = 0; u < use.unique.size(); ++u) {
-      cpu::sumRows(use.unique, use.rows, dim, u, u + 1, sum.data(), dim);
       run.gradients->addUnits(space_.regionOf(use.parameter),
-                              use.unique.ids()[static_cast<size_t>(u)], 1, sum.data(),
+                              use.unique.ids()[static_cast<size_t>(u)], 1, sums.data() + u * dim,
                               run.gradientScale);
     }
   }

@@ -25,7 +25,9 @@ std::optional<double> Session::Impl::scoreRows(int splitIndex, int32_t domain, O
   const SplitData& split = at(splits_, splitIndex, "split");
   const RowRange range = rowsOf(split, domain);
   Program::Run run = startRun();
-  if (overlay >= 0 && space_->hasOverlay(overlay)) {
+  const bool own = overlay >= 0 && space_->hasOverlay(overlay);
+  ScopedDevicePass onDevice(mirror_.get(), own ? overlay : -1, nullptr);
+  if (own && !mirror_) {
     run.overlay = overlay;
     effectiveDense_.resize(static_cast<size_t>(space_->unitCount(0) * kDenseBlock));
     space_->gatherDense(overlay, effectiveDense_.data());

@@ -32,7 +32,12 @@ Session::Impl::Pass Session::Impl::runPass(const Command& command, int64_t ordin
   order_.begin(split, command, ordinal, given);
   lap(profile_.get(), Profile::kOrderRows);
   ScopedOverlay overlay(*space_, command.overlay);
-  (buffered(program, command) ? *program.gradient : program.direct).program->beginPass();
+  const bool buffers = buffered(program, command);
+  (buffers ? *program.gradient : program.direct).program->beginPass();
+  // Steps through a buffer are the space's own.
+  const bool steps = program.mode == Mode::kTrain && !buffers;
+  ScopedDevicePass onDevice(
+      mirror_.get(), -1, steps ? at(optimizers_, command.optimizer, "optimizer").get() : nullptr);
   lap(profile_.get(), Profile::kOpenPass);
   Pass pass;
   pass.lossSum = command.resumed.lossSum;
@@ -59,6 +64,7 @@ Session::Impl::Pass Session::Impl::runPass(const Command& command, int64_t ordin
     ++pass.result.steps;
     ++steps_;
   }
+  onDevice.end();
   overlay.keep();
   lap(profile_.get(), Profile::kClosePass);
   if (pass.result.rows > 0) {
@@ -119,6 +125,7 @@ double Session::Impl::takeStep(StepProgram& program, const Command& command,
   blockDomain_ = domainOf(command);
   if (buffers) {
     apply(stepGradient_, command.optimizer, true);
+    if (mirror_) mirror_->refresh();
     lap(profile_.get(), Profile::kApplyGradients);
   }
   endStep(profile_.get());

@@ -3,6 +3,7 @@
 #include <exception>
 #include <utility>
 
+#include "device/device_space.h"
 #include "polydomain/space.h"
 
 // What a command opens in the space and does not leave open, whatever happens.
@@ -27,6 +28,32 @@ class ScopedOverlay {
  private:
   ParameterSpace& space_;
   bool open_;
+};
+
+// A pass on the device, if there is one: what its steps have changed is the space's at the end,
+// behind an error too. end() tells what its destructor cannot.
+class ScopedDevicePass {
+ public:
+  ScopedDevicePass(DeviceSpace* mirror, OverlayId overlay, OptimizerState* optimizer)
+      : mirror_(mirror) {
+    if (mirror_ != nullptr) mirror_->beginPass(overlay, optimizer);
+  }
+  ~ScopedDevicePass() {
+    try {
+      end();
+    } catch (const std::exception&) {
+      // Another error is on its way already.
+    }
+  }
+  ScopedDevicePass(const ScopedDevicePass&) = delete;
+  ScopedDevicePass& operator=(const ScopedDevicePass&) = delete;
+  void end() {
+    DeviceSpace* mirror = std::exchange(mirror_, nullptr);
+    if (mirror != nullptr) mirror->endPass();
+  }
+
+ private:
+  DeviceSpace* mirror_;
 };
 
 // A mark that does not outlive its scope. end() tells what its destructor cannot.

@@ -20,6 +20,7 @@ Session::Impl::Impl(std::shared_ptr<ParameterSpace> space, std::shared_ptr<Threa
                                         "; expected an integer of 1 at least");
   }
   space_->useThreads(pool_);
+  if (options_.device) mirror_ = std::make_unique<DeviceSpace>(options_.device, *space_, pool_);
 }
 
 // What a session leaves open would be journalled for ever.
@@ -37,6 +38,11 @@ int Session::Impl::addSplit(SplitData split) {
 }
 
 int Session::Impl::addOptimizer(OptimizerSpec spec, std::shared_ptr<OptimizerState> state) {
+  if (mirror_ && spec.rows == RowSteps::kDense) {
+    throw Error(ErrorKind::kDevice,
+                "an optimizer with rows 'dense' has no CUDA kernel; expected rows 'lazy', or "
+                "device 'cpu'");
+  }
   if (!state) {
     state = std::make_shared<OptimizerState>(*space_, spec);
   } else if (!state->goesOn(spec)) {
@@ -55,6 +61,7 @@ int Session::Impl::addSelection(Selection selection) {
 
 int Session::Impl::addProgram(const Graph& graph, ProgramOptions options, Mode mode) {
   options.mode = mode;
+  options.device = mirror_.get();
   StepProgram step{mode, {graph, *space_, options}, {}};
   if (mode == Mode::kTrain && (clips() || step.direct.readsSlot())) {
     options.mode = Mode::kGradient;
@@ -66,6 +73,7 @@ int Session::Impl::addProgram(const Graph& graph, ProgramOptions options, Mode m
 
 void Session::Impl::setEvaluationProgram(const Graph& graph, ProgramOptions options) {
   options.mode = Mode::kEvaluate;
+  options.device = mirror_.get();
   checkedPrograms_ = 0;
   evaluation_.emplace(graph, *space_, std::move(options));
 }

@@ -11,6 +11,7 @@
 
 #include "batch.h"
 #include "checked_at.h"
+#include "device/device_space.h"
 #include "polydomain/error.h"
 #include "polydomain/session.h"
 #include "row_order.h"
@@ -160,6 +161,7 @@ class Session::Impl {
   std::shared_ptr<ParameterSpace> space_;
   std::shared_ptr<ThreadPool> pool_;
   Options options_;
+  std::unique_ptr<DeviceSpace> mirror_;  // null: on the CPU
   std::vector<SplitData> splits_;
   std::vector<std::shared_ptr<OptimizerState>> optimizers_;
   std::vector<Selection> selections_;

@@ -237,6 +237,14 @@ class OptimizerState::Impl {
     }
   }
 
+  // Null where the optimizer has no such state.
+  float* state(int region, int64_t unit, int index) const {
+    const int count = spec_.stateCount();
+    if (index >= count) return nullptr;
+    auto* slab = static_cast<float*>(slabs_[static_cast<size_t>(region * count + index)]->data());
+    return slab + unit * space_.unitSize(region);
+  }
+
  private:
   bool denseRows() const { return spec_.rows == RowSteps::kDense; }
   bool isTable(int parameter) const {
@@ -257,14 +265,6 @@ class OptimizerState::Impl {
                       "', whose gradient of rows that no batch reads changes with every step; "
                       "expected an l2 of 0, or rows 'lazy'");
     }
-  }
-
-  // Null where the optimizer has no such state.
-  float* state(int region, int64_t unit, int index) const {
-    const int count = spec_.stateCount();
-    if (index >= count) return nullptr;
-    auto* slab = static_cast<float*>(slabs_[static_cast<size_t>(region * count + index)]->data());
-    return slab + unit * space_.unitSize(region);
   }
 
   // To step `last`, which is that of the tail or the one before: then the row's steps end there
@@ -316,6 +316,7 @@ void OptimizerState::updateRows(const UpdateScalars& scalars, int region,
                                 std::span<const int32_t> rows, float* w, const float* g) {
   impl_->updateRows(scalars, region, rows, w, g);
 }
+float* OptimizerState::state(int region, int index) { return impl_->state(region, 0, index); }
 bool OptimizerState::lags(int parameter) const { return impl_->lags(parameter); }
 void OptimizerState::catchUp(int parameter, std::span<const uint32_t> rows, ThreadPool& pool) {
   impl_->catchUp(parameter, rows, pool);

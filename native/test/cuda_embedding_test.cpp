@@ -105,5 +105,37 @@ TEST(CudaEmbedding, SaysThatThereAreTooManyLists) {
   EXPECT_STREQ(cudaApi().lastError(), "sumRows: 65 lists; expected at most 64");
 }
 
+TEST(CudaEmbedding, PoolsBagsAsTheCpuDoes) {
+  const CudaStream stream;
+  for (const int64_t dim : {1, 3, 16}) {
+    for (const int64_t width : {1, 4}) {
+      const int64_t bags = 90;
+      std::vector<int32_t> ids = repeatedIds(bags * width, 1);
+      for (size_t i = 0; i < ids.size(); ++i) {
+        if (i % 3 == 1 || i < 4) ids[i] = cpu::kNoId;  // the first bag is empty
+      }
+      const std::vector<float> table = randomFloats(kTableRows * dim, 2);
+      const std::vector<float> gradient = randomFloats(bags * dim, 3);
+      const CudaArray<float> rows(stream, table), in(stream, gradient);
+      const CudaArray<int32_t> places(stream, ids);
+      const PolydomainCudaRows own = {places.data(), bags, dim};
+      for (const bool mean : {false, true}) {
+        const int64_t stride = dim + 2;
+        std::vector<float> expected(static_cast<size_t>(bags * stride), 7.0f);
+        const CudaArray<float> out(stream, expected);
+        cpu::poolRows(table.data(), dim, ids, width,
+                      mean ? cpu::Pooling::kMean : cpu::Pooling::kSum, expected.data(), stride);
+        succeed(cudaApi().poolRows(stream, rows.data(), own, width, mean, out.data(), stride));
+        EXPECT_EQ(out.read(), expected) << dim << ", " << width << ", " << mean;
+      }
+      std::vector<float> expected(gradient.size());
+      cpu::divideByBagSize(gradient.data(), dim, dim, ids, width, expected.data());
+      const CudaArray<float> out(stream, std::vector<float>(expected.size(), 7.0f));
+      succeed(cudaApi().divideByBagSize(stream, in.data(), own, width, out.data()));
+      EXPECT_EQ(out.read(), expected) << dim << ", " << width;
+    }
+  }
+}
+
 }  // namespace
 }  // namespace polydomain

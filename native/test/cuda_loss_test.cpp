@@ -50,15 +50,18 @@ TEST(CudaLoss, EqualsTheMeanInDouble) {
 
 TEST(CudaLoss, GradientEqualsTheOneInDouble) {
   const CudaStream stream;
-  const float scale = 0.125f;
+  const float upstream = 0.125f;
+  const CudaArray<float> onDevice(stream, upstream);
   for (const int64_t count : {0, 1, 3, 4, 1000, 20001}) {
     const Rows rows = rowsOf(count);
     for (const bool weighted : {false, true}) {
       const CudaArray<float> z(stream, rows.logits), y(stream, rows.labels),
           w(stream, rows.weights);
       succeed(cudaApi().bceWithLogitsGradient(stream, count, z.data(), y.data(),
-                                              weighted ? w.data() : nullptr, scale, z.data()));
+                                              weighted ? w.data() : nullptr, onDevice.data(),
+                                              z.data()));
       const std::vector<float> got = z.read();
+      const double scale = static_cast<double>(upstream) / static_cast<double>(count);
       for (size_t i = 0; i < rows.logits.size(); ++i) {
         const double sigmoid = 1.0 / (1.0 + std::exp(-static_cast<double>(rows.logits[i])));
         const double weight = weighted ? rows.weights[i] : 1.0f;

@@ -29,7 +29,7 @@ TEST(CudaPlugin, SaysWhyAFileCannotBeUsed) {
   EXPECT_NE(problemOf(missing).find("No such file"), std::string::npos);
   EXPECT_EQ(problemOf("libm.so.6"), "CUDA plugin libm.so.6: has no function polydomainCudaApi");
   EXPECT_EQ(problemOf(kOtherVersion),
-            "CUDA plugin " + kOtherVersion + ": its interface has version 2; expected 1");
+            "CUDA plugin " + kOtherVersion + ": its interface has version 3; expected 2");
 }
 
 TEST(CudaPlugin, IsFoundBesideTheProgramOrWhereTheEnvironmentSays) {

@@ -34,7 +34,7 @@ export function doctor(): DoctorReport {
     simd: native.simdLevel(),
     simdSupported: native.supportedSimdLevels(),
     threads: native.threads(),
-    gpu: `${native.cuda()}; programs run on the CPU`,
+    gpu: native.cuda(),
     ops: native.ops().length,
   };
 }

@@ -382,6 +382,8 @@ export interface Addon {
       classWeights?: readonly [number, number];
       /** For scores of rows on disk that are beyond their window; /tmp by default. */
       spillFolder?: string;
+      /** The CPU by default. */
+      device?: 'cpu' | 'cuda';
     },
   ) => NativeSession;
 }

@@ -46,6 +46,10 @@ export const trainingShape = {
     .describe('Whether a validation that is no better puts the best state back in place'),
   seed: z.int().gte(0).default(0).describe('Of row orders, domain orders, helpers and dropout'),
   threads: count.optional().describe('Those of POLYDOMAIN_THREADS, or all cores, by default'),
+  device: z
+    .enum(['cpu', 'cuda'])
+    .default('cpu')
+    .describe('Where steps and validations run; cuda needs an NVIDIA driver and the CUDA plugin'),
   checkpointEvery: z
     .number()
     .gte(0)

@@ -127,7 +127,7 @@ export class Run {
     if (trained && !(trained instanceof Predictor)) {
       this.#warnings = await inTurns(warmStart(model, data.vocabulary, trained));
     }
-    const { batchSize, clipNorm, classWeights, seed, threads } = this.#settings;
+    const { batchSize, clipNorm, classWeights, seed, threads, device } = this.#settings;
     this.#session = new (addon().Session)(space, {
       batchSize,
       seed,
@@ -135,6 +135,7 @@ export class Run {
       ...(classWeights && { classWeights }),
       ...(threads && { threads }),
       spillFolder: runFolder ?? tmpdir(),
+      device,
       lease: true,
     });
     this.#profile?.start(this.#session);
@@ -143,7 +144,12 @@ export class Run {
     this.#checkpoints =
       runFolder === undefined
         ? undefined
-        : new Checkpoints(join(runFolder, 'checkpoints'), this.#fingerprint(), addon().simdLevel());
+        : new Checkpoints(join(runFolder, 'checkpoints'), this.#fingerprint(), this.#arithmetic);
+  }
+
+  /** What the last bits of results depend on: the CPU's SIMD level, or the device. */
+  get #arithmetic(): string {
+    return this.#settings.device === 'cuda' ? 'cuda' : addon().simdLevel();
   }
 
   /** Of all stages: the passes' and the strategies' own. */
@@ -288,11 +294,11 @@ export class Run {
     if (config) await writeJsonAtomic(join(runFolder, 'config.json'), config);
     await this.#events?.open();
     if (!progress) return undefined;
-    const simd = addon().simdLevel();
+    const simd = this.#arithmetic;
     if (progress.simd !== simd) {
       this.#emit({
         kind: 'warning',
-        message: `the checkpoint was made at SIMD level ${progress.simd}; at ${simd} results will differ in their last bits`,
+        message: `the checkpoint was made with ${progress.simd}; with ${simd} results will differ in their last bits`,
       });
     }
     this.#history = [...progress.history];

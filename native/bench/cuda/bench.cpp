@@ -300,8 +300,7 @@ class Mlp {
     }
     const float* logits = values_.back()->data();
     require(api->bceWithLogits(stream, rows_, logits, labels_.data(), nullptr, loss_.data()));
-    require(api->bceWithLogitsGradient(stream, rows_, logits, labels_.data(), nullptr,
-                                       1.0f / static_cast<float>(rows_),
+    require(api->bceWithLogitsGradient(stream, rows_, logits, labels_.data(), nullptr, one_.data(),
                                        gradients_.back()->data()));
     for (size_t i = layers_.size(); i-- > 0;) {
       const Layer& layer = layers_[i];
@@ -339,7 +338,7 @@ class Mlp {
   std::vector<Layer> layers_;
   int64_t size_ = 0;
   std::vector<std::unique_ptr<Array<float>>> slabs_, values_, gradients_;
-  Array<float> labels_{rows_}, loss_{1};
+  Array<float> labels_{rows_}, loss_{1}, one_{std::vector<float>{1.0f}};
   Array<Step> onDevice_{1};
   Step now_{};
   PolydomainCudaGraph* graph_ = nullptr;

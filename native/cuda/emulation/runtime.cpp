@@ -55,6 +55,10 @@ void* allocate(Stream*, size_t bytes) { return allocateBytes(bytes); }
 
 void release(Stream*, void* memory) { std::free(memory); }
 
+void* allocateHost(Stream*, size_t bytes) { return allocateBytes(bytes); }
+
+void releaseHost(Stream*, void* memory) { std::free(memory); }
+
 void copyIn(Stream* stream, void* to, const void* host, size_t bytes) {
   copyWithin(stream, to, host, bytes);
 }

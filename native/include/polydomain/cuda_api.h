@@ -15,7 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define POLYDOMAIN_CUDA_API_VERSION 1
+#define POLYDOMAIN_CUDA_API_VERSION 2
 
 #ifdef __cplusplus
 extern "C" {
@@ -74,7 +74,7 @@ typedef struct PolydomainCudaRandom {
 } PolydomainCudaRandom;
 
 typedef enum PolydomainCudaProducer {
-  POLYDOMAIN_CUDA_CHOOSE,  /* by the product's size */
+  POLYDOMAIN_CUDA_CHOOSE,  /* cuBLASLt where it is installed, but for a single column */
   POLYDOMAIN_CUDA_OWN,     /* the library's own kernel */
   POLYDOMAIN_CUDA_CUBLASLT /* fails where it is not installed */
 } PolydomainCudaProducer;
@@ -99,6 +99,54 @@ typedef struct PolydomainCudaProduct {
   PolydomainCudaProducer producer;
 } PolydomainCudaProduct;
 
+/* What elementwise() computes of a, b and the parameters p and q; native/cpu/elementwise.h says
+ * how. Those from NEG on have no b, FILL no a either. */
+typedef enum PolydomainCudaFunction {
+  POLYDOMAIN_CUDA_ADD,
+  POLYDOMAIN_CUDA_SUB,
+  POLYDOMAIN_CUDA_MUL,
+  POLYDOMAIN_CUDA_DIV,
+  POLYDOMAIN_CUDA_MAXIMUM,
+  POLYDOMAIN_CUDA_MINIMUM,
+  POLYDOMAIN_CUDA_STEP,
+  POLYDOMAIN_CUDA_RELU_GRADIENT,
+  POLYDOMAIN_CUDA_SIGMOID_GRADIENT,
+  POLYDOMAIN_CUDA_TANH_GRADIENT,
+  POLYDOMAIN_CUDA_SQRT_GRADIENT,
+  POLYDOMAIN_CUDA_RECIPROCAL_GRADIENT,
+  POLYDOMAIN_CUDA_SQUARE_GRADIENT,
+  POLYDOMAIN_CUDA_ABS_GRADIENT,
+  POLYDOMAIN_CUDA_SOFTPLUS_GRADIENT,
+  POLYDOMAIN_CUDA_CLIP_GRADIENT,
+  POLYDOMAIN_CUDA_ACTIVATION_GRADIENT,
+  POLYDOMAIN_CUDA_NEG,
+  POLYDOMAIN_CUDA_EXP,
+  POLYDOMAIN_CUDA_LOG,
+  POLYDOMAIN_CUDA_SQRT,
+  POLYDOMAIN_CUDA_SQUARE,
+  POLYDOMAIN_CUDA_ABS,
+  POLYDOMAIN_CUDA_RELU,
+  POLYDOMAIN_CUDA_SIGMOID,
+  POLYDOMAIN_CUDA_TANH,
+  POLYDOMAIN_CUDA_SOFTPLUS,
+  POLYDOMAIN_CUDA_RECIPROCAL,
+  POLYDOMAIN_CUDA_SCALE,
+  POLYDOMAIN_CUDA_ADD_SCALAR,
+  POLYDOMAIN_CUDA_POWER,
+  POLYDOMAIN_CUDA_CLIP,
+  POLYDOMAIN_CUDA_FILL
+} PolydomainCudaFunction;
+
+#define POLYDOMAIN_CUDA_MAX_RANK 8
+
+/* Sizes of dimensions, and how far apart an operand's elements are along each: 0 where it repeats.
+ */
+typedef struct PolydomainCudaShape {
+  int32_t rank;
+  int64_t size[POLYDOMAIN_CUDA_MAX_RANK];
+  int64_t a[POLYDOMAIN_CUDA_MAX_RANK], b[POLYDOMAIN_CUDA_MAX_RANK], c[POLYDOMAIN_CUDA_MAX_RANK];
+} PolydomainCudaShape;
+
 typedef struct PolydomainCudaApi {
   uint32_t version; /* POLYDOMAIN_CUDA_API_VERSION: the rest is laid out as here */
   const char* (*lastError)(void);
@@ -113,6 +161,9 @@ typedef struct PolydomainCudaApi {
 
   int (*allocate)(PolydomainCudaStream*, size_t bytes, void** host);
   int (*release)(PolydomainCudaStream*, void* memory); /* waits for the stream; null is allowed */
+  /* Memory of the host that copies from and to the device go fastest with. */
+  int (*allocateHost)(PolydomainCudaStream*, size_t bytes, void** host);
+  int (*releaseHost)(PolydomainCudaStream*, void* host); /* waits likewise */
   int (*copyIn)(PolydomainCudaStream*, void* to, const void* host, size_t bytes);
   int (*copyOut)(PolydomainCudaStream*, void* host, const void* from, size_t bytes); /* waits */
   int (*copyWithin)(PolydomainCudaStream*, void* to, const void* from, size_t bytes);
@@ -134,6 +185,14 @@ typedef struct PolydomainCudaApi {
   int (*sumRows)(PolydomainCudaStream*, const PolydomainCudaList* hostLists, int32_t listCount,
                  const PolydomainCudaPosition* positions, const int32_t* offsets, int64_t segments,
                  int64_t dim, float* out);
+
+  /* out row r (`stride` apart) = the sum, or mean, of the table rows of bag r, which has the ids
+   * r * width .. that are not -1, in their order; zeros for an empty bag. rows.count: bags. */
+  int (*poolRows)(PolydomainCudaStream*, const float* table, PolydomainCudaRows, int64_t width,
+                  int32_t mean, float* out, int64_t stride);
+  /* out row r [dim] = in row r divided by the size of bag r; zeros for an empty one. */
+  int (*divideByBagSize)(PolydomainCudaStream*, const float* in, PolydomainCudaRows, int64_t width,
+                         float* out);
 
   /* optimizer: one step of n weights, or of the rows of a table, whose ids differ from each other.
    * The slabs of state are laid out as the weights; null where the optimizer has none. */
@@ -161,12 +220,27 @@ typedef struct PolydomainCudaApi {
   int (*dropout)(PolydomainCudaStream*, PolydomainCudaRandom, float keep, int64_t n, const float* x,
                  float* y);
 
-  /* loss: mean binary cross entropy of logits (native/cpu/loss.h), and its gradient times scale;
-   * `weights` may be null. */
+  /* elementwise: c = function(a, b), each along its own strides; c may be a. */
+  int (*elementwise)(PolydomainCudaStream*, int32_t function, float p, float q,
+                     const PolydomainCudaShape* host, const float* a, const float* b, float* c);
+  /* y[o, i] = scale * the sum over r of x[o, r, i], in double. */
+  int (*sumMiddle)(PolydomainCudaStream*, int64_t outer, int64_t reduced, int64_t inner,
+                   double scale, const float* x, float* y);
+
+  /* softmax, or its logarithm, of each row of x [rows, width]; y may be x. The gradient of x from
+   * that of y and y itself; out may be gradient. */
+  int (*softmax)(PolydomainCudaStream*, int32_t logarithm, int64_t rows, int64_t width,
+                 const float* x, float* y);
+  int (*softmaxGradient)(PolydomainCudaStream*, int32_t logarithm, int64_t rows, int64_t width,
+                         const float* gradient, const float* y, float* out);
+
+  /* loss: mean binary cross entropy of logits (native/cpu/loss.h), and the logits' gradient, given
+   * that of the mean; `weights` may be null. */
   int (*bceWithLogits)(PolydomainCudaStream*, int64_t rows, const float* logits,
                        const float* labels, const float* weights, float* out);
   int (*bceWithLogitsGradient)(PolydomainCudaStream*, int64_t rows, const float* logits,
-                               const float* labels, const float* weights, float scale, float* out);
+                               const float* labels, const float* weights, const float* gradient,
+                               float* out);
 } PolydomainCudaApi;
 
 /* The plugin's one exported function, and its name. */

@@ -11,6 +11,8 @@
 
 namespace polydomain {
 
+class DeviceSpace;
+
 enum class Mode : uint8_t {
   kTrain,     // forward, backward, optimizer step on every trained parameter
   kGradient,  // forward, backward, gradients added to a GradientBuffer
@@ -26,6 +28,9 @@ struct ProgramOptions {
   Selection trained;
   bool dropout = true;  // kTrain, kGradient: false leaves it out
   bool fuse = true;     // false only in tests: the graph as traced
+  // Where the steps run: a device that mirrors the space, which outlives the program; null: the
+  // CPU. Not for kPredict. An op without a kernel there throws Error(kDevice).
+  DeviceSpace* device = nullptr;
 };
 
 // One column of the batch: int32 ids or float32 values, [rows] contiguous.
@@ -51,8 +56,9 @@ class Program {
     OptimizerState* optimizer = nullptr;  // kTrain; kGradient: whose steps rows may lack, if any
     GradientBuffer* gradients = nullptr;  // kGradient
     float gradientScale = 1.0f;
-    OverlayId overlay = -1;        // kEvaluate, kPredict: whose effective values to read
-    const float* dense = nullptr;  // kEvaluate, kPredict: dense slab to read (else shared)
+    // kEvaluate, kPredict on the CPU; a device's pass knows it:
+    OverlayId overlay = -1;        // whose effective values to read
+    const float* dense = nullptr;  // dense slab to read (else shared)
     Profile* profile = nullptr;    // gets the time of each step, if any
   };
 

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "polydomain/device.h"
 #include "polydomain/program.h"
 #include "polydomain/row_file.h"
 
@@ -129,6 +130,8 @@ class Session {
     std::array<float, 2> classWeights = {1.0f, 1.0f};
     // Where a file without a name takes scores of rows on disk that are beyond their window.
     std::string spillFolder = "/tmp";
+    // Where steps and evaluations run; null: the CPU. The space keeps the values between passes.
+    std::shared_ptr<Device> device = nullptr;
   };
   Session(std::shared_ptr<ParameterSpace> space, std::shared_ptr<ThreadPool> pool, Options options);
   ~Session();

@@ -221,6 +221,8 @@ class OptimizerState {
   // its size. Thread-safe for disjoint rows.
   void updateRows(const UpdateScalars& scalars, int region, std::span<const int32_t> rows, float* w,
                   const float* g);
+  // State of a region, laid out as its values; null where the optimizer has no such.
+  float* state(int region, int index);
   // With RowSteps::kDense a row gets the steps without a gradient of it when it is next read or
   // updated. Whether rows of a parameter may lack some:
   bool lags(int parameter) const;
