@@ -24,7 +24,7 @@ const own = [
   'test/package.test.ts',
   'test/cli/**',
   'test/report/page.test.ts',
-  'test/train/{leak,responsiveness,bounded-memory}.test.ts',
+  'test/train/{device,leak,responsiveness,bounded-memory}.test.ts',
 ];
 const asan = String(execFileSync('g++', ['-print-file-name=libasan.so'])).trim();
 run([...vitest, '--testTimeout=120000', ...own.flatMap((file) => ['--exclude', file])], {

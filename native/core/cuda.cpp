@@ -48,7 +48,11 @@ std::string cudaPluginPath() {
 
 const PolydomainCudaApi& openCudaPlugin(const std::string& path) {
   void* library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
-  if (library == nullptr) throwPlugin(path, dlerror());
+  if (library == nullptr) {
+    throwPlugin(path, std::string(dlerror()) +
+                          "; expected the file that the preset 'cuda' builds, there or where "
+                          "POLYDOMAIN_CUDA says");
+  }
   void* symbol = dlsym(library, POLYDOMAIN_CUDA_API_SYMBOL);
   if (symbol == nullptr) {
     dlclose(library);

@@ -35,9 +35,10 @@ uint64_t nextId() {
 
 Profile::Profile(size_t mostSpans) : id_(nextId()), mostSpans_(mostSpans) {
   for (const char* text :
-       {"order rows", "open pass", "gather batch", "find rows", "catch up rows", "row gradients",
-        "optimizer: table rows", "optimizer: dense parameters", "collect gradients",
-        "apply gradients", "close pass", "AUC", "train step", "gradient step", "evaluation step"}) {
+       {"order rows", "open pass", "gather batch", "find rows", "catch up rows", "bring rows",
+        "wait for the device", "row gradients", "optimizer: table rows",
+        "optimizer: dense parameters", "collect gradients", "apply gradients", "close pass", "AUC",
+        "train step", "gradient step", "evaluation step"}) {
     label(text);
   }
 }

@@ -4,6 +4,7 @@
 
 #include "grid.h"
 #include "polydomain/error.h"
+#include "sigmoid.h"
 
 namespace polydomain::cuda {
 
@@ -17,12 +18,6 @@ namespace {
       return value;                                                                                \
     }                                                                                              \
   };
-
-// Neither branch overflows.
-POLYDOMAIN_DEVICE float sigmoidOf(float x) {
-  const float e = std::exp(-std::abs(x));
-  return (x >= 0.0f ? 1.0f : e) / (1.0f + e);
-}
 
 POLYDOMAIN_FUNCTION(Add, a + b)
 POLYDOMAIN_FUNCTION(Sub, a - b)

@@ -1,6 +1,7 @@
 #include "loss.h"
 
 #include "block_sum.h"
+#include "sigmoid.h"
 
 namespace polydomain::cuda {
 
@@ -57,10 +58,7 @@ struct BceGradientOperation {
     Vec<W> own;
     POLYDOMAIN_UNROLL()
     for (int i = 0; i < W; ++i) {
-      // Neither branch overflows.
-      const float e = std::exp(-std::abs(x.z.v[i]));
-      const float sigmoid = (x.z.v[i] >= 0.0f ? 1.0f : e) / (1.0f + e);
-      own.v[i] = (sigmoid - x.y.v[i]) * scale;
+      own.v[i] = (sigmoidOf(x.z.v[i]) - x.y.v[i]) * scale;
       if (weights != nullptr) own.v[i] *= x.weight.v[i];
     }
     cuda::store(out + at, own);

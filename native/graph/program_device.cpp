@@ -8,6 +8,7 @@ void Program::Impl::bringRows() {
   for (TableUse& use : tables_) {
     const int region = space_.regionOf(use.parameter);
     const bool trained = !use.gradients.empty();
+    // Rows that no gradient reaches are read as well. announceRows() has found those of `ids`.
     const bool all = trained && use.lookups.size() == use.ids.size();
     if (!all) findUnique(use, use.lookups);
     device_->space().bringRows(region, use.unique.ids(), trained);
@@ -18,7 +19,8 @@ void Program::Impl::bringRows() {
   device_->send();
 }
 
-void Program::Impl::applyOnDevice(OptimizerState& optimizer) {
+void Program::Impl::applyOnDevice(const Run& run) {
+  OptimizerState& optimizer = *run.optimizer;
   const OptimizerSpec& spec = optimizer.spec();
   scalars_.clear();
   const auto add = [&](int parameter) {
@@ -39,6 +41,7 @@ void Program::Impl::applyOnDevice(OptimizerState& optimizer) {
                          elementCount(space_.parameter(use.parameter).shape),
                          gradientSlab() + first);
   }
+  lap(run.profile, Profile::kUpdateDense);
   for (TableUse& use : tables_) {
     if (use.gradients.empty()) continue;
     bindRowGradients(use);
@@ -47,6 +50,7 @@ void Program::Impl::applyOnDevice(OptimizerState& optimizer) {
                         device_->sumRows(use.onDevice, use.rows, dim));
   }
   optimizer.endStep();
+  lap(run.profile, Profile::kUpdateRows);
 }
 
 const float* Program::Impl::readOutput() {
@@ -60,6 +64,14 @@ const float* Program::Impl::readDenseGradients() {
   const int64_t floats = space_.unitCount(0) * kDenseBlock;
   gradientsRead_.resize(static_cast<size_t>(floats));
   device_->read(gradientSlab(), floats, gradientsRead_.data());
+  return gradientsRead_.data();
+}
+
+const float* Program::Impl::readRowGradients(const TableUse& use) {
+  const int64_t dim = space_.parameter(use.parameter).shape[1];
+  gradientsRead_.resize(static_cast<size_t>(use.unique.size() * dim));
+  device_->read(device_->sumRows(use.onDevice, use.rows, dim), std::ssize(gradientsRead_),
+                gradientsRead_.data());
   return gradientsRead_.data();
 }
 

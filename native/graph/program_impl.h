@@ -140,11 +140,12 @@ class Program::Impl {
 
   // The device gets the rows that the step reads, and where those with a gradient stand.
   void bringRows();
-  void applyOnDevice(OptimizerState& optimizer);
+  void applyOnDevice(const Run& run);
   // Each waits for the device.
   void readLoss() { device_->read(viewOf(loss_).f32(), 1, &lossRead_); }
   const float* readOutput();
   const float* readDenseGradients();
+  const float* readRowGradients(const TableUse& use);  // sums of equal ids, in the order of unique
 
   // --- Running averages -------------------------------------------------------------------------
 

@@ -30,8 +30,11 @@ void Program::Impl::run(const Run& run) {
     announceRows(run);
     announceSlots();
   }
-  if (device_) bringRows();
   lap(run.profile, Profile::kFindRows);
+  if (device_) {
+    bringRows();
+    lap(run.profile, Profile::kBringRows);
+  }
   const RunContext context{*run.pool, run.seed, run.step};
   for (const Step& step : steps_) {
     const Node& node = graph_[step.value];
@@ -48,7 +51,10 @@ void Program::Impl::run(const Run& run) {
     lap(run.profile, step.label);
   }
   if (loss_ != kNoValue) {
-    if (device_) readLoss();
+    if (device_) {
+      readLoss();
+      lap(run.profile, Profile::kAwaitDevice);
+    }
     requireFinite(loss());
   }
   moveAverages();

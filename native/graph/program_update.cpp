@@ -15,7 +15,7 @@ constexpr int64_t kRowBlockFloats = 4096;
 }  // namespace
 
 void Program::Impl::applyOptimizer(const Run& run) {
-  if (device_) return applyOnDevice(*run.optimizer);
+  if (device_) return applyOnDevice(run);
   OptimizerState& optimizer = *run.optimizer;
   updates_.clear();
   for (const DenseUse& use : dense_) {
@@ -82,16 +82,13 @@ void Program::Impl::collectGradients(const Run& run) {
     if (use.gradients.empty()) continue;
     bindRowGradients(use);
     const int64_t dim = space_.parameter(use.parameter).shape[1];
-    std::vector<float> sums(static_cast<size_t>(use.unique.size() * dim));
-    if (device_) {
-      device_->read(device_->sumRows(use.onDevice, use.rows, dim), std::ssize(sums), sums.data());
-    } else {
-      cpu::sumRows(use.unique, use.rows, dim, 0, use.unique.size(), sums.data(), dim);
-    }
+    const float* read = device_ ? readRowGradients(use) : nullptr;
+    std::vector<float> sum(static_cast<size_t>(dim));
     for (int64_t u = 0; u < use.unique.size(); ++u) {
+      if (!device_) cpu::sumRows(use.unique, use.rows, dim, u, u + 1, sum.data(), dim);
       run.gradients->addUnits(space_.regionOf(use.parameter),
-                              use.unique.ids()[static_cast<size_t>(u)], 1, sums.data() + u * dim,
-                              run.gradientScale);
+                              use.unique.ids()[static_cast<size_t>(u)], 1,
+                              device_ ? read + u * dim : sum.data(), run.gradientScale);
     }
   }
 }

@@ -50,7 +50,7 @@ for (const device of ['cpu', 'cuda']) {
     strategy: ${strategy},
     optimizer: optim.sgd({ learningRate: 0.1, momentum: 0.9 }),
     batchSize: 32,
-    epochs: 2,
+    epochs: 1,
     seed: 1,
     device,
   });
@@ -95,10 +95,20 @@ describe('fit on a CUDA device', () => {
     ['Wide & Deep', 'models.wdl({ ...shape, hidden: [8] })', 'strategies.joint()'],
     [
       'MMoE',
-      'models.mmoe({ ...shape, hidden: [8], experts: 2, tower: [4] })',
+      'models.mmoe({ ...shape, hidden: [8], experts: 2, gate: [4], tower: [4] })',
       'strategies.alternate()',
     ],
     ['DeepFM', 'models.deepfm({ ...shape, hidden: [8] })', 'strategies.dn()'],
+    ['NFM', 'models.nfm({ ...shape, hidden: [8] })', 'strategies.alternate()'],
+    ['PNN', 'models.pnn({ ...shape, hidden: [8] })', 'strategies.alternate()'],
+    [
+      'PLE',
+      'models.ple({ ...shape, hidden: [8], specificExperts: 1, gate: [4], tower: [4], sharedExperts: 1 })',
+      'strategies.alternate()',
+    ],
+    ['PEPNet', 'models.pepnet({ ...shape, hidden: [8], gate: 4 })', 'strategies.alternate()'],
+    ['STAR', 'models.star({ ...shape, hidden: [8], norm: "none" })', 'strategies.alternate()'],
+    ['AdaSparse', 'models.adasparse({ ...shape, hidden: [8] })', 'strategies.alternate()'],
     [
       'a shared bottom',
       'models.sharedBottom({ ...shape, hidden: [8], tower: [4] })',

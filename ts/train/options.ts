@@ -49,7 +49,9 @@ export const trainingShape = {
   device: z
     .enum(['cpu', 'cuda'])
     .default('cpu')
-    .describe('Where steps and validations run; cuda needs an NVIDIA driver and the CUDA plugin'),
+    .describe(
+      'Where steps and validations run; cuda needs an NVIDIA driver and the plugin that POLYDOMAIN_CUDA names (docs/cuda.md)',
+    ),
   checkpointEvery: z
     .number()
     .gte(0)

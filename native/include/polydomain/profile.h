@@ -23,6 +23,8 @@ class Profile {
     kGatherBatch,
     kFindRows,
     kCatchUpRows,
+    kBringRows,
+    kAwaitDevice,
     kRowGradients,
     kUpdateRows,
     kUpdateDense,
