@@ -1,27 +1,29 @@
 #pragma once
 
 // The grid of a kernel on the CPU. Blocks run one after the other. The threads of a block do so
-// too, unless they work together: then each is a thread of its own, so that ThreadSanitizer sees a
-// barrier that is missing.
+// too, unless they work together (team.cpp).
 
-#include <barrier>
 #include <cstdint>
 #include <cstring>
+#include <functional>
 #include <memory>
-#include <thread>
 #include <type_traits>
-#include <vector>
 
 #include "../stream.h"
 
 namespace polydomain::cuda {
 
+// Calls body(index) for so many threads that work together, and returns when all have.
+void runTogether(int threads, const std::function<void(int)>& body);
+
+// Where such a thread waits for the others.
+void awaitOthers();
+
 struct Thread {
   int index;      // within its block
   int64_t block;  // within the grid
   int64_t blocks;
-  std::barrier<>* together = nullptr;
-  void barrier() const { together->arrive_and_wait(); }
+  void barrier() const { awaitOthers(); }
 };
 
 template <class Kernel>
@@ -35,19 +37,15 @@ void runGrid(const Kernel& kernel, int64_t blocks) {
     using Shared = typename Kernel::Shared;
     static_assert(sizeof(Shared) <= 48 * 1024, "more shared memory than a block has");
     const auto shared = std::make_unique<Shared>();
-    std::barrier<> together(Kernel::kThreads);
-    std::vector<std::jthread> threads;
-    for (int index = 0; index < Kernel::kThreads; ++index) {
-      threads.emplace_back([&, index] {
-        for (int64_t block = 0; block < blocks; ++block) {
-          // A new block finds garbage in its shared memory: here NaNs.
-          together.arrive_and_wait();
-          if (index == 0) std::memset(static_cast<void*>(shared.get()), 0xff, sizeof(Shared));
-          together.arrive_and_wait();
-          kernel(Thread{index, block, blocks, &together}, *shared);
-        }
-      });
-    }
+    runTogether(Kernel::kThreads, [&](int index) {
+      for (int64_t block = 0; block < blocks; ++block) {
+        // A new block finds garbage in its shared memory: here NaNs.
+        awaitOthers();
+        if (index == 0) std::memset(static_cast<void*>(shared.get()), 0xff, sizeof(Shared));
+        awaitOthers();
+        kernel(Thread{index, block, blocks}, *shared);
+      }
+    });
   } else {
     for (int64_t block = 0; block < blocks; ++block) {
       for (int index = 0; index < Kernel::kThreads; ++index) kernel(Thread{index, block, blocks});
