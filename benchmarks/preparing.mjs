@@ -1,7 +1,7 @@
 // Raw rows to a prepared folder (Dataset.prepare): 1, 10 and 100 million rows of CSV. Memory must not grow with
-// them, but for a quarter of a byte per row with random parts. Writes results/preparing-<SIMD level>.json.
+// them, but for a byte per row with random parts. Writes results/preparing-<SIMD level>.json.
 //
-//   node benchmarks/preparing.mjs [folder for the data, 10 GB at most] [rows ...]
+//   node benchmarks/preparing.mjs [folder for the data, 5.2 GB at most] [rows ...]
 import { spawn } from 'node:child_process';
 import { lstatSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
