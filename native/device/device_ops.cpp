@@ -511,9 +511,8 @@ const void* DeviceContext::send(const void* column, size_t bytes, bool ids) {
   return place;
 }
 
-const DeviceGroups& DeviceContext::groupsOf(const TensorView& ids) {
+const DeviceGroups& DeviceContext::group(const TensorView& ids) {
   Column& column = columns_.at(ids.data);
-  if (column.grouped) return column.groups;
   const std::span own(static_cast<const int32_t*>(column.host), static_cast<size_t>(ids.size()));
   const cpu::IdList list{own};
   unique_.build(int64_t{std::ranges::max(own)} + 1, std::span(&list, 1));
@@ -541,9 +540,12 @@ const DeviceGroups& DeviceContext::groupsOf(const TensorView& ids) {
   groups.ofFirstRow = add(ofFirstRow);
   groups.firstRows = add(firstRows);
   groups.each = add(each);
-  memory.send();
-  column.grouped = true;
   return groups;
+}
+
+bool readsGroups(const std::string& op) {
+  return op == "grouped_linear" || op == "group_sum" || op == "group_total" ||
+         op == "grouped_input_gradient" || op == "grouped_weight_gradient";
 }
 
 DeviceKernel findDeviceKernel(const std::string& op) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <map>
 #include <span>
 #include <string>
@@ -38,16 +39,21 @@ class DeviceContext {
   void begin(uint64_t seed, uint64_t step);
   // Sends a column of the batch, of which ops may ask for groups.
   const void* send(const void* column, size_t bytes, bool ids);
-  const DeviceGroups& groupsOf(const TensorView& ids);
+  // Sends the groups of such a column.
+  const DeviceGroups& group(const TensorView& ids);
+  const DeviceGroups& groupsOf(const TensorView& ids) const { return columns_.at(ids.data).groups; }
 
   // Memory of a kernel for values that only it reads.
   float* values(int64_t count) { return values_.atLeast<float>(count); }
   float* products(int64_t count) { return products_.atLeast<float>(count); }
+  // Where it is now.
+  std::array<const float*, 2> ownMemory() const {
+    return {values_.data<float>(), products_.data<float>()};
+  }
 
  private:
   struct Column {
     const void* host = nullptr;
-    bool grouped = false;
     DeviceGroups groups;
   };
   std::map<const void*, Column> columns_;  // by their place on the device
@@ -58,6 +64,9 @@ class DeviceContext {
 // Queues what a node computes; as Kernel, with memory of the device.
 using DeviceKernel = void (*)(DeviceContext& context, const Attributes& attributes,
                               std::span<const TensorView> inputs, const TensorView& output);
+
+// Whether its kernel asks for the groups of its last input.
+bool readsGroups(const std::string& op);
 
 // Throws Error(kDevice) that names the op where it has none.
 DeviceKernel findDeviceKernel(const std::string& op);

@@ -31,7 +31,8 @@ DeviceProgram::DeviceProgram(DeviceSpace& space)
       context_(device_, memory_),
       scratch_(device_),
       gradients_(device_),
-      sums_(device_) {}
+      sums_(device_),
+      recordings_(device_) {}
 
 void DeviceProgram::requireKernels(const Graph& graph) {
   for (ValueId v = 0; v < graph.size(); ++v) {
@@ -49,6 +50,24 @@ float* DeviceProgram::gradients(int64_t floats) {
 void DeviceProgram::begin(uint64_t seed, uint64_t step) {
   memory_.begin();
   context_.begin(seed, step);
+  key_.assign(1, static_cast<uintptr_t>(seed));
+  addToKey(context_.step);
+}
+
+void DeviceProgram::group(const TensorView& ids) {
+  const DeviceGroups& groups = context_.group(ids);
+  key_.push_back(static_cast<uintptr_t>(groups.count));
+  addToKey(groups.ofRow);
+  addToKey(groups.ofFirstRow);
+  addToKey(groups.rows);
+  addToKey(groups.offsets);
+  addToKey(groups.firstRows);
+  addToKey(groups.each);
+}
+
+void DeviceProgram::send() {
+  memory_.send();
+  space_.placeRows();
 }
 
 const void* DeviceProgram::column(const void* host, DType type, int64_t count) {

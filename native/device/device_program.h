@@ -5,6 +5,7 @@
 #include "device_ops.h"
 #include "device_space.h"
 #include "polydomain/optimizer.h"
+#include "recordings.h"
 
 namespace polydomain {
 
@@ -31,13 +32,26 @@ class DeviceProgram {
     int64_t count = 0;
   };
   Rows rows(const cpu::UniqueIds& unique);
+  // Sends the groups of a column, which kernels read.
+  void group(const TensorView& ids);
+  void bringRows(int region, std::span<const int32_t> rows, bool trained) {
+    space_.bringRows(region, rows, trained, memory_);
+  }
   // Ends what is sent before the kernels.
-  void send() { memory_.send(); }
+  void send();
   DeviceSpace& space() { return space_; }
 
   void run(DeviceKernel kernel, const Node& node, std::span<const TensorView> inputs,
            const TensorView& output) {
     kernel(context_, node.attributes, inputs, output);
+  }
+  // Queues the kernels that `queue` runs, of values that lie where `views` say, or replays them.
+  template <typename Queue>
+  void replay(int64_t rows, std::span<const TensorView> views, const Queue& queue) {
+    key_.push_back(static_cast<uintptr_t>(rows));
+    for (const TensorView& view : views) addToKey(view.data);
+    for (const float* memory : context_.ownMemory()) addToKey(memory);
+    recordings_.run(key_, queue);
   }
 
   void copy(const float* from, int64_t count, float* to);
@@ -55,11 +69,15 @@ class DeviceProgram {
                   const Rows& rows, int64_t dim, const float* gradient);
 
  private:
+  void addToKey(const void* place) { key_.push_back(reinterpret_cast<uintptr_t>(place)); }
+
   DeviceSpace& space_;
   const Device& device_;
   StepMemory memory_;
   DeviceContext context_;
   DeviceMemory scratch_, gradients_, sums_;
+  std::vector<uintptr_t> key_;  // what the kernels of the step depend on
+  Recordings recordings_;
 };
 
 }  // namespace polydomain

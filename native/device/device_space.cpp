@@ -13,6 +13,9 @@ using Api = PolydomainCudaApi;
 // Of the memory between host and device.
 constexpr int64_t kStagedFloats = int64_t{1} << 22;
 
+// A thread takes so many rows of a step at once: few, as each of them misses the caches.
+constexpr int64_t kGatheredRows = 16;
+
 size_t bytesOf(int64_t floats) { return static_cast<size_t>(floats) * sizeof(float); }
 
 }  // namespace
@@ -72,7 +75,9 @@ void DeviceSpace::endPass() {
     }
     for (int region = 1; region < space_.regionCount(); ++region) {
       const Mirror& mirror = *mirrors_[static_cast<size_t>(region)];
-      if (mirror.trained) toHost(region, mirror.rows);
+      if (mirror.trained) {
+        toHost(region, std::span<const int32_t>(mirror.rows).first(mirror.placed));
+      }
     }
   }
   forget();
@@ -82,8 +87,10 @@ void DeviceSpace::forget() {
   for (const auto& mirror : mirrors_) {
     for (const int32_t row : mirror->rows) mirror->held[static_cast<size_t>(row) / 64] = 0;
     mirror->rows.clear();
+    mirror->placed = 0;
     mirror->trained = false;
   }
+  arrivals_.clear();
 }
 
 void DeviceSpace::bringDense() {
@@ -103,7 +110,8 @@ void DeviceSpace::bringDense() {
   }
 }
 
-void DeviceSpace::bringRows(int region, std::span<const int32_t> rows, bool trained) {
+void DeviceSpace::bringRows(int region, std::span<const int32_t> rows, bool trained,
+                            StepMemory& memory) {
   Mirror& mirror = *mirrors_[static_cast<size_t>(region)];
   mirror.trained = trained && optimizer_ != nullptr;
   mirror.held.resize(static_cast<size_t>(space_.unitCount(region) + 63) / 64);
@@ -111,57 +119,44 @@ void DeviceSpace::bringRows(int region, std::span<const int32_t> rows, bool trai
   for (int slab = 1; slab < slabsOf(mirror); ++slab) {
     mirror.states[slab - 1].atLeast<float>(sizeOf(region));
   }
-  fresh_.clear();
+  const size_t before = mirror.rows.size();
   for (const int32_t row : rows) {
     uint64_t& word = mirror.held[static_cast<size_t>(row) / 64];
     const uint64_t bit = uint64_t{1} << (row % 64);
-    if ((word & bit) == 0) fresh_.push_back(row);
+    if ((word & bit) == 0) mirror.rows.push_back(row);
     word |= bit;
   }
-  mirror.rows.insert(mirror.rows.end(), fresh_.begin(), fresh_.end());
-  toDevice(region, fresh_);
+  const auto fresh = std::span<const int32_t>(mirror.rows).subspan(before);
+  const int64_t dim = space_.unitSize(region), count = std::ssize(fresh);
+  if (count == 0 || dim == 0) return;
+  const int32_t* ids = memory.add(fresh);
+  const auto values = memory.reserve<float>(slabsOf(mirror) * count * dim);
+  gather(region, fresh, values.host);
+  arrivals_.push_back({region, {ids, count, dim}, values.device});
 }
 
-template <typename Body>
-void DeviceSpace::forPieces(int region, std::span<const int32_t> rows, const Body& body) {
-  const int64_t floats = space_.unitSize(region) * slabsOf(*mirrors_[static_cast<size_t>(region)]);
-  if (rows.empty() || floats == 0) return;
-  const auto most = static_cast<size_t>(std::max<int64_t>(1, kStagedFloats / floats));
-  while (!rows.empty()) {
-    const auto piece = rows.first(std::min(most, rows.size()));
-    rows = rows.subspan(piece.size());
-    const auto count = static_cast<int64_t>(piece.size());
-    // Before the memory is written again, or freed, what is under way has to end.
-    device_->call<&Api::synchronize>();
-    staged_.atLeast<float>(count * floats);
-    received_.atLeast<float>(count * floats);
-    device_->call<&Api::copyIn>(ids_.atLeast<int32_t>(count), piece.data(),
-                                piece.size() * sizeof(int32_t));
-    body(piece);
-  }
-}
-
-void DeviceSpace::toDevice(int region, std::span<const int32_t> rows) {
-  const Mirror& mirror = *mirrors_[static_cast<size_t>(region)];
-  const int64_t dim = space_.unitSize(region);
-  forPieces(region, rows, [&](std::span<const int32_t> piece) {
-    const auto count = static_cast<int64_t>(piece.size());
-    auto* staged = staged_.data<float>();
-    cpu::forChunks(*pool_, count, cpu::rowsPerChunk(dim), [&](int64_t begin, int64_t end) {
-      const auto own = piece.subspan(static_cast<size_t>(begin), static_cast<size_t>(end - begin));
-      space_.gather(region, overlay_, own, staged + begin * dim, dim);
-      for (int slab = 1; slab < slabsOf(mirror); ++slab) {
-        const float* from = onHost(region, slab);
-        float* to = staged + (slab * count + begin) * dim;
-        for (const int32_t row : own) to = std::copy_n(from + row * dim, dim, to);
-      }
-    });
-    auto* received = received_.data<float>();
-    device_->call<&Api::copyIn>(received, staged, bytesOf(slabsOf(mirror) * count * dim));
-    const PolydomainCudaRows places = {ids_.data<int32_t>(), count, dim};
+void DeviceSpace::placeRows() {
+  for (const auto& [region, rows, values] : arrivals_) {
+    Mirror& mirror = *mirrors_[static_cast<size_t>(region)];
     for (int slab = 0; slab < slabsOf(mirror); ++slab) {
-      device_->call<&Api::restoreRows>(onDevice(region, slab), places,
-                                       received + slab * count * dim);
+      device_->call<&Api::restoreRows>(onDevice(region, slab), rows,
+                                       values + slab * rows.count * rows.dim);
+    }
+    mirror.placed = mirror.rows.size();
+  }
+  arrivals_.clear();
+}
+
+void DeviceSpace::gather(int region, std::span<const int32_t> rows, float* to) {
+  const Mirror& mirror = *mirrors_[static_cast<size_t>(region)];
+  const int64_t dim = space_.unitSize(region), count = std::ssize(rows);
+  cpu::forChunks(*pool_, count, kGatheredRows, [&](int64_t begin, int64_t end) {
+    const auto own = rows.subspan(static_cast<size_t>(begin), static_cast<size_t>(end - begin));
+    space_.gather(region, overlay_, own, to + begin * dim, dim);
+    for (int slab = 1; slab < slabsOf(mirror); ++slab) {
+      const float* from = onHost(region, slab);
+      float* state = to + (slab * count + begin) * dim;
+      for (const int32_t row : own) state = std::copy_n(from + row * dim, dim, state);
     }
   });
 }
@@ -169,16 +164,22 @@ void DeviceSpace::toDevice(int region, std::span<const int32_t> rows) {
 void DeviceSpace::toHost(int region, std::span<const int32_t> rows) {
   const Mirror& mirror = *mirrors_[static_cast<size_t>(region)];
   const int64_t dim = space_.unitSize(region);
-  forPieces(region, rows, [&](std::span<const int32_t> piece) {
-    const auto count = static_cast<int64_t>(piece.size());
-    auto* received = received_.data<float>();
-    const PolydomainCudaRows places = {ids_.data<int32_t>(), count, dim};
+  const int64_t floats = dim * slabsOf(mirror);
+  if (floats == 0) return;
+  const auto most = static_cast<size_t>(std::max<int64_t>(1, kStagedFloats / floats));
+  while (!rows.empty()) {
+    const auto piece = rows.first(std::min(most, rows.size()));
+    rows = rows.subspan(piece.size());
+    const int64_t count = std::ssize(piece);
+    auto* received = received_.atLeast<float>(count * floats);
+    auto* staged = staged_.atLeast<float>(count * floats);
+    auto* ids = ids_.atLeast<int32_t>(count);
+    device_->call<&Api::copyIn>(ids, piece.data(), piece.size_bytes());
     for (int slab = 0; slab < slabsOf(mirror); ++slab) {
-      device_->call<&Api::gatherRows>(onDevice(region, slab), places, received + slab * count * dim,
-                                      dim);
+      device_->call<&Api::gatherRows>(onDevice(region, slab), PolydomainCudaRows{ids, count, dim},
+                                      received + slab * count * dim, dim);
     }
-    auto* staged = staged_.data<float>();
-    device_->call<&Api::copyOut>(staged, received, bytesOf(slabsOf(mirror) * count * dim));
+    device_->call<&Api::copyOut>(staged, received, bytesOf(count * floats));
     cpu::forChunks(*pool_, count, cpu::rowsPerChunk(dim), [&](int64_t begin, int64_t end) {
       for (int slab = 0; slab < slabsOf(mirror); ++slab) {
         const float* from = staged + (slab * count + begin) * dim;
@@ -188,7 +189,7 @@ void DeviceSpace::toHost(int region, std::span<const int32_t> rows) {
         }
       }
     });
-  });
+  }
 }
 
 }  // namespace polydomain

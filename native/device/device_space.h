@@ -6,6 +6,7 @@
 
 #include "polydomain/device.h"
 #include "polydomain/space.h"
+#include "step_memory.h"
 
 namespace polydomain {
 
@@ -27,8 +28,10 @@ class DeviceSpace {
   // A pass whose steps read the effective values of `overlay` (-1: those that are in place) and
   // change them by `optimizer` (null: they change nothing). Dense values are there from here on.
   void beginPass(OverlayId overlay, OptimizerState* optimizer);
-  // Before a step reads rows (unique) of a table; `trained`: and changes them.
-  void bringRows(int region, std::span<const int32_t> rows, bool trained);
+  // Before a step reads rows (unique) of a table; `trained`: and changes them. What the device does
+  // not have yet goes into `memory`; once that is sent, placeRows() puts it into the tables.
+  void bringRows(int region, std::span<const int32_t> rows, bool trained, StepMemory& memory);
+  void placeRows();
   // The space was written: what was brought is brought anew.
   void refresh();
   // The space gets what steps have changed, and the optimizer its state.
@@ -48,7 +51,14 @@ class DeviceSpace {
     DeviceMemory states[2];
     std::vector<uint64_t> held;  // a bit for each row that was brought
     std::vector<int32_t> rows;   // these rows
+    size_t placed = 0;           // of these are in the tables
     bool trained = false;
+  };
+  // Rows on their way into a table, in the device's memory: ids, and their values slab by slab.
+  struct Arrival {
+    int region;
+    PolydomainCudaRows rows;
+    const float* values;
   };
 
   int stateCount() const;
@@ -60,10 +70,9 @@ class DeviceSpace {
 
   void bringDense();
   void forget();
-  // Calls body(rows) for pieces of them that fit the memory between host and device.
-  template <typename Body>
-  void forPieces(int region, std::span<const int32_t> rows, const Body& body);
-  void toDevice(int region, std::span<const int32_t> rows);
+  // The values of rows, slab by slab.
+  void gather(int region, std::span<const int32_t> rows, float* to);
+  // In pieces that fit the memory between host and device.
   void toHost(int region, std::span<const int32_t> rows);
 
   std::shared_ptr<Device> device_;
@@ -76,7 +85,7 @@ class DeviceSpace {
   // Kept between calls, so that they allocate nothing.
   HostMemory staged_;
   DeviceMemory received_, ids_;
-  std::vector<int32_t> fresh_;
+  std::vector<Arrival> arrivals_;
   std::vector<float> dense_;
 };
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <bit>
 #include <cstring>
 #include <memory>
 #include <span>
@@ -24,13 +25,26 @@ class StepMemory {
   template <typename T>
   const T* add(std::span<const T> values) {
     if (values.empty()) return nullptr;
-    const size_t bytes = values.size_bytes();
+    const Room<T> room = reserve<T>(std::ssize(values));
+    std::memcpy(room.host, values.data(), values.size_bytes());
+    return room.device;
+  }
+
+  // Room for values (one at least), which the caller writes before the next call.
+  template <typename T>
+  struct Room {
+    T* host;
+    const T* device;
+  };
+  template <typename T>
+  Room<T> reserve(int64_t count) {
+    const size_t bytes = static_cast<size_t>(count) * sizeof(T);
     if (blocks().empty() || used_ + bytes > blocks()[block_]->bytes) open(bytes);
-    Block& block = *blocks()[block_];
-    std::memcpy(block.host.data<char>() + used_, values.data(), bytes);
-    const T* place = reinterpret_cast<const T*>(block.device.data<char>() + used_);
+    const Block& block = *blocks()[block_];
+    const Room<T> room = {reinterpret_cast<T*>(block.host.data<char>() + used_),
+                          reinterpret_cast<const T*>(block.device.data<char>() + used_)};
     used_ += (bytes + kAlignment - 1) / kAlignment * kAlignment;
-    return place;
+    return room;
   }
 
   void send() {
@@ -64,7 +78,8 @@ class StepMemory {
     }
     while (block_ < blocks().size() && blocks()[block_]->bytes < bytes) ++block_;
     if (block_ == blocks().size()) {
-      blocks().push_back(std::make_unique<Block>(device_, std::max(bytes, kBlockBytes)));
+      blocks().push_back(
+          std::make_unique<Block>(device_, std::bit_ceil(std::max(bytes, kBlockBytes))));
     }
     used_ = sent_ = 0;
   }

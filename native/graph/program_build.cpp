@@ -113,6 +113,10 @@ void Program::Impl::findParameters() {
     if (node.kind != NodeKind::kOp) continue;
     registerLookups(v);
     if (node.op->cpu == nullptr || skipped(v)) continue;
+    if (device_ && readsGroups(node.op->name) &&
+        std::ranges::find(grouped_, node.inputs.back()) == grouped_.end()) {
+      grouped_.push_back(node.inputs.back());
+    }
     steps_.push_back({v, node.op->cpu, device_ ? findDeviceKernel(node.op->name) : nullptr,
                       lookupRegions(graph_, space_, v)});
   }

@@ -123,6 +123,9 @@ class Program::Impl {
     return {reinterpret_cast<const uint32_t*>(ids.data()), ids.size()};
   }
   void touch(const TableUse& use) { space_.touch(space_.regionOf(use.parameter), rowsOf(use)); }
+  void runSteps(const Run& run);
+  // Until the next call.
+  std::span<const TensorView> inputsOf(const Step& step);
   void requireFinite(float loss) const;
   void copyGradient(const TensorView& from, int64_t offset);
   // Names the steps by op and, where it has one, parameter: the one that it reads, or whose
@@ -140,6 +143,7 @@ class Program::Impl {
 
   // The device gets the rows that the step reads, and where those with a gradient stand.
   void bringRows();
+  void queueSteps(const Run& run);
   void applyOnDevice(const Run& run);
   // Each waits for the device.
   void readLoss() { device_->read(viewOf(loss_).f32(), 1, &lossRead_); }
@@ -184,6 +188,7 @@ class Program::Impl {
   std::vector<const void*> columns_;       // by value: inputs where the caller has them
   std::unique_ptr<DeviceProgram> device_;  // null: on the CPU
   float* deviceGradients_ = nullptr;
+  std::vector<ValueId> grouped_;  // inputs of which kernels read the groups
   std::vector<const PolydomainCudaScalars*> scalars_;
   std::vector<float> outputRead_, gradientsRead_;
   float lossRead_ = 0.0f;

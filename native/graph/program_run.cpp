@@ -35,20 +35,10 @@ void Program::Impl::run(const Run& run) {
     bringRows();
     lap(run.profile, Profile::kBringRows);
   }
-  const RunContext context{*run.pool, run.seed, run.step};
-  for (const Step& step : steps_) {
-    const Node& node = graph_[step.value];
-    views_.clear();
-    for (const ValueId input : node.inputs) views_.push_back(viewOf(input));
-    if (device_) {
-      device_->run(step.onDevice, node, views_, viewOf(step.value));
-    } else if (run.overlay >= 0 && !step.regions.empty()) {
-      lookupEffective(space_, run.overlay, *run.pool, node, step.regions, views_,
-                      viewOf(step.value));
-    } else {
-      step.kernel(context, node.attributes, views_, viewOf(step.value));
-    }
-    lap(run.profile, step.label);
+  if (device_) {
+    queueSteps(run);
+  } else {
+    runSteps(run);
   }
   if (loss_ != kNoValue) {
     if (device_) {
@@ -64,6 +54,27 @@ void Program::Impl::run(const Run& run) {
     collectGradients(run);
     lap(run.profile, Profile::kCollectGradients);
   }
+}
+
+void Program::Impl::runSteps(const Run& run) {
+  const RunContext context{*run.pool, run.seed, run.step};
+  for (const Step& step : steps_) {
+    const Node& node = graph_[step.value];
+    const std::span<const TensorView> inputs = inputsOf(step);
+    if (run.overlay >= 0 && !step.regions.empty()) {
+      lookupEffective(space_, run.overlay, *run.pool, node, step.regions, inputs,
+                      viewOf(step.value));
+    } else {
+      step.kernel(context, node.attributes, inputs, viewOf(step.value));
+    }
+    lap(run.profile, step.label);
+  }
+}
+
+std::span<const TensorView> Program::Impl::inputsOf(const Step& step) {
+  views_.clear();
+  for (const ValueId input : graph_[step.value].inputs) views_.push_back(viewOf(input));
+  return views_;
 }
 
 void Program::Impl::bind(const Run& run) {

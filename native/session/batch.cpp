@@ -150,7 +150,7 @@ void Batch::gather(const BoundProgram& bound, const SplitData& split, int64_t ba
         break;
       case Kind::kDomain:
         run.inputs.push_back(
-            {domain == kMixed ? domainsOf(split, order) : domainColumn(domain, run.rows)});
+            {domain == kMixed ? domainsLater(order.size()) : domainColumn(domain, run.rows)});
         break;
       case Kind::kSlot:
         run.inputs.push_back({slotOf(domain)});
@@ -160,7 +160,7 @@ void Batch::gather(const BoundProgram& bound, const SplitData& split, int64_t ba
         break;
     }
   }
-  copyRows(*run.pool, base, order);
+  copyRows(*run.pool, split, base, order);
 }
 
 // Memory for `width` values of each row, which copyRows() fills.
@@ -174,8 +174,9 @@ const Value* Batch::copyLater(const Value* from, int64_t width, size_t rows,
   return to.data();
 }
 
-// Row r of all copies = row base + order[r] of what they are of.
-void Batch::copyRows(ThreadPool& pool, int64_t base, std::span<const int32_t> order) {
+// Row r of all copies = row base + order[r] of what they are of. Of domains base is 0.
+void Batch::copyRows(ThreadPool& pool, const SplitData& split, int64_t base,
+                     std::span<const int32_t> order) {
   const int64_t pieces = cpu::chunkCount(std::ssize(order), kCopiedRows);
   pool.parallelFor(pieces * std::ssize(copies_), [&](int64_t piece, int) {
     const Copy& copy = copies_[static_cast<size_t>(piece / pieces)];
@@ -183,7 +184,10 @@ void Batch::copyRows(ThreadPool& pool, int64_t base, std::span<const int32_t> or
     const auto rows =
         order.subspan(static_cast<size_t>(begin))
             .first(static_cast<size_t>(std::min(kCopiedRows, std::ssize(order) - begin)));
-    if (copy.width == 1) {
+    if (copy.from == nullptr) {
+      int32_t* domain = reinterpret_cast<int32_t*>(copy.to) + begin;
+      for (const int32_t row : rows) *domain++ = domainOfRow(split, row);
+    } else if (copy.width == 1) {
       copyEach<kValueBytes>(copy.from, base, rows, copy.to + begin * kValueBytes);
     } else {
       copyEach<2 * kValueBytes>(copy.from, base, rows, copy.to + begin * 2 * kValueBytes);
@@ -264,12 +268,11 @@ const int32_t* Batch::slotOf(int32_t domain) {
   return &slot_;
 }
 
-// A column that names the domain of each of the split's rows `order`.
-const int32_t* Batch::domainsOf(const SplitData& split, std::span<const int32_t> order) {
-  domains_.resize(order.size());
-  for (size_t r = 0; r < order.size(); ++r) domains_[r] = domainOfRow(split, order[r]);
+// A column that names the domain of each row, once copyRows() has filled it: all of them are a
+// search each.
+const int32_t* Batch::domainsLater(size_t rows) {
   uniform_ = kMixed;
-  return domains_.data();
+  return copyLater<int32_t>(nullptr, 1, rows, domains_);
 }
 
 // A column that names the domain in every row.

@@ -56,19 +56,20 @@ class Batch {
 
  private:
   struct Copy {
-    const std::byte* from;
+    const std::byte* from;  // null: the rows' domains
     std::byte* to;
     int64_t width;  // values to a row
   };
 
   template <typename Value>
   const Value* copyLater(const Value* from, int64_t width, size_t rows, std::vector<Value>& to);
-  void copyRows(ThreadPool& pool, int64_t base, std::span<const int32_t> order);
+  void copyRows(ThreadPool& pool, const SplitData& split, int64_t base,
+                std::span<const int32_t> order);
   const int32_t* padded(const IdLists& lists, std::span<const int32_t> rows, int64_t base,
                         int64_t width, size_t column);
   const float* weightsOf(const SplitData& split, int64_t base, std::span<const int32_t> order);
   const int32_t* slotOf(int32_t domain);
-  const int32_t* domainsOf(const SplitData& split, std::span<const int32_t> order);
+  const int32_t* domainsLater(size_t rows);
   const int32_t* domainColumn(int32_t domain, int64_t rows);
 
   std::array<float, 2> classWeights_;

@@ -82,6 +82,7 @@ class Trainer {
   void run(const Batch& batch, uint64_t step, OverlayId overlay = -1,
            const float* dense = nullptr) {
     Program::Run run;
+    run.profile = profile_;
     run.pool = pool_.get();
     run.rows = batch.rows;
     run.seed = 9;
@@ -122,6 +123,7 @@ class Trainer {
     }
     return all;
   }
+  void record(Profile& profile) { profile_ = &profile; }
   ParameterSpace& space() { return space_; }
   Program& program() { return *program_; }
   GradientBuffer& gradients() { return gradients_; }
@@ -134,6 +136,7 @@ class Trainer {
   GradientBuffer gradients_;
   std::unique_ptr<DeviceSpace> mirror_;
   std::unique_ptr<Program> program_;
+  Profile* profile_ = nullptr;
 };
 
 double relativeDistance(const std::vector<float>& a, const std::vector<float>& b) {
@@ -180,6 +183,18 @@ TEST_P(CudaPrograms, TrainWithTheSameBitsAgain) {
   first.train(3, GetParam());
   second.train(3, GetParam());
   EXPECT_EQ(first.values(), second.values());
+}
+
+// With a profile every kernel is queued; without, steps of one size are replayed from the sixth on.
+TEST_P(CudaPrograms, ReplayWhatTheyWouldQueue) {
+  Trainer queued({}, true), replayed({}, true);
+  Profile profile;
+  queued.record(profile);
+  queued.train(14, GetParam());
+  replayed.train(14, GetParam());
+  EXPECT_EQ(replayed.values(), queued.values());
+  EXPECT_EQ(replayed.states(), queued.states());
+  EXPECT_EQ(replayed.logits(40), queued.logits(40));
 }
 
 // What a pass leaves, the next one finds.

@@ -27,6 +27,26 @@ class Device {
     requireCuda(api_, (api_.*function)(stream_, arguments...));
   }
 
+  // What `work` queues, which is not run but kept; an error of it is thrown on.
+  template <typename Work>
+  PolydomainCudaGraph* record(const Work& work) const {
+    call<&PolydomainCudaApi::beginRecording>();
+    PolydomainCudaGraph* graph = nullptr;
+    try {
+      work();
+    } catch (...) {
+      if (api_.endRecording(stream_, &graph) == 0) forget(graph);
+      throw;
+    }
+    call<&PolydomainCudaApi::endRecording>(&graph);
+    return graph;
+  }
+  void replay(PolydomainCudaGraph* graph) const { call<&PolydomainCudaApi::replay>(graph); }
+  // Nothing of it may be under way. Null is allowed.
+  void forget(PolydomainCudaGraph* graph) const {
+    if (graph != nullptr) api_.destroyGraph(graph);
+  }
+
  private:
   const PolydomainCudaApi& api_;
   PolydomainCudaStream* stream_ = nullptr;

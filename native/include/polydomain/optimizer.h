@@ -41,6 +41,7 @@ struct UpdateScalars {
   bool nesterov;
   float beta1, beta2, epsilon;
   float stepSize, biasCorrection2Sqrt;  // Adam: see optimizer.cpp
+  bool operator==(const UpdateScalars&) const = default;
 };
 
 }  // namespace polydomain
