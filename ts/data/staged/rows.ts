@@ -11,11 +11,14 @@ import { duckdb, sqlOf, type Table } from '../table.js';
  */
 export type DrawnRow = readonly [context: number, owner: number, domain: number, part: number];
 
-/** What DuckDB itself may hold in memory while it copies or joins rows; it spills what is more. */
-const copyingLimit = '512MB';
+/**
+ * Megabytes that DuckDB itself may hold in memory while it copies or joins rows, beside one per column: each of its
+ * threads holds a block of every column. It spills what is more.
+ */
+const copyingLimit = 512;
 /** And while they are read: blocks that it kept would be worth nothing, as every pass reads all of them in order. */
-const readingLimit = '128MB';
-/** Threads of DuckDB: each holds blocks of every column, and it waits for JavaScript anyway. */
+const readingLimit = 128;
+/** More would take memory alone, as JavaScript is what DuckDB waits for. */
 const mostThreads = 4;
 
 /**
@@ -24,6 +27,8 @@ const mostThreads = 4;
  */
 export class StagedRows {
   private constructor(
+    /** How many they have. */
+    private readonly columns: number,
     private readonly connection: Awaited<ReturnType<Instance['connect']>>,
     private readonly source: string,
     readonly close: () => Promise<void>,
@@ -49,16 +54,16 @@ export class StagedRows {
     };
     try {
       instance = await DuckDBInstance.create(join(own, 'rows.duckdb'), {
-        memory_limit: copyingLimit,
         threads: `${Math.min(mostThreads, availableParallelism())}`,
         temp_directory: join(own, 'spilt'),
       });
       const connection = await instance.connect();
-      const staged = new StagedRows(connection, source, async () => {
+      const wanted = [...new Set(columns)];
+      const staged = new StagedRows(wanted.length, connection, source, async () => {
         connection.closeSync();
         await close();
       });
-      await staged.#copy(`(${sql})`, [...new Set(columns)]);
+      await staged.#copy(`(${sql})`, wanted);
       return staged;
     } catch (cause) {
       await close();
@@ -79,10 +84,14 @@ export class StagedRows {
 
   /** Makes a table whose rows are on disk alone. */
   async #make(table: string, sql: string): Promise<void> {
-    await this.connection.run(`set memory_limit = '${copyingLimit}'`);
+    await this.#limitMemory(copyingLimit);
     await this.connection.run(`create table ${table} as ${sql}`);
     await this.connection.run('checkpoint');
-    await this.connection.run(`set memory_limit = '${readingLimit}'`);
+    await this.#limitMemory(readingLimit);
+  }
+
+  async #limitMemory(megabytes: number): Promise<void> {
+    await this.connection.run(`set memory_limit = '${megabytes + this.columns}MB'`);
   }
 
   /**
@@ -94,8 +103,10 @@ export class StagedRows {
   }
 
   /** The rows of a query of the source, in the same way. */
-  query(sql: string, columns: readonly string[]): AsyncGenerator<Table> {
-    return this.#read(`(${sqlOf(this.source, sql)})`, columns);
+  async *query(sql: string, columns: readonly string[]): AsyncGenerator<Table> {
+    await this.#limitMemory(copyingLimit);
+    yield* this.#read(`(${sqlOf(this.source, sql)})`, columns);
+    await this.#limitMemory(readingLimit);
   }
 
   /**
