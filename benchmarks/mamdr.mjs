@@ -181,23 +181,31 @@ async function besidePytorch({ options, part }, settings, epoch) {
   }
 }
 
-/** Ours in tables as they are and in larger ones, with the same rows. */
+/** Ours in tables as they are and in larger ones, with the same rows: the first epoch and the second. */
 async function spread({ options }, settings) {
   const sides = { once: startOurs(), spread: startOurs() };
   try {
     const ours = await sides.once.ask('model', { ...settings, options });
     await sides.spread.ask('model', { ...settings, options, spread: spreadBy });
-    const work = { helpers, rate };
+    const work = { helpers, rate, epochs: 2 };
     const { answers, disturbedRounds } = await turns(sides, { once: work, spread: work });
-    const once = rounded(median(secondsOf(answers.once)));
-    const larger = rounded(median(secondsOf(answers.spread)));
+    const compared = (key) => {
+      const [once, larger] = ['once', 'spread'].map((side) =>
+        answers[side].map((answer) => rounded(answer[key])),
+      );
+      const ratio = rounded(median(larger) / median(once));
+      return {
+        once: median(once),
+        spread: median(larger),
+        ratio,
+        rounds: { once, spread: larger },
+      };
+    };
     const peak = (side) => mebibytes(answers[side].at(-1).peakRssBytes);
     return {
-      once,
-      spread: larger,
-      ratio: rounded(larger / once),
       spreadBy,
-      rounds: { once: secondsOf(answers.once), spread: secondsOf(answers.spread) },
+      first: compared('seconds'),
+      second: compared('last'),
       disturbedRounds,
       peakRssMebibytes: { once: peak('once'), spread: peak('spread') },
       ...circumstances(ours),
@@ -231,7 +239,7 @@ for (const name of values.case ?? Object.keys(cases)) {
     if (values.spread) {
       const result = await spread(one, settings);
       keep(`${name}, larger tables`, { ...about, ...result });
-      console.log(name, result.once, result.spread, result.ratio, result.peakRssMebibytes);
+      console.log(name, result.first, result.second, result.peakRssMebibytes);
       continue;
     }
     const { work, ...result } = await besidePytorch(one, settings, epoch);
