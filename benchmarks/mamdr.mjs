@@ -134,6 +134,7 @@ function extrapolated({ seconds, steps, rounds: done }, epoch) {
 
 const circumstances = (started) => ({
   machine: { ...machine(), ...started },
+  peerSettings: peerSimdSettings(),
   ...revision(),
   date: new Date().toISOString(),
   threads,

@@ -88,6 +88,7 @@ async function measure(shape, rates) {
       disturbedRounds,
       peakRssMebibytes: { ours: peak('ours'), peer: peak('peer') },
       machine: { ...machine(), ...started.ours, peer: started.peer },
+      peerSettings: peerSimdSettings(),
       ...revision(),
       date: new Date().toISOString(),
       threads,

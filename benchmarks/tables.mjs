@@ -97,8 +97,8 @@ const madeOf = ({ commit, date }) => `commit ${commit.slice(0, 8)}, ${date.slice
 /** The circumstances of measurements: those that share them are told of once. */
 function measured(entries) {
   const about = new Map();
-  for (const [name, { machine, threads, ...revision }] of entries) {
-    const text = `${circumstances({ machine, peerSettings: {}, threads })}, ${madeOf(revision)}`;
+  for (const [name, { machine, peerSettings = {}, threads, ...revision }] of entries) {
+    const text = `${circumstances({ machine, peerSettings, threads })}, ${madeOf(revision)}`;
     about.set(text, [...(about.get(text) ?? []), name]);
   }
   const texts = [...about];
