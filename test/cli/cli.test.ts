@@ -527,8 +527,11 @@ describe('doctor', () => {
   });
 
   it('tells what this installation runs on', async () => {
-    const { simd, simdSupported } = report.parse(JSON.parse(await box.done(['doctor', '--json'])));
+    const { version, simd, simdSupported } = report.parse(
+      JSON.parse(await box.done(['doctor', '--json'])),
+    );
     expect(simdSupported).toContain(simd);
+    expect(await box.done(['--version'])).toBe(`${version}\n`);
     expect(await box.done(['doctor'])).toContain(`simd          ${simd}\n`);
   });
 

@@ -2,7 +2,7 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { splitNames } from '../data/types.js';
 import { CheckpointError, ConfigError, DataError } from '../errors.js';
-import { addon } from '../native/load.js';
+import { addon, libraryVersion } from '../native/load.js';
 import { type BenchmarkCommandOptions, benchmarkTable, runBenchmark } from './benchmark.js';
 import { type CompareOptions, compareConfigFile, compareTable } from './compare.js';
 import { readConfig } from './config.js';
@@ -69,6 +69,7 @@ function print<Report>({ json }: JsonOption, report: Report, show: (report: Repo
 
 const program = new Command('polydomain')
   .description('Multi-domain learning on Node.js')
+  .version(libraryVersion())
   .exitOverride();
 const json = ['--json', 'print one JSON document'] as const;
 const overlayBudget = new Option(
