@@ -270,6 +270,11 @@ describe('train', () => {
   });
 });
 
+it('reads a config that begins with a byte order mark', async () => {
+  box.write('marked.json', `\uFEFF${JSON.stringify(box.json('config.json'))}`);
+  await box.done(['prepare', 'marked.json', '-o', 'marked']);
+});
+
 describe('evaluate', () => {
   it.each(['train', 'validation', 'test'] as const)(
     'scores the part %s as train did',

@@ -83,6 +83,10 @@ describe.concurrent('exit code 2: usage and config', () => {
     'an empty config': [['train', 'empty.json', '-o', 'new'], /'empty\.json'.*JSON/],
     'no name for an output': [['train', 'config.json', '-o', ''], /fit\.runFolder: ""; .* a path/],
     'no name for a run': [['evaluate', ''], /folder: ""; expected a path/],
+    'a budget of rows without their folder': [
+      ['evaluate', 'run', '--data-budget', '0'],
+      /--data-budget without --data/,
+    ],
     'a profile that is a folder': [[...train, '--profile', 'dataset'], /'dataset' is a folder/],
     'a budget in another form': [
       ['evaluate', 'run', '--overlay-budget', '1e3'],

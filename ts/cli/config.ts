@@ -110,7 +110,9 @@ export async function readUnchecked(
 ): Promise<{ readonly config: Record<string, unknown>; readonly mamdr: boolean }> {
   let config: Record<string, unknown>;
   try {
-    config = JSON.parse(await readFile(path, 'utf8')) as Record<string, unknown>;
+    // Some editors begin a file with a byte order mark.
+    const text = (await readFile(path, 'utf8')).replace(/^\uFEFF/, '');
+    config = JSON.parse(text) as Record<string, unknown>;
   } catch (cause) {
     throw new ConfigError(
       `'${path}' cannot be read (${(cause as Error).message}); expected a config in JSON`,

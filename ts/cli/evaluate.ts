@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { Dataset } from '../data/dataset.js';
 import type { SplitName } from '../data/types.js';
+import { ConfigError } from '../errors.js';
 import { load } from '../io/run-folder.js';
 import type { SplitMetrics } from '../metrics/index.js';
 import { evaluate } from '../train/evaluate.js';
@@ -15,11 +16,16 @@ export interface EvaluateOptions {
   readonly overlayBudget?: number;
 }
 
-/** Scores a run folder's model on one part of its data, or of another dataset. */
+/** Scores a run folder's model on one part of its data, or of another dataset. Throws ConfigError. */
 export async function evaluateRun(
   run: string,
   { data, dataBudget, split, overlayBudget }: EvaluateOptions,
 ): Promise<SplitMetrics> {
+  if (dataBudget !== undefined && data === undefined) {
+    throw new ConfigError(
+      "--data-budget without --data; expected the folder whose rows it limits (the run's own data has the dataBudget of its config)",
+    );
+  }
   const { model, vocabulary } = await load(run, { overlayBudget });
   const source =
     data === undefined
