@@ -19,6 +19,26 @@ namespace {
 // What a thread calls is of the device that it chose last.
 void choose(const Stream* stream) { check(cudaSetDevice(stream->device), "choosing the device"); }
 
+template <class Allocate>
+void* obtain(Stream* stream, size_t bytes, const char* unit, const Allocate& allocate) {
+  if (bytes == 0) return nullptr;
+  choose(stream);
+  void* memory = nullptr;
+  const cudaError_t error = allocate(&memory);
+  if (error != cudaSuccess) cudaGetLastError();  // else the next launch would report it again
+  check(error, ("allocating " + std::to_string(bytes) + unit).c_str());
+  return memory;
+}
+
+// Once nothing that is queued may use it.
+template <class Free>
+void giveBack(Stream* stream, const Free& free) {
+  choose(stream);
+  const cudaError_t error = cudaStreamSynchronize(stream->queue);
+  free();
+  check(error, "waiting for a stream");
+}
+
 }  // namespace
 
 void check(cudaError_t error, const char* doing) {
@@ -76,37 +96,20 @@ void synchronize(Stream* stream) {
 }
 
 void* allocate(Stream* stream, size_t bytes) {
-  if (bytes == 0) return nullptr;
-  choose(stream);
-  void* memory = nullptr;
-  const cudaError_t error = cudaMalloc(&memory, bytes);
-  if (error != cudaSuccess) cudaGetLastError();  // else the next launch would report it again
-  check(error, ("allocating " + std::to_string(bytes) + " bytes").c_str());
-  return memory;
+  return obtain(stream, bytes, " bytes", [&](void** memory) { return cudaMalloc(memory, bytes); });
 }
 
 void release(Stream* stream, void* memory) {
-  choose(stream);
-  const cudaError_t error = cudaStreamSynchronize(stream->queue);
-  cudaFree(memory);
-  check(error, "waiting for a stream");
+  giveBack(stream, [&] { cudaFree(memory); });
 }
 
 void* allocateHost(Stream* stream, size_t bytes) {
-  if (bytes == 0) return nullptr;
-  choose(stream);
-  void* memory = nullptr;
-  const cudaError_t error = cudaMallocHost(&memory, bytes);
-  if (error != cudaSuccess) cudaGetLastError();
-  check(error, ("allocating " + std::to_string(bytes) + " bytes of the host").c_str());
-  return memory;
+  return obtain(stream, bytes, " bytes of the host",
+                [&](void** memory) { return cudaMallocHost(memory, bytes); });
 }
 
 void releaseHost(Stream* stream, void* memory) {
-  choose(stream);
-  const cudaError_t error = cudaStreamSynchronize(stream->queue);
-  cudaFreeHost(memory);
-  check(error, "waiting for a stream");
+  giveBack(stream, [&] { cudaFreeHost(memory); });
 }
 
 void copyIn(Stream* stream, void* to, const void* host, size_t bytes) {

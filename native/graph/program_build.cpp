@@ -199,7 +199,7 @@ void Program::Impl::placeGradients() {
     for (DenseUse& use : dense_) {
       if (use.value != trained_[i]) continue;
       use.gradient = gradient;
-      const int64_t offset = space_.firstUnitOf(use.parameter) * kDenseBlock;
+      const int64_t offset = floatsOf(use).first;
       if (placed_[static_cast<size_t>(gradient)]) {
         copies_.push_back({gradient, offset});
       } else {

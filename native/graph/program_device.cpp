@@ -42,8 +42,7 @@ void Program::Impl::applyOnDevice(const Run& run) {
   for (const DenseUse& use : dense_) {
     if (use.gradient == kNoValue) continue;
     const UpdateScalars scalars = optimizer.beginStep(use.parameter);
-    const int64_t first = space_.firstUnitOf(use.parameter) * kDenseBlock;
-    const int64_t last = first + elementCount(space_.parameter(use.parameter).shape);
+    const auto [first, last] = floatsOf(use);
     const int64_t gap = updates_.empty() ? -1 : first - updates_.back().end;
     if (gap >= 0 && gap < padding && updates_.back().scalars == scalars) {
       updates_.back().end = last;

@@ -3,6 +3,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "cpu/embedding.h"
@@ -89,6 +90,11 @@ class Program::Impl {
   }
   const TensorView& viewOf(ValueId value) const { return values_[static_cast<size_t>(value)]; }
   TensorView& viewOf(ValueId value) { return values_[static_cast<size_t>(value)]; }
+  // From where to where a parameter lies in the dense slab.
+  std::pair<int64_t, int64_t> floatsOf(const DenseUse& use) const {
+    const int64_t first = space_.firstUnitOf(use.parameter) * kDenseBlock;
+    return {first, first + elementCount(space_.parameter(use.parameter).shape)};
+  }
   float* gradientSlab() const {
     return device_ ? deviceGradients_ : static_cast<float*>(gradients_->data());
   }

@@ -34,8 +34,6 @@ void Program::Impl::run(const Run& run) {
   if (device_) {
     bringRows();
     lap(run.profile, Profile::kBringRows);
-  }
-  if (device_) {
     queueSteps(run);
   } else {
     runSteps(run);

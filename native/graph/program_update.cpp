@@ -21,8 +21,7 @@ void Program::Impl::applyOptimizer(const Run& run) {
   for (const DenseUse& use : dense_) {
     if (use.gradient == kNoValue) continue;
     const UpdateScalars scalars = optimizer.beginStep(use.parameter);
-    const int64_t first = space_.firstUnitOf(use.parameter) * kDenseBlock;
-    const int64_t last = first + elementCount(space_.parameter(use.parameter).shape);
+    const auto [first, last] = floatsOf(use);
     for (int64_t begin = first; begin < last; begin += cpu::kChunkElements) {
       updates_.push_back({scalars, nullptr, begin, std::min(last, begin + cpu::kChunkElements)});
     }

@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
+import { threeDomains } from './three-domains.js';
 
 const library = new URL('../../dist/esm/index.js', import.meta.url).href;
 
@@ -14,32 +15,8 @@ interface Usage {
 }
 
 /** What every script below begins with: data of 3 domains and a model; `measure` notes a usage. */
-const preamble = `
-import { Dataset, fit, models, optim, strategies } from ${JSON.stringify(library)};
-const sizes = [40, 30];
-const counts = [320, 192, 64];
+const preamble = `${threeDomains(library, [40, 30], [320, 192, 64])}
 const batchSize = 32;
-const part = () => {
-  const rows = counts.reduce((sum, count) => sum + count, 0);
-  const ids = sizes.map((size, f) => Int32Array.from({ length: rows }, (_, row) => 1 + (row * (7 + 4 * f)) % (size - 1)));
-  return {
-    rows,
-    ids,
-    labels: Float32Array.from({ length: rows }, (_, row) => ((ids[0][row] * 3 + ids[1][row]) % 7 < 3 ? 1 : 0)),
-    domainOffsets: Int32Array.of(0, counts[0], counts[0] + counts[1], rows),
-  };
-};
-const schema = {
-  label: 'label',
-  domain: 'domain',
-  features: sizes.map((size, f) => ({ name: 'f' + f, kind: 'categorical', size })),
-  domains: ['a', 'b', 'c'],
-};
-const data = Dataset.of(
-  schema,
-  sizes.map((size) => Array.from({ length: size - 1 }, (_, i) => 'v' + i)),
-  [part(), part(), part()],
-);
 const stepsPerPass = counts.reduce((sum, count) => sum + count / batchSize, 0);
 const newModel = () => models.mlp({ schema, embeddingDim: 8, hidden: [16, 8], dropout: 0.2, seed: 1 });
 const usages = [];

@@ -87,6 +87,8 @@ export class Tensor<D extends DType = DType> {
     if (typeof values !== 'object' || !(Symbol.iterator in Object(values))) {
       throw new ShapeError(`Tensor.copyOf: ${shown(values)}; expected an array of numbers`);
     }
+    // These hold numbers only.
+    if (dtypeNames.has(values.constructor)) return Tensor.from(Float32Array.from(values), shape);
     const copied = [...values];
     const at = copied.findIndex((value) => typeof value !== 'number');
     if (at >= 0) {
