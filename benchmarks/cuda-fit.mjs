@@ -2,10 +2,11 @@
 // shape of Amazon-6. node benchmarks/cuda-fit.mjs OUT.json
 import { writeFileSync } from 'node:fs';
 import { median, rounded } from '../dist/esm/benchmark/statistics.js';
-import { Dataset, fit, models, optim, strategies } from '../dist/esm/index.js';
+import { fit, models, optim, strategies } from '../dist/esm/index.js';
 import { addon } from '../dist/esm/native/load.js';
 import { amazon, items, users } from './amazon.mjs';
 import { circumstances } from './circumstances.mjs';
+import { trainingOnly } from './training-only.mjs';
 
 const [out] = process.argv.slice(2);
 if (out === undefined) throw new Error('cuda-fit: no file for the result; expected OUT.json');
@@ -18,23 +19,11 @@ const compared = {
 };
 
 const { names: domains, split } = amazon({ rows: 300_000, seed: 1 });
-const none = {
-  rows: 0,
-  ids: [new Int32Array(), new Int32Array()],
-  labels: new Float32Array(),
-  domainOffsets: new Int32Array(domains.length + 1),
-};
-const features = Object.entries({ user: users, item: items }).map(([name, size]) => ({
-  name,
-  kind: 'categorical',
-  size,
-}));
-const schema = { label: 'label', domain: 'domain', features, domains };
-const data = Dataset.of(schema, [[], []], [split, none, none]);
+const data = trainingOnly(split, { user: users, item: items }, domains);
 
 /** Seconds and loss of each epoch. */
 async function epochs(device, strategy) {
-  const model = models.mlp({ schema, ...options });
+  const model = models.mlp({ schema: data.schema, ...options });
   const seen = [];
   await fit(model, data, {
     ...{ strategy, device, seed: 1, epochs: 3, batchSize: 1024 },

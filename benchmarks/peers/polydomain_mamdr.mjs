@@ -1,7 +1,8 @@
 // Our side of mamdr.mjs: the same commands as pytorch_mamdr.py. Usage: polydomain_mamdr.mjs.
 import { readFileSync } from 'node:fs';
-import { Dataset, fit, models, optim, strategies } from '../../dist/esm/index.js';
+import { fit, models, optim, strategies } from '../../dist/esm/index.js';
 import { addon } from '../../dist/esm/native/load.js';
+import { trainingOnly } from '../training-only.mjs';
 import { answerAll } from './answers.mjs';
 
 /** The training rows of a folder that the driver wrote, in tables `spread` times as large. */
@@ -12,26 +13,15 @@ function open(folder, spread) {
     new Int32Array(bytes(`${name}.i32`)).map((id) => spread * id),
   );
   const labels = new Float32Array(bytes('label.f32'));
-  const none = {
-    rows: 0,
-    ids: [new Int32Array(), new Int32Array()],
-    labels: new Float32Array(),
-    domainOffsets: new Int32Array(domainOffsets.length),
-  };
   const train = {
     rows: labels.length,
     ids,
     labels,
     domainOffsets: Int32Array.from(domainOffsets),
   };
-  const features = Object.entries(sizes).map(([name, size]) => ({
-    name,
-    kind: 'categorical',
-    size: spread * size,
-  }));
+  const larger = { user: spread * sizes.user, item: spread * sizes.item };
   const domains = domainOffsets.slice(1).map((_, domain) => `${domain}`);
-  const schema = { label: 'label', domain: 'domain', features, domains };
-  return Dataset.of(schema, [[], []], [train, none, none]);
+  return trainingOnly(train, larger, domains);
 }
 
 let job;
